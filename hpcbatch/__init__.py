@@ -1,0 +1,105 @@
+"""Run a function over many inputs as job arrays, and resubmit only what is unfinished.
+
+    import hpcbatch as hb
+
+    task = hb.create(simulate, x=range(1000), const={"y": 3}, name="Test")
+    task.submit(cluster="slurm", resources={"walltime": "10m", "memory": "500MB"})
+    task.wait()
+    results = task.collect()
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .use.inputs import grid
+    from .use.task import Job, Task, create, restore, tasks
+    from .words.errors import (
+        AlreadySubmitted,
+        ConfigError,
+        DamagedFile,
+        HpcbatchError,
+        InputError,
+        JobError,
+        NotFound,
+        RegistryError,
+        ResourceError,
+        SchedulerError,
+        StateError,
+        SubmissionDeferred,
+        SubmissionRejected,
+        TaskFailed,
+        UsageError,
+        WaitTimeout,
+    )
+    from .words.model import JobInfo, TaskStatus
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "use.inputs": ("grid",),
+    "use.task": ("Job", "Task", "create", "restore", "tasks"),
+    "words.errors": (
+        "AlreadySubmitted",
+        "ConfigError",
+        "DamagedFile",
+        "HpcbatchError",
+        "InputError",
+        "JobError",
+        "NotFound",
+        "RegistryError",
+        "ResourceError",
+        "SchedulerError",
+        "StateError",
+        "SubmissionDeferred",
+        "SubmissionRejected",
+        "TaskFailed",
+        "UsageError",
+        "WaitTimeout",
+    ),
+    "words.model": ("JobInfo", "TaskStatus"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AlreadySubmitted",
+    "ConfigError",
+    "DamagedFile",
+    "HpcbatchError",
+    "InputError",
+    "Job",
+    "JobError",
+    "JobInfo",
+    "NotFound",
+    "RegistryError",
+    "ResourceError",
+    "SchedulerError",
+    "StateError",
+    "SubmissionDeferred",
+    "SubmissionRejected",
+    "Task",
+    "TaskFailed",
+    "TaskStatus",
+    "UsageError",
+    "WaitTimeout",
+    "__version__",
+    "create",
+    "grid",
+    "restore",
+    "tasks",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a public name when it is first used, so that importing hpcbatch costs little."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'hpcbatch' has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

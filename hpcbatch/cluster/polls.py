@@ -1,0 +1,69 @@
+"""The last listing of each scheduler, shared by all clients of a registry: one asks for all."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+
+from filelock import FileLock, Timeout
+
+from ..disk.files import make_folder, publish, read
+from ..words.errors import SchedulerError
+from ..words.model import Listing, Sighting
+from .cluster import Cluster
+
+
+def poll(root: str, cluster: Cluster, interval: float) -> tuple[Listing | None, str]:
+    """The newest listing, made anew when older than ``interval`` seconds, and what went wrong.
+
+    A failed command changes nothing: the listing before it is returned beside the reason.
+    """
+    make_folder(f"{root}/polls")
+    path = f"{root}/polls/{cluster.config.scheduler}-{socket.gethostname()}.json"
+    listing, failed, tried = _read(path)
+    if time.time() - tried < interval:
+        return listing, failed
+    try:
+        with FileLock(f"{path}.lock", timeout=0, mode=0o600):
+            listing, failed, tried = _read(path)
+            if time.time() - tried < interval:
+                return listing, failed
+            try:
+                listing, failed = cluster.list(), ""
+            except SchedulerError as error:
+                failed = str(error)
+            _publish(path, listing, failed)
+    except Timeout:
+        pass  # another client asks right now: what is known will do
+    return listing, failed
+
+
+def poll_interval(cluster: Cluster, age: float) -> float:
+    """Seconds between two listings for a submission that is ``age`` seconds old."""
+    shortest, longest = cluster.config.poll_seconds or cluster.scheduler.poll_seconds
+    return min(max(age / 10, shortest), longest)
+
+
+def _publish(path: str, listing: Listing | None, failed: str) -> None:
+    rows = [
+        [s.array, s.index, s.name, s.running, s.word, s.why]
+        for s in (listing.alive if listing else ())
+    ]
+    fields = {
+        "tried": time.time(),
+        "failed": failed,
+        "time": listing.time if listing else None,
+        "alive": rows,
+    }
+    publish(path, json.dumps(fields).encode())
+
+
+def _read(path: str) -> tuple[Listing | None, str, float]:
+    try:
+        fields = json.loads(read(path))
+        alive = [Sighting(*row) for row in fields["alive"]]
+        listing = Listing(fields["time"], alive) if fields["time"] is not None else None
+        return listing, fields["failed"], fields["tried"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None, "", 0.0  # no listing yet, or none that can be used: ask

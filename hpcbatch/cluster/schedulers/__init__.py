@@ -1,0 +1,40 @@
+"""Every scheduler by name. A new one: a file here and a template, or the entry point
+``hpcbatch.schedulers`` of another package."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+
+from ...words.errors import ConfigError, nearest
+from .base import Scheduler
+
+BUILT_IN = {
+    "local": "hpcbatch.cluster.schedulers.local:Local",
+    "slurm": "hpcbatch.cluster.schedulers.slurm:Slurm",
+    "sge": "hpcbatch.cluster.schedulers.sge:GridEngine",
+}
+
+
+@cache
+def get_scheduler(name: str) -> Scheduler:
+    """Raises ConfigError for an unknown one."""
+    target = BUILT_IN.get(name) or _from_entry_points().get(name)
+    if target is None:
+        raise ConfigError(f"unknown scheduler {name!r}{nearest(name, scheduler_names())}")
+    module, _, attribute = target.partition(":")
+    made = getattr(import_module(module), attribute)()
+    if not isinstance(made, Scheduler):
+        raise ConfigError(f"{target} of scheduler {name!r} is no hpcbatch Scheduler")
+    return made
+
+
+def scheduler_names() -> list[str]:
+    return [*BUILT_IN, *_from_entry_points()]
+
+
+@cache
+def _from_entry_points() -> dict[str, str]:
+    from importlib.metadata import entry_points
+
+    return {point.name: point.value for point in entry_points(group="hpcbatch.schedulers")}

@@ -1,0 +1,108 @@
+"""The contract of a scheduler: it builds command lines and parses text, and never runs anything.
+
+One subclass and one template per scheduler. Third parties add theirs by the entry point
+``hpcbatch.schedulers``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ...words.errors import CommandFailed, SubmissionDeferred, SubmissionRejected
+from ...words.model import Ending, Sighting
+from ...words.ranges import Ranges
+from ..shell import Output
+
+Argv = list[str]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a cluster allows: elements of one array, and elements worth having at once."""
+
+    array: int | None = None
+    parallel: int | None = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the scheduler says that one element ended; ``index`` as in Sighting."""
+
+    array: str
+    index: int | None
+    ending: Ending
+
+
+class Scheduler(ABC):
+    """Commands and parsers of one scheduler."""
+
+    name: str
+    template: str
+    programs: tuple[str, ...]  # that must be on PATH
+    variables: tuple[str, ...] = ()  # prefixes of environment variables that the programs need
+    base: int = 0  # the index of an array's first element
+    longest_name: int = 63
+    grace: float | None = None  # seconds a silent element is waited for; None: by file system
+    poll_seconds: tuple[float, float] = (2.0, 60.0)  # shortest and longest between two listings
+    deferred_words: tuple[str, ...] = ()  # in stderr of a refusal that may pass later
+
+    @abstractmethod
+    def submit_argv(self) -> Argv:
+        """The program that takes a script on its standard input."""
+
+    @abstractmethod
+    def parse_id(self, stdout: str) -> str | None:
+        """The array's id in what the submit command printed; None when there is none."""
+
+    def parse_submit(self, output: Output) -> str:
+        """The array's id. Raises SubmissionRejected or SubmissionDeferred with the reason."""
+        found = self.parse_id(output.stdout) if output.status == 0 else None
+        if found is not None:
+            return found
+        said = output.stderr.lower()
+        kind = SubmissionRejected
+        if any(words.lower() in said for words in self.deferred_words):
+            kind = SubmissionDeferred
+        raise kind(str(output))
+
+    @abstractmethod
+    def list_argv(self, user: str) -> Argv:
+        """Lists everything of ``user`` that is alive."""
+
+    @abstractmethod
+    def parse_list(self, output: Output) -> list[Sighting]:
+        """Raises CommandFailed: a failed listing is no empty one."""
+
+    @abstractmethod
+    def cancel_argv(self, array: str, indices: Ranges | None) -> list[Argv]:
+        """Ends these elements of an array (None: all); repeating it does no harm."""
+
+    def parse_cancel(self, output: Output) -> None:
+        """Raises CommandFailed, but not for elements that have ended already."""
+        if output.status != 0:
+            raise CommandFailed(str(output))
+
+    def history_argv(self, arrays: Sequence[str], since: float) -> list[Argv]:
+        """Asks how elements ended; empty where there is no history."""
+        return []
+
+    def parse_history(self, output: Output) -> Iterable[Ended]:
+        return ()
+
+    def limits_argv(self) -> Argv | None:
+        return None
+
+    def parse_limits(self, output: Output) -> Limits:
+        return Limits()
+
+    def is_reachable(self, array: str) -> bool:
+        """Whether a listing made on this host would show that array."""
+        return True
+
+    def checked(self, output: Output) -> str:
+        """Standard output of a command that succeeded. Raises CommandFailed."""
+        if output.status != 0:
+            raise CommandFailed(str(output))
+        return output.stdout

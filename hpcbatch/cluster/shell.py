@@ -1,0 +1,104 @@
+"""The one door to other programs: time-outs, environment and log of each call."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..words.errors import CommandTimeout, ProgramMissing
+
+log = logging.getLogger("hpcbatch.shell")
+
+TIMEOUT = 120.0  # seconds; Slurm's own commands give up after 30 to 60 (MessageTimeout)
+
+# All that a scheduler's program gets to see. What is left out would override directives
+# (SBATCH_*), make it believe it runs inside a job (SLURM_*), or travel to the nodes.
+PASSED = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "TZ",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "KRB5CCNAME",
+    "BASH_ENV",
+    "BASH_FUNC_module",
+    "BASH_FUNC_ml",
+    "MODULE",
+    "LMOD",
+)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a program printed and its exit status."""
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: str
+    stderr: str
+
+    def __str__(self) -> str:
+        said = (self.stderr.strip() or self.stdout.strip() or "(it printed nothing)")[-2000:]
+        return f"{shlex.join(self.argv)} ended with status {self.status}: {said}"
+
+
+def run(
+    argv: Sequence[str],
+    stdin: str = "",
+    timeout: float = TIMEOUT,
+    variables: tuple[str, ...] = (),
+) -> Output:
+    """Run a program to its end, in ``/``. Raises ProgramMissing, CommandTimeout.
+
+    ``variables`` are prefixes of environment variables passed on beside ``PASSED``.
+    A program that does not end in time is killed: what it did until then is not known.
+    """
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(os.environ, PASSED + variables),
+            cwd="/",
+            text=True,
+            errors="replace",
+        )
+    except (FileNotFoundError, PermissionError) as error:
+        raise ProgramMissing(
+            f"{argv[0]} cannot be run on this host ({error.strerror}): is this a login node of "
+            "the cluster, and is the scheduler's module loaded?"
+        ) from error
+    with process:
+        try:
+            stdout, stderr = process.communicate(stdin, timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise CommandTimeout(
+                f"{shlex.join(argv)} did not answer within {timeout:.0f} s"
+            ) from None
+        except BaseException:
+            process.kill()
+            raise
+    output = Output(tuple(argv), process.returncode, stdout, stderr)
+    log.debug("%s", output)
+    return output
+
+
+def _environment(environment: Mapping[str, str], prefixes: tuple[str, ...]) -> dict[str, str]:
+    passed = {name: value for name, value in environment.items() if name.startswith(prefixes)}
+    return {**passed, "LC_ALL": "C"}
+
+
+def is_here(program: str) -> bool:
+    return shutil.which(program) is not None

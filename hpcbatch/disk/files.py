@@ -1,0 +1,68 @@
+"""Files that others see whole or not at all."""
+
+from __future__ import annotations
+
+import os
+
+from ..words.errors import RegistryUnwritable
+
+
+def publish(path: str, content: bytes) -> None:
+    """Write ``content`` to ``path`` so that a reader finds the old file or the new, never a part.
+
+    Raises RegistryUnwritable; the old file is then still there.
+    """
+    temporary = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            write_all(fd, content)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.replace(temporary, path)
+    except OSError as error:
+        unlink_quietly(temporary)
+        raise unwritable(path, error) from error
+
+
+def write_all(fd: int, content: bytes) -> None:
+    """``os.write`` until all of ``content`` is written: a short write is no error of its own."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def make_folder(path: str) -> None:
+    """Make a folder of mode 0700, with its parents; one that is there already is kept."""
+    try:
+        os.makedirs(path, 0o700, exist_ok=True)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def touch(path: str) -> None:
+    """Make an empty marker file; one that is there already is kept."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def unlink_quietly(path: str) -> None:
+    """Remove ``path`` when it can be removed; what is gone or locked away is left."""
+    import contextlib
+
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+
+
+def unwritable(path: str, error: OSError) -> RegistryUnwritable:
+    return RegistryUnwritable(
+        error.errno, f"cannot write {path}: {error.strerror or error}. What was there is unharmed."
+    )

@@ -1,0 +1,139 @@
+"""Append-only files of records: length, checksum, payload. A torn tail harms nothing before it.
+
+A process that appends owns its file; readers may read at any time and see whole records only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from struct import Struct
+from zlib import crc32
+
+from ..words.errors import DamagedFile
+from .files import write_all
+
+FRAME = Struct("<QI")  # payload length in bytes, CRC-32 of the payload
+BLOCK = 1 << 20
+
+
+def frame(payload: bytes) -> bytes:
+    return FRAME.pack(len(payload), crc32(payload)) + payload
+
+
+class RecordWriter:
+    """Appends records to a file that nobody else writes.
+
+    The file is made by this process (``FileExistsError`` when it is there) and held by a POSIX
+    record lock for as long as the process lives: whoever asks sees that it is alive. Closing any
+    other descriptor of the same file in this process would drop the lock (fcntl(2)).
+    """
+
+    sync_seconds = 1.0
+
+    def __init__(self, path: str):
+        self.path = path
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with contextlib.suppress(OSError):  # a disk without locks: the hint is missing, no more
+            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._end = 0
+        self._synced = time.monotonic()
+
+    def append(self, *payloads: bytes) -> None:
+        """Write the records, all or none. Raises OSError; the file then ends as before."""
+        content = b"".join([frame(payload) for payload in payloads])
+        try:
+            write_all(self._fd, content)
+        except OSError:
+            os.ftruncate(self._fd, self._end)
+            os.lseek(self._fd, self._end, os.SEEK_SET)
+            raise
+        self._end += len(content)
+        if time.monotonic() - self._synced > self.sync_seconds:
+            self.sync()
+
+    def sync(self) -> None:
+        os.fsync(self._fd)
+        self._synced = time.monotonic()
+
+    def close(self) -> None:
+        self.sync()
+        os.close(self._fd)
+
+
+def read_records(path: str, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
+    """The whole records from offset ``start`` on, as (offset behind the record, payload).
+
+    Ends at ``stop``, at the end of the file, or before the first record that is torn.
+    The file is opened anew: that is what makes its growth seen over a network.
+    """
+    with open(path, "rb", buffering=0) as file:
+        end = os.fstat(file.fileno()).st_size
+        end = end if stop is None else min(stop, end)
+        file.seek(start)
+        buffer, at, offset = b"", 0, start
+        while True:
+            payload = _whole(buffer, at)
+            if payload is None:
+                want = max(BLOCK, _needed(buffer, at))
+                more = file.read(min(want, max(end - offset - (len(buffer) - at), 0)))
+                if not more:
+                    return
+                buffer, at = buffer[at:] + more, 0
+                continue
+            at += FRAME.size + len(payload)
+            offset += FRAME.size + len(payload)
+            if crc32(payload) != FRAME.unpack_from(buffer, at - FRAME.size - len(payload))[1]:
+                return
+            yield offset, payload
+
+
+def read_record(fd: int, offset: int, path: str) -> bytes:
+    """The payload of the record at ``offset``. Raises DamagedFile, which names ``path``."""
+    head = os.pread(fd, FRAME.size, offset)
+    if len(head) == FRAME.size:
+        length, checksum = FRAME.unpack(head)
+        if offset + FRAME.size + length <= os.fstat(fd).st_size:
+            payload = os.pread(fd, length, offset + FRAME.size)
+            if len(payload) == length and crc32(payload) == checksum:
+                return payload
+    raise DamagedFile(f"{path} is damaged: the record at byte {offset} is cut off or altered")
+
+
+def held_by(path: str) -> int | None:
+    """The pid on this host that holds the file's lock; None when nobody here does.
+
+    Only asks (F_GETLK) and never takes the lock. A holder on another host has no pid here.
+    """
+    request = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        kind, _, _, _, pid = _FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_GETLK, request))
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return pid if kind != fcntl.F_UNLCK and pid > 0 else None
+
+
+_FLOCK = Struct("hhqqi4x")  # struct flock of 64-bit Linux: type, whence, start, length, pid
+
+
+def _needed(buffer: bytes, at: int) -> int:
+    if len(buffer) - at < FRAME.size:
+        return FRAME.size
+    return FRAME.size + int(FRAME.unpack_from(buffer, at)[0])
+
+
+def _whole(buffer: bytes, at: int) -> bytes | None:
+    if len(buffer) - at < FRAME.size:
+        return None
+    begin = at + FRAME.size
+    length = FRAME.unpack_from(buffer, at)[0]
+    return buffer[begin : begin + length] if len(buffer) - begin >= length else None

@@ -1,0 +1,228 @@
+"""The fold: what many processes wrote to their segments becomes results.rec and index.bin.
+
+Called under ``tracker.lock`` only. One batch: cut results.rec back to the committed length,
+append, fsync; write index entries, fsync; publish status.json, which is the commit; then unlink
+segments that ended. A crash anywhere is mended by the next fold, which does the same again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+
+from ..disk.files import unlink_quietly, unwritable, write_all
+from ..disk.index import BEGUN, DONE, ERROR, SUPERSEDED, Entry, read_entries, write_entries
+from ..disk.records import frame, read_records
+from ..words import events
+from ..words.events import Event, unpack_text
+from ..words.layout import TaskLayout
+from ..words.model import Attempt, Ending
+from ..words.ranges import Ranges
+from .snapshot import SegmentState, Snapshot
+
+BATCH_RECORDS = 20_000
+BATCH_BYTES = 16 << 20
+NO_JOB = (1 << 64) - 1
+
+
+def fold(layout: TaskLayout, attempts: Sequence[Attempt], snapshot: Snapshot) -> bool:
+    """Bring ``snapshot`` and the files behind it up to date; True when anything was new."""
+    changed = _supersede_errors(layout, attempts, snapshot)
+    names = _segment_names(layout)
+    changed |= _forget_ended(layout, snapshot, names)
+    batch = _Batch(layout, attempts, snapshot)
+    for name in names:
+        state = snapshot.segments.get(name) or SegmentState()
+        for cursor, payload in read_records(f"{layout.segments}/{name}", state.cursor):
+            snapshot.segments[name] = state
+            batch.add(name, cursor, payload)
+            if batch.is_full:
+                batch.commit()
+                changed = True
+    if batch.commit() or changed:
+        changed = True
+        snapshot.publish(layout.status)
+    _unlink_ended(layout, snapshot)
+    return changed
+
+
+def _segment_names(layout: TaskLayout) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(layout.segments) if name.endswith(".seg"))
+    except FileNotFoundError:
+        return []
+
+
+def _forget_ended(layout: TaskLayout, snapshot: Snapshot, names: list[str]) -> bool:
+    """Forget ended segments whose file is gone, or is another process's: names come again
+    when the scheduler runs an element a second time."""
+    gone = [
+        name
+        for name, state in snapshot.segments.items()
+        if state.ended and not (name in names and _is_same_process(layout, name, state))
+    ]
+    for name in gone:
+        del snapshot.segments[name]
+    return bool(gone)
+
+
+def _is_same_process(layout: TaskLayout, name: str, state: SegmentState) -> bool:
+    for _, payload in read_records(f"{layout.segments}/{name}"):
+        host, _, ticks, _, pid = unpack_text(Event.unpack(payload).body)
+        return (host, ticks, int(pid)) == (state.host, state.ticks, state.pid)
+    return False
+
+
+def _unlink_ended(layout: TaskLayout, snapshot: Snapshot) -> None:
+    """Their cursors stay until the next fold finds the files gone: nothing is folded twice."""
+    for name, state in snapshot.segments.items():
+        if state.ended:
+            unlink_quietly(f"{layout.segments}/{name}")
+
+
+def _supersede_errors(
+    layout: TaskLayout, attempts: Sequence[Attempt], snapshot: Snapshot
+) -> bool:
+    """A job that was submitted again is no longer in error."""
+    newer = [a for a in attempts if a.number > snapshot.superseded and a.submitted_arrays]
+    for attempt in newer:
+        entries = read_entries(layout.index, attempt.jobs()) if attempt.number > 1 else {}
+        old = {
+            job: entry
+            for job, entry in entries.items()
+            if entry.said == ERROR and entry.attempt < attempt.number
+        }
+        for entry in old.values():
+            entry.said = SUPERSEDED
+        if old:
+            write_entries(layout.index, old)
+        if all(array.id for array in attempt.arrays):
+            snapshot.superseded = attempt.number
+    return bool(newer)
+
+
+class _Batch:
+    """Records of any segments, committed together."""
+
+    def __init__(self, layout: TaskLayout, attempts: Sequence[Attempt], snapshot: Snapshot):
+        self.layout, self.attempts, self.snapshot = layout, attempts, snapshot
+        self._clear()
+
+    def _clear(self) -> None:
+        self.records: list[tuple[SegmentState, Event, bytes]] = []
+        self.cursors: dict[str, int] = {}
+        self.bytes = 0
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.records) >= BATCH_RECORDS or self.bytes >= BATCH_BYTES
+
+    def add(self, name: str, cursor: int, payload: bytes) -> None:
+        event = Event.unpack(payload)
+        self.snapshot.segments[name].lost = False
+        self.records.append((self.snapshot.segments[name], event, payload))
+        self.cursors[name] = cursor
+        self.bytes += len(payload)
+
+    def commit(self) -> bool:
+        if not self.records:
+            return False
+        jobs = Ranges.of(event.job for _, event, _ in self.records if event.job != NO_JOB)
+        entries = dict(self._committed(jobs))
+        before = {job: (entry.said, entry.place) for job, entry in entries.items()}
+        frames = list(self._apply(entries))
+        self._append(frames)
+        changed = {
+            job: entry
+            for job, entry in entries.items()
+            if before.get(job) != (entry.said, entry.place)
+        }
+        if changed:
+            write_entries(self.layout.index, changed)
+        self.snapshot.committed += sum(map(len, frames))
+        for name, cursor in self.cursors.items():
+            self.snapshot.segments[name].cursor = cursor
+        self.snapshot.publish(self.layout.status)
+        self._clear()
+        return True
+
+    def _committed(self, jobs: Ranges) -> Iterator[tuple[int, Entry]]:
+        """Entries that exist: one whose place is beyond the commit is left of a crashed fold."""
+        for job, entry in read_entries(self.layout.index, jobs).items():
+            if entry.place < self.snapshot.committed:
+                yield job, entry
+
+    def _apply(self, entries: dict[int, Entry]) -> Iterator[bytes]:
+        """Yield the frames to append, in order, and bring ``entries`` up to date."""
+        place = self.snapshot.committed
+        for segment, event, payload in self.records:
+            kind, job = event.kind, event.job
+            if kind == events.HELLO:
+                segment.process = place
+                segment.host, segment.boot, segment.ticks, _, pid = unpack_text(event.body)
+                segment.pid = int(pid)
+            elif kind == events.STARTED:
+                segment.job, segment.since = job, event.started
+                known = entries.get(job)
+                if known is None or known.said in (BEGUN, SUPERSEDED):
+                    entries[job] = _entry(BEGUN, event, 0, segment)
+                continue
+            elif kind in (events.DONE, events.DONE_ASIDE, events.ERROR):
+                segment.job = None
+                said = ERROR if kind == events.ERROR else DONE
+                if not self._counts(said, event, entries.get(job)):
+                    continue
+                entries[job] = _entry(said, event, place, segment)
+            elif kind == events.LEAVE:
+                segment.left = unpack_text(event.body)[0]
+                self._remember_leave(segment, event)
+                continue
+            else:
+                segment.ended, segment.job = True, None
+                continue
+            whole = frame(payload)
+            place += len(whole)
+            yield whole
+
+    def _counts(self, said: int, event: Event, known: Entry | None) -> bool:
+        """The first *done* wins; an error counts while its attempt is the job's last."""
+        if known is not None and known.said == DONE:
+            return False
+        if said == DONE:
+            return True
+        return not any(
+            later.number > event.attempt and event.job in later.jobs() for later in self.attempts
+        )
+
+    def _remember_leave(self, segment: SegmentState, event: Event) -> None:
+        endings = self.snapshot.endings.setdefault(event.attempt, {})
+        endings[event.element] = Ending(segment.left, host=segment.host, time=time.time())
+
+    def _append(self, frames: list[bytes]) -> None:
+        try:
+            fd = os.open(self.layout.results, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.ftruncate(fd, self.snapshot.committed)
+                os.lseek(fd, self.snapshot.committed, os.SEEK_SET)
+                write_all(fd, b"".join(frames))
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise unwritable(self.layout.results, error) from error
+
+
+def _entry(said: int, event: Event, place: int, segment: SegmentState) -> Entry:
+    return Entry(
+        said,
+        event.attempt,
+        event.element,
+        place,
+        segment.process,
+        event.started,
+        event.ended,
+        event.memory,
+        event.cpu,
+    )
+

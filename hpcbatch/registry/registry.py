@@ -1,0 +1,138 @@
+"""The folder of tasks: makes, finds, lists and removes them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ..disk.files import make_folder, publish, read, unwritable
+from ..disk.index import make_index
+from ..disk.packed import write_packed
+from ..disk.records import frame
+from ..words.errors import (
+    DamagedFile,
+    HpcbatchError,
+    InputError,
+    NotFound,
+    RegistryUnsafe,
+    nearest,
+)
+from ..words.layout import TaskLayout, is_task_id, new_task_id
+from ..words.model import TaskSpec
+
+LAST = "last"
+
+
+def default_root() -> str:
+    """``$HPCBATCH_ROOT``, or ``~/.hpcbatch``."""
+    return os.path.abspath(os.environ.get("HPCBATCH_ROOT") or os.path.expanduser("~/.hpcbatch"))
+
+
+class Registry:
+    """The registry in folder ``root``, which is made (mode 0700) when it is absent.
+
+    Raises RegistryUnsafe when somebody else owns the folder or could write to it, unless
+    ``$HPCBATCH_SHARED_REGISTRY`` is set: unpickling what lies there is running code.
+    """
+
+    def __init__(self, root: str | None = None):
+        self.root = os.path.abspath(root) if root else default_root()
+        make_folder(self.root)
+        _check_safe(self.root)
+
+    def layout(self, task_id: str) -> TaskLayout:
+        return TaskLayout(self.root, task_id)
+
+    def create(
+        self,
+        spec: TaskSpec,
+        function: tuple[bytes, bytes],
+        inputs: Iterable[bytes],
+        code: bytes | None,
+    ) -> TaskSpec:
+        """Store a new task, whole or not at all; returns ``spec`` with its id and job count.
+
+        ``function`` are the pickled callable and constants, ``inputs`` one pickle a job.
+        """
+        task_id = new_task_id(spec.name)
+        draft = TaskLayout(self.root, f".{task_id}.new")
+        try:
+            for folder in (draft.folder, draft.attempts, draft.segments, draft.logs):
+                make_folder(folder)
+            njobs = write_packed(draft.inputs, inputs)
+            if njobs == 0:
+                raise InputError("there are no inputs: a task needs at least one job")
+            spec = replace(spec, id=task_id, njobs=njobs)
+            publish(draft.function, b"".join(map(frame, function)))
+            if code is not None:
+                publish(draft.code, code)
+            make_index(draft.index, njobs)
+            publish(draft.spec, json.dumps(spec.to_json(), indent=1).encode())
+            os.rename(draft.folder, self.layout(task_id).folder)
+        except BaseException as error:
+            shutil.rmtree(draft.folder, ignore_errors=True)
+            if isinstance(error, OSError) and not isinstance(error, HpcbatchError):
+                raise unwritable(draft.folder, error) from error
+            raise
+        return spec
+
+    def ids(self) -> list[str]:
+        return sorted(name for name in os.listdir(self.root) if is_task_id(name))
+
+    def spec(self, task_id: str) -> TaskSpec:
+        """Raises NotFound, DamagedFile, NewerFormat."""
+        path = self.layout(task_id).spec
+        try:
+            return TaskSpec.from_json(json.loads(read(path)))
+        except FileNotFoundError:
+            raise NotFound(f"there is no task {task_id!r} in {self.root}") from None
+        except (ValueError, TypeError, KeyError) as error:
+            raise DamagedFile(f"{path} is damaged: {error}") from error
+
+    def specs(self) -> list[TaskSpec]:
+        """All tasks, oldest first."""
+        return sorted((self.spec(task_id) for task_id in self.ids()), key=lambda s: s.created)
+
+    def find(self, text: str) -> str:
+        """The id that ``text`` means: an id, its unique beginning, or ``last``. Raises NotFound."""
+        ids = self.ids()
+        if text == LAST and ids:
+            return self.specs()[-1].id
+        found = [text] if text in ids else [one for one in ids if one.startswith(text)]
+        if len(found) == 1 and text:
+            return found[0]
+        if not found or not text:
+            raise NotFound(f"there is no task {text!r} in {self.root}{nearest(text, ids[:200])}")
+        raise NotFound(f"{text!r} is the beginning of several tasks: {', '.join(found[:8])}")
+
+    def remove(self, task_id: str) -> None:
+        """Delete a task's folder; under a hidden name first, so that no half of it is seen."""
+        folder = self.layout(task_id).folder
+        grave = f"{self.root}/.{task_id}.{os.urandom(3).hex()}.removed"
+        try:
+            os.rename(folder, grave)
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        shutil.rmtree(grave, ignore_errors=True)
+
+
+def _check_safe(root: str) -> None:
+    if os.environ.get("HPCBATCH_SHARED_REGISTRY"):
+        return
+    found = os.stat(root)
+    if found.st_uid != os.getuid():
+        raise RegistryUnsafe(
+            f"the registry {root} belongs to another user (uid {found.st_uid}): what lies there is "
+            "unpickled, which runs code. Use a folder of your own, or set "
+            "HPCBATCH_SHARED_REGISTRY=1 if you trust everyone who can write there."
+        )
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise RegistryUnsafe(
+            f"others can write to the registry {root} (mode {found.st_mode & 0o7777:04o}): what "
+            "lies there is unpickled, which runs code. Make it yours alone (chmod 700), or set "
+            "HPCBATCH_SHARED_REGISTRY=1 if you trust everyone who can write there."
+        )

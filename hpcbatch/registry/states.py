@@ -1,0 +1,86 @@
+"""The state of every job, one byte each: records first, then what is known to be alive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+
+from ..disk.index import DONE, ERROR
+from ..words.layout import segment_owner
+from ..words.model import STATES, Attempt, Sighting
+from .snapshot import Snapshot
+
+CODE = {state: code for code, state in enumerate(STATES)}
+_SAYS = bytes({DONE: CODE["done"], ERROR: CODE["error"]}.get(said, 0) for said in range(256))
+_ANY = bytes(0xFF if code else 0 for code in range(256))
+
+Alive = Mapping[int, Mapping[int, Sighting]]  # attempt -> element -> how the scheduler lists it
+
+
+def job_states(
+    njobs: int, attempts: Sequence[Attempt], snapshot: Snapshot, said: bytes, alive: Alive
+) -> bytes:
+    """Codes of ``STATES``, one byte a job. ``said`` is the index's column, see ``read_said``."""
+    states = bytearray(njobs)
+    for attempt in attempts:
+        _fill(states, attempt, snapshot, alive.get(attempt.number, {}))
+    return _overlay(bytes(states), said.translate(_SAYS))
+
+
+def element_states(
+    attempt: Attempt, snapshot: Snapshot, alive: Mapping[int, Sighting]
+) -> dict[int, str]:
+    """The state that the jobs of each element have while no record says better."""
+    endings = snapshot.endings.get(attempt.number, {})
+    begun = _begun(attempt, snapshot)
+    states = {}
+    for element in attempt.elements:
+        if attempt.canceled is not None:
+            state = "canceled"
+        elif element in alive:
+            state = "queued"
+        elif element in begun:
+            state = "queued"
+        elif element in endings:
+            state = "expired"
+        else:
+            state = "submitted"
+        states[element] = state
+    return states
+
+
+def _begun(attempt: Attempt, snapshot: Snapshot) -> set[int]:
+    """The elements that have a process which is not known to have ended."""
+    owners = (segment_owner(name) for name, segment in snapshot.segments.items() if segment.is_alive)
+    return {element for number, element in owners if number == attempt.number}
+
+
+def _fill(
+    states: bytearray, attempt: Attempt, snapshot: Snapshot, alive: Mapping[int, Sighting]
+) -> None:
+    by_element = element_states(attempt, snapshot, alive)
+    for first, stop, state in _runs(by_element):
+        code = bytes([CODE[state]])
+        for start, end in attempt.plan.jobs_between(first, stop).runs:
+            states[start:end] = code * (end - start)
+    for name, segment in snapshot.segments.items():
+        number, element = segment_owner(name)
+        if number == attempt.number and segment.job is not None and segment.is_alive:
+            if by_element.get(element) in ("queued", "submitted"):
+                states[segment.job] = CODE["running"]
+
+
+def _runs(by_element: Mapping[int, str]) -> Iterator[tuple[int, int, str]]:
+    """(first, stop, state) of neighbouring elements in one state."""
+    for (state, _), run in groupby(
+        enumerate(by_element.items()), key=lambda at: (at[1][1], at[1][0] - at[0])
+    ):
+        elements = [element for _, (element, _) in run]
+        yield elements[0], elements[-1] + 1, state
+
+
+def _overlay(below: bytes, above: bytes) -> bytes:
+    """``above`` where it is not zero, ``below`` elsewhere; as whole numbers, for speed."""
+    mask = int.from_bytes(above.translate(_ANY), "little")
+    kept = int.from_bytes(below, "little") & ~mask
+    return (kept | int.from_bytes(above, "little")).to_bytes(len(below), "little")

@@ -1,0 +1,242 @@
+"""Works out the state of every job of a task, under ``tracker.lock``.
+
+Records decide; where there are none, an element is alive while the scheduler lists it or its
+process holds its segment; an element that was missing from at least two listings for the length
+of the grace has ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from filelock import FileLock, Timeout
+
+from ..disk import index
+from ..disk.records import held_by
+from ..words.errors import RegistryBusy
+from ..words.layout import TaskLayout, segment_owner
+from ..words.model import ALIVE, STATES, Array, Attempt, Ending, Listing, Sighting, TaskSpec
+from ..words.ranges import Ranges
+from .attempts import read_attempts
+from .fold import fold
+from .snapshot import Snapshot, read_snapshot
+from .states import CODE, element_states, job_states
+
+LOCK_SECONDS = 120.0
+POLLS_MISSED = 2
+_IS_ALIVE = bytes(1 if code in {CODE[s] for s in ALIVE} else 0 for code in range(256))
+
+
+@dataclass
+class View:
+    """A task as it is known at one moment."""
+
+    layout: TaskLayout
+    spec: TaskSpec
+    attempts: list[Attempt]
+    snapshot: Snapshot
+    alive: dict[int, dict[int, Sighting]] = field(default_factory=dict)
+
+    @cached_property
+    def said(self) -> bytes:
+        """What records say of each job: the index's column."""
+        return index.read_said(self.layout.index)
+
+    @property
+    def states(self) -> bytes:
+        """One code of ``STATES`` a job."""
+        return job_states(self.spec.njobs, self.attempts, self.snapshot, self.said, self.alive)
+
+    def count_states(self) -> dict[str, int]:
+        states = self.states
+        return {state: states.count(CODE[state]) for state in STATES}
+
+    def jobs_in(self, wanted: Sequence[str]) -> Ranges:
+        """The jobs that are in one of the states ``wanted``."""
+        codes = {CODE[state] for state in wanted}
+        return _members(self.states.translate(bytes(code in codes for code in range(256))))
+
+    def owner(self, job: int) -> tuple[Attempt, int] | None:
+        """The last attempt that took ``job``, and its element there."""
+        for attempt in reversed(self.attempts):
+            element = attempt.plan.element_of(job)
+            if element is not None and any(
+                array.first <= element < array.first + array.count
+                for array in attempt.submitted_arrays
+            ):
+                return attempt, element
+        return None
+
+    def ending(self, attempt: Attempt, element: int) -> Ending | None:
+        return self.snapshot.endings.get(attempt.number, {}).get(element)
+
+    def alive_elements(self, attempt: Attempt) -> list[int]:
+        """Elements that should be alive: they have jobs without a result, and no ending."""
+        waiting = self.states.translate(_IS_ALIVE)
+        states = element_states(attempt, self.snapshot, {})
+        return [
+            element
+            for element, state in states.items()
+            if state in ALIVE
+            and any(
+                waiting.find(1, start, stop) >= 0
+                for start, stop in attempt.plan.jobs_of(element).runs
+            )
+        ]
+
+    def sight(self, listings: Mapping[int, Listing]) -> None:
+        """Note which elements the listings, by attempt, show alive."""
+        for attempt in self.attempts:
+            listing = listings.get(attempt.number)
+            if listing is not None:
+                endings = self.snapshot.endings.get(attempt.number, {})
+                self.alive[attempt.number] = {
+                    element: sighting
+                    for element, sighting in _sighted(attempt, listing).items()
+                    if element not in endings or (endings[element].time or 0) < listing.time
+                }
+
+
+@contextlib.contextmanager
+def locked(layout: TaskLayout) -> Iterator[None]:
+    """Hold the task's tracker lock. Raises RegistryBusy."""
+    try:
+        with FileLock(layout.tracker_lock, timeout=LOCK_SECONDS, mode=0o600):
+            yield
+    except Timeout:
+        raise RegistryBusy(
+            f"another process has kept {layout.tracker_lock} for {LOCK_SECONDS:.0f} s: try again"
+        ) from None
+
+
+def refresh(layout: TaskLayout, spec: TaskSpec) -> View:
+    """Fold what is new and return the task as it is now. Asks no scheduler."""
+    with locked(layout):
+        attempts = read_attempts(layout)
+        snapshot = read_snapshot(layout.status)
+        fold(layout, attempts, snapshot)
+    return View(layout, spec, attempts, snapshot)
+
+
+def observe(
+    layout: TaskLayout, spec: TaskSpec, listings: Mapping[int, Listing], graces: Mapping[int, float]
+) -> tuple[View, dict[int, list[int]]]:
+    """Compare the task with listings of its clusters, by attempt; returns it and the elements
+    that have been missing for longer than their attempt's grace, in seconds."""
+    with locked(layout):
+        attempts = read_attempts(layout)
+        snapshot = read_snapshot(layout.status)
+        fold(layout, attempts, snapshot)
+        view = View(layout, spec, attempts, snapshot)
+        view.sight(listings)
+        missing = {}
+        changed = False
+        for attempt in attempts:
+            listing = listings.get(attempt.number)
+            if listing is not None:
+                changed |= _count_missing(view, attempt, listing)
+                gone = _gone(snapshot.absent.get(attempt.number, {}), graces[attempt.number])
+                if gone:
+                    missing[attempt.number] = gone
+        if changed:
+            snapshot.publish(layout.status)
+    return view, missing
+
+
+def end_elements(
+    layout: TaskLayout, spec: TaskSpec, endings: Mapping[int, Mapping[int, Ending]]
+) -> View:
+    """Note how elements ended that nobody lists any more. A result that still comes counts."""
+    with locked(layout):
+        attempts = read_attempts(layout)
+        snapshot = read_snapshot(layout.status)
+        fold(layout, attempts, snapshot)
+        for number, by_element in endings.items():
+            absent = snapshot.absent.get(number, {})
+            for element, ending in by_element.items():
+                snapshot.endings.setdefault(number, {})[element] = ending
+                absent.pop(element, None)
+            for name, segment in snapshot.segments.items():
+                segment.lost |= segment_owner(name)[1] in by_element and (
+                    segment_owner(name)[0] == number
+                )
+        snapshot.publish(layout.status)
+    return View(layout, spec, attempts, snapshot)
+
+
+def _count_missing(view: View, attempt: Attempt, listing: Listing) -> bool:
+    """Count a listing that does not show elements which should be alive; each listing once."""
+    submitted = max(array.time or 0.0 for array in attempt.submitted_arrays)
+    snapshot = view.snapshot
+    if listing.time <= max(submitted, snapshot.polled.get(attempt.number, 0.0)):
+        return False
+    before = snapshot.absent.get(attempt.number, {})
+    after = {}
+    for element in view.alive_elements(attempt):
+        if element not in view.alive[attempt.number] and not _is_held(view, attempt, element):
+            since, polls = before.get(element, (listing.time, 0))
+            after[element] = (since, polls + 1)
+    if not after and not before:
+        return False
+    snapshot.absent[attempt.number] = after
+    snapshot.polled[attempt.number] = listing.time
+    return True
+
+
+def _gone(absent: Mapping[int, tuple[float, int]], grace: float) -> list[int]:
+    now = time.time()
+    return [
+        element
+        for element, (since, polls) in absent.items()
+        if polls >= POLLS_MISSED and now - since >= grace
+    ]
+
+
+def _is_held(view: View, attempt: Attempt, element: int) -> bool:
+    """Whether a process on this very host and boot still holds a segment of the element."""
+    for name, segment in view.snapshot.segments.items():
+        if segment_owner(name) == (attempt.number, element) and not segment.ended:
+            if segment.host == socket.gethostname() and segment.boot == _boot_id():
+                path = f"{view.layout.segments}/{name}"
+                if held_by(path) == segment.pid:
+                    return True
+    return False
+
+
+def _boot_id() -> str:
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _sighted(attempt: Attempt, listing: Listing) -> dict[int, Sighting]:
+    by_id: dict[str, Array] = {str(a.id): a for a in attempt.submitted_arrays}
+    found = {}
+    for sighting in listing.alive:
+        array = by_id.get(sighting.array)
+        if array is not None:
+            offset = 0 if sighting.index is None else sighting.index - array.base
+            if 0 <= offset < array.count:
+                found[array.first + offset] = sighting
+    return found
+
+
+def _members(column: bytes) -> Ranges:
+    """The positions of the ones in a column of zeros and ones."""
+    runs = []
+    start = column.find(1)
+    while start >= 0:
+        stop = column.find(0, start)
+        stop = len(column) if stop < 0 else stop
+        runs.append((start, stop))
+        start = column.find(1, stop)
+    return Ranges(runs)
+
+

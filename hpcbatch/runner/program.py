@@ -1,0 +1,64 @@
+"""Jobs that are programs: a shell command line with a place for each argument."""
+
+from __future__ import annotations
+
+import shlex
+import string
+import subprocess
+import sys
+from typing import Any
+
+from . import seeding
+
+TAIL = 2000  # characters of output that an error shows
+
+
+class ProgramFailed(Exception):
+    """The program ended with an exit status other than 0."""
+
+
+class _Quoting(string.Formatter):
+    """Fills the places of a template with values quoted for the shell."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return shlex.quote(str(super().format_field(value, format_spec)))
+
+
+def places(template: str) -> set[str]:
+    """The names used in ``template``. Raises ValueError on unbalanced braces."""
+    found = set()
+    for _, name, _, _ in string.Formatter().parse(template):
+        if name is not None:
+            found.add(name.partition(".")[0].partition("[")[0])
+    return found
+
+
+class ShellProgram:
+    """Runs the filled-in command by ``/bin/sh``.
+
+    Returns ``{"status": 0, "output": text of standard output}``; raises ProgramFailed for any
+    other exit status. Standard error goes to the element's log.
+    """
+
+    def __init__(self, template: str):
+        self.template = template
+
+    def __call__(self, **values: Any) -> dict[str, Any]:
+        own = {"index": seeding.current_job(), "seed": seeding.current_seed()}
+        command = _Quoting().vformat(self.template, (), {**own, **values})
+        ended = subprocess.run(
+            ["/bin/sh", "-c", command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            check=False,
+        )
+        output = ended.stdout.decode("utf-8", "replace")
+        if ended.returncode != 0:
+            sys.stdout.write(output)
+            told = f"\n{output[-TAIL:].rstrip()}" if output.strip() else ""
+            raise ProgramFailed(f"{_ending(ended.returncode)}: {command}{told}")
+        return {"status": 0, "output": output}
+
+
+def _ending(code: int) -> str:
+    return f"killed by signal {-code}" if code < 0 else f"exit status {code}"

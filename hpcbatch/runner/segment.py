@@ -1,0 +1,132 @@
+"""The one file that this process writes: what happened to each job, in order."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from zlib import crc32
+
+from ..disk.files import write_all
+from ..disk.records import RecordWriter
+from ..words import events
+from ..words.events import Event, pack_text
+from ..words.layout import TaskLayout, rerun_name, segment_name
+from .outcome import Outcome
+
+ASIDE = 1 << 20  # bytes; a larger value goes to a side file and is never copied by a fold
+NO_JOB = (1 << 64) - 1
+
+
+class Segment:
+    """Appends this process's events. A signal handler may call ``leave`` at any moment."""
+
+    def __init__(self, layout: TaskLayout, attempt: int, element: int):
+        self.attempt, self.element = attempt, element
+        self.name = segment_name(attempt, element)
+        self.is_rerun = False
+        self._values_path = f"{layout.values}/{self.name[:-4]}.val"
+        try:
+            self._writer = RecordWriter(f"{layout.segments}/{self.name}")
+        except FileExistsError:
+            self.is_rerun = True
+            self.name = rerun_name(attempt, element, socket.gethostname(), os.getpid())
+            self._values_path = f"{layout.values}/{self.name[:-4]}.val"
+            self._writer = RecordWriter(f"{layout.segments}/{self.name}")
+        self._values: int | None = None
+        self._values_end = 0
+        self._held = [self._event(events.HELLO, started=time.time(), body=pack_text(*whoami()))]
+        self._writing = False
+        self._leave: bytes | None = None
+        self.job = NO_JOB
+
+    def start(self, job: int) -> float:
+        """Tell that ``job`` begins, and everything held back; returns the time."""
+        now = time.time()
+        self.job = job
+        self._write(self._event(events.STARTED, job, started=now))
+        return now
+
+    def finish(self, job: int, started: float, outcome: Outcome) -> None:
+        """Hold the job's record back until the next job is told: one write does for both."""
+        kind, body = outcome.kind, outcome.body
+        if kind == events.DONE and len(body) > ASIDE:
+            kind, body = events.DONE_ASIDE, self._put_aside(body)
+        self._held.append(
+            self._event(
+                kind,
+                job,
+                started=started,
+                ended=time.time(),
+                memory=outcome.memory,
+                log_begin=outcome.log_begin,
+                log_end=outcome.log_end,
+                cpu=outcome.cpu,
+                body=body,
+            )
+        )
+        self.job = NO_JOB
+
+    def leave(self, reason: str) -> None:
+        event = self._event(events.LEAVE, self.job, started=time.time(), body=pack_text(reason))
+        if self._writing:  # called by a signal handler in the middle of a write
+            self._leave = event
+        else:
+            self._write(event)
+
+    def close(self) -> None:
+        self._write(self._event(events.END, ended=time.time()))
+        self._sync_values()
+        self._writer.close()
+
+    def _event(self, kind: int, job: int = NO_JOB, **fields: object) -> bytes:
+        return Event(kind, self.attempt, self.element, job, **fields).pack()  # type: ignore[arg-type]
+
+    def _write(self, payload: bytes) -> None:
+        self._writing = True
+        try:
+            self._writer.append(*self._held, payload)
+            self._held = []
+        finally:
+            self._writing = False
+        if self._leave is not None:
+            late, self._leave = self._leave, None
+            self._write(late)
+
+    def _put_aside(self, value: bytes) -> bytes:
+        if self._values is None:
+            os.makedirs(os.path.dirname(self._values_path), 0o700, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            self._values = os.open(self._values_path, flags, 0o600)
+        begin = self._values_end
+        try:
+            write_all(self._values, value)
+        except OSError:
+            os.ftruncate(self._values, begin)
+            os.lseek(self._values, begin, os.SEEK_SET)
+            raise
+        self._values_end += len(value)
+        self._sync_values()  # before the record that refers to it
+        name = os.path.basename(self._values_path)
+        return pack_text(name, str(begin), str(len(value)), str(crc32(value)))
+
+    def _sync_values(self) -> None:
+        if self._values is not None:
+            os.fsync(self._values)
+
+
+def whoami() -> tuple[str, str, str, str, str]:
+    """Host, boot id, start time (clock ticks since boot), Python version and pid of this process.
+
+    Together they name a process for ever: a pid alone is used again (proc(5), field 22 of stat).
+    """
+    try:
+        with open("/proc/self/stat") as stat:
+            ticks = stat.read().rpartition(")")[2].split()[19]
+        with open("/proc/sys/kernel/random/boot_id") as boot:
+            boot_id = boot.read().strip()
+    except OSError:
+        ticks, boot_id = "", ""
+    version = ".".join(map(str, sys.version_info[:3]))
+    return socket.gethostname(), boot_id, ticks, version, str(os.getpid())

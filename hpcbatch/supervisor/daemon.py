@@ -1,0 +1,259 @@
+"""The supervisor of one submission: starts its elements, cancels them, records how they ended."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ..disk import files
+from ..words.ranges import Ranges
+from . import keeper, process
+from .journal import Ending, Journal, ending
+from .slots import Slots
+from .submission import Submission
+
+_PATH = "/usr/local/bin:/usr/bin:/bin"
+_KEPT_NAMES = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TMPDIR")
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 0.25  # between looks at slots that others hold
+_RETRY_SECONDS = 1.0  # after a failed write or fork
+_HEARTBEAT_SECONDS = 3600.0
+_UNWRITTEN_SECONDS = 3600.0  # how long endings that cannot be written are kept
+
+
+class Element(NamedTuple):
+    """A running element, from the supervisor's side."""
+
+    number: int
+    slots: list[int]
+    started: float
+    keeper: int  # the pid, ours to wait for
+    channel: socket.socket
+
+
+class Daemon:
+    def __init__(self, submission: Submission, asked: dict[str, Any]):
+        self._submission, self._asked = submission, asked
+        self._queued = Ranges([(0, asked["elements"])])
+        self._running: dict[int, Element] = {}
+        self._keepers: set[int] = set()
+        self._saved = ""
+        self._failing_since: float | None = None
+        self._leaving = False
+        self._pause = 0.0  # above 0 while it waits for slots
+        self._beaten = time.monotonic()
+
+    def stand(self) -> None:
+        """Hold the lock, then become visible: whoever sees the submission sees it alive."""
+        path = self._submission.path
+        self._lock = _hold(path("lock"))
+        self._bell = os.open(path("bell"), os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        spool_path = os.path.dirname(self._submission.folder)
+        self._slots = Slots(f"{spool_path}/slots", self._asked["slots"])
+        self._journal = Journal(path("endings"))
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._bell, selectors.EVENT_READ, self._hear)
+        signal.signal(signal.SIGTERM, self._leave)
+        signal.set_wakeup_fd(self._bell, warn_on_full_buffer=False)
+        process.adopt_orphans()
+        files.publish(path("submission.json"), json.dumps(self._asked).encode())
+
+    def run(self) -> None:
+        """Until every element ended and every ending is written."""
+        self._hear()
+        while True:
+            self._start_what_may()
+            self._save()
+            if not self._unfinished():
+                return
+            for key, _ in self._selector.select(self._longest_wait()):
+                react: Callable[[], None] = key.data
+                react()
+            self._beat()
+
+    def _unfinished(self) -> bool:
+        if self._queued or self._running:
+            return True
+        failing = time.monotonic() - (self._failing_since or time.monotonic())
+        return bool(self._journal.pending) and failing < _UNWRITTEN_SECONDS and not self._leaving
+
+    def _start_what_may(self) -> None:
+        while self._queued and len(self._running) < (self._asked["throttle"] or sys.maxsize):
+            slots = self._slots.take(self._asked["cpus"])
+            if slots is None:
+                self._pause = min(max(self._pause * 2, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+                return
+            try:
+                self._start(self._queued.runs[0][0], slots)
+            except OSError as error:  # too many processes or open files, for now
+                self._slots.release(slots)
+                self._say(f"cannot start an element: {error}")
+                self._pause = _RETRY_SECONDS
+                return
+            self._queued = self._queued.slice(1, len(self._queued))
+        self._slots.give_way()
+        self._pause = 0.0
+
+    def _start(self, index: int, slots: list[int]) -> None:
+        order, started = self._order(index), round(time.time(), 3)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        with theirs:
+            try:
+                pid = os.fork()
+            except OSError:
+                ours.close()
+                raise
+            if pid == 0:
+                keeper.live(order, theirs)
+        element = Element(index, slots, started, pid, ours)
+        self._keepers.add(pid)
+        self._running[index] = element
+        self._selector.register(ours, selectors.EVENT_READ, lambda: self._heard(element))
+
+    def _order(self, index: int) -> keeper.Order:
+        environment = {name: os.environ[name] for name in _KEPT_NAMES if name in os.environ}
+        environment |= {"PATH": _PATH, "TERM": "dumb"}
+        environment |= {**self._submission.marks(), "HPCBATCH_LOCAL_INDEX": str(index)}
+        return keeper.Order(
+            ["/bin/bash", self._submission.path("script.sh")],
+            environment,
+            self._asked["walltime"],
+            self._asked["memory"],
+            self._asked["kill_wait"],
+        )
+
+    def _heard(self, element: Element) -> None:
+        """The keeper's report, or its end."""
+        try:
+            told = element.channel.recv(4096)
+        except OSError:
+            told = b""
+        if told:
+            report = json.loads(told)
+            self._ended(element, ending(element.number, report.pop("ending"), **report))
+            return
+        self._selector.unregister(element.channel)
+        element.channel.close()
+        status = os.waitpid(element.keeper, 0)[1]
+        self._keepers.discard(element.keeper)
+        if element.number in self._running:
+            self._bury(element, status)
+
+    def _bury(self, element: Element, status: int) -> None:
+        """An element whose keeper was killed: what that kept is ours now, and is killed."""
+        self._kill_strays()
+        code = os.waitstatus_to_exitcode(status)
+        word, number = ("killed", -code) if code < 0 else ("lost", None)
+        now = round(time.time(), 3)
+        self._ended(element, ending(element.number, word, signal=number, ended=now))
+
+    def _kill_strays(self) -> None:
+        give_up = time.monotonic() + 2
+        while time.monotonic() < give_up:
+            strays = process.descendants(os.getpid(), self._keepers)
+            if not strays:
+                return
+            process.kill(strays)
+            for stray in strays:
+                try:
+                    os.waitpid(stray.pid, os.WNOHANG)
+                except ChildProcessError:
+                    continue  # still the child of another stray
+            time.sleep(0.002)
+
+    def _ended(self, element: Element, how: Ending) -> None:
+        self._journal.add({**how, "started": element.started})
+        self._slots.release(element.slots)
+        del self._running[element.number]
+
+    def _leave(self, *_: object) -> None:
+        self._leaving = True  # and the signal's number rings the bell
+
+    def _hear(self) -> None:
+        try:
+            while os.read(self._bell, 4096):
+                pass
+        except BlockingIOError:
+            pass
+        for indices, wait in self._submission.requests():
+            self._cancel(Ranges.parse(indices) if indices is not None else None, wait)
+        if self._leaving:
+            self._cancel(None, None)
+
+    def _cancel(self, wanted: Ranges | None, wait: float | None) -> None:
+        gone = [index for index in self._queued if wanted is None or index in wanted]
+        left = set(self._queued).difference(gone) if len(gone) < len(self._queued) else ()
+        self._queued = Ranges.of(left)
+        now = round(time.time(), 3)
+        for index in gone:
+            self._journal.add(ending(index, "canceled", ended=now))
+        for element in self._running.values():
+            if wanted is None or element.number in wanted:
+                self._tell(element.channel, self._asked["kill_wait"] if wait is None else wait)
+
+    def _tell(self, channel: socket.socket, wait: float) -> None:
+        try:
+            channel.send(str(wait).encode())
+        except OSError:
+            return  # it has ended, or has been told so often that it did not listen yet
+
+    def _save(self) -> None:
+        """Endings first: what the state shows no more must be found among them."""
+        try:
+            self._journal.flush()
+            self._save_state()
+        except OSError as error:
+            if self._failing_since is None:
+                self._failing_since = time.monotonic()
+                self._say(f"cannot write to the spool, will try again: {error}")
+        else:
+            self._failing_since = None
+
+    def _save_state(self) -> None:
+        queued = [[first, stop - 1] for first, stop in self._queued.runs]
+        running = {element.number: element.started for element in self._running.values()}
+        state = json.dumps({"queued": queued, "running": running})
+        if state == self._saved:
+            return
+        path = self._submission.path("state.json")
+        with open(f"{path}.tmp", "w", encoding="ascii") as file:
+            file.write(state)
+        os.replace(f"{path}.tmp", path)
+        self._saved = state
+
+    def _longest_wait(self) -> float:
+        waits = [_HEARTBEAT_SECONDS]
+        if self._pause:
+            waits.append(self._pause)
+        if self._failing_since is not None:
+            waits.append(_RETRY_SECONDS)
+        return min(waits)
+
+    def _beat(self) -> None:
+        if time.monotonic() - self._beaten >= _HEARTBEAT_SECONDS:
+            self._beaten = time.monotonic()
+            self._submission.keep_fresh()
+
+    def _say(self, text: str) -> None:
+        try:
+            print(time.strftime("%Y-%m-%d %H:%M:%S"), text, file=sys.stderr, flush=True)
+        except OSError:
+            return  # the disk is full: that is what we were about to say
+
+
+def _hold(path: str) -> int:
+    """Lock the file for life. Closing another descriptor of it would drop the lock (fcntl(2))."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    me = process.look(os.getpid())
+    if me is not None:
+        files.write_all(fd, f"{me[0].pid} {me[0].start}\n".encode())
+    return fd

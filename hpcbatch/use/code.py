@@ -1,0 +1,146 @@
+"""The user's own modules as source: those beside the script, and beside the function's file.
+
+Found by following imports: from the script, the modules loaded from its folder, and the file of
+the function, to every module or package that lies in the same folders. Installed packages and the
+standard library stay out: they must be on the nodes.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import os
+import sys
+import sysconfig
+import zipfile
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from ..words.errors import InputError
+
+LARGEST = 64 << 20  # bytes of source and data
+_SKIPPED = {"__pycache__", "node_modules", "site-packages"}
+
+
+def pack_code(function: Any) -> bytes | None:
+    """A zip file of the modules that ``function`` may need; None when there are none of its own.
+
+    Raises InputError when they are larger than 64 MiB.
+    """
+    main = sys.modules.get("__main__")
+    own = sys.modules.get(getattr(function, "__module__", None) or "")
+    roots = list(dict.fromkeys(root for root in map(_root, (main, own)) if root))
+    if not roots:
+        return None
+    found: dict[str, str] = {}  # name in the archive -> path
+    waiting = [path for path in map(_file, (main,)) if path]
+    for module in list(sys.modules.values()):
+        root = _root(module)
+        if root in roots and module is not main:
+            waiting += _add(root, module.__name__.partition(".")[0], found)
+    seen = set()
+    while waiting:
+        path = waiting.pop()
+        if path not in seen:
+            seen.add(path)
+            for name in _imported(path):
+                for root in roots:
+                    waiting += _add(root, name, found)
+    return _zip(found) if found else None
+
+
+def _root(module: ModuleType | None) -> str | None:
+    """The folder that a user's module is imported from; None for installed ones."""
+    file = _file(module)
+    if module is None or file is None or _is_installed(file):
+        return None
+    if module.__name__ == "__main__":
+        return os.path.dirname(file)
+    root = os.path.dirname(file)
+    depth = module.__name__.count(".") + os.path.basename(file).startswith("__init__.")
+    for _ in range(depth):
+        root = os.path.dirname(root)
+    return root
+
+
+def _file(module: ModuleType | None) -> str | None:
+    file = getattr(module, "__file__", None)
+    return os.path.abspath(file) if isinstance(file, str) and os.path.isfile(file) else None
+
+
+def _is_installed(file: str) -> bool:
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    places = {sys.prefix, sys.base_prefix, here, *sysconfig.get_paths().values()}
+    parts = file.split(os.sep)
+    return (
+        "site-packages" in parts
+        or "dist-packages" in parts
+        or any(file.startswith(place.rstrip(os.sep) + os.sep) for place in places if place)
+    )
+
+
+def _add(root: str, name: str, found: dict[str, str]) -> list[str]:
+    """Add module or package ``name`` of ``root``; returns the new source files."""
+    if f"{name}.py" in found or f"{name}/" in found:
+        return []
+    path = f"{root}/{name}.py"
+    if os.path.isfile(path) and not os.path.isdir(f"{root}/{name}"):
+        found[f"{name}.py"] = path
+        return [path]
+    if not _is_package(f"{root}/{name}"):
+        return []
+    found[f"{name}/"] = f"{root}/{name}"
+    added = dict(_tree(root, name))
+    found.update(added)
+    return [path for path in added.values() if path.endswith(".py")]
+
+
+def _is_package(folder: str) -> bool:
+    try:
+        return any(name.endswith(".py") for name in os.listdir(folder))
+    except OSError:
+        return False
+
+
+def _tree(root: str, name: str) -> Iterator[tuple[str, str]]:
+    for folder, folders, files in os.walk(f"{root}/{name}"):
+        folders[:] = [f for f in folders if f not in _SKIPPED and not f.startswith(".")]
+        for file in files:
+            path = f"{folder}/{file}"
+            if not file.endswith((".pyc", ".pyo")) and os.path.isfile(path):
+                yield os.path.relpath(path, root), path
+
+
+def _imported(path: str) -> set[str]:
+    """First parts of all names that a source file imports, at its top or in its functions."""
+    try:
+        with open(path, "rb") as file:
+            tree = ast.parse(file.read())
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return set()  # a notebook, or a file that no element could import either
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+def _zip(found: dict[str, str]) -> bytes:
+    content = io.BytesIO()
+    total = 0
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, path in sorted(found.items()):
+            if name.endswith("/"):
+                continue
+            total += os.path.getsize(path)
+            if total > LARGEST:
+                raise InputError(
+                    f"the modules beside the script are larger than {LARGEST >> 20} MiB (at "
+                    f"{path}): install them on the nodes, or keep data out of the package's folder"
+                )
+            with open(path, "rb") as file:
+                archive.writestr(zipfile.ZipInfo(name), file.read(), zipfile.ZIP_DEFLATED)
+    return content.getvalue()

@@ -1,0 +1,185 @@
+"""A function and its inputs become a task in the registry."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import pickle
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ..registry.registry import Registry
+from ..runner.program import places
+from ..words.errors import InputError, nearest
+from ..words.model import TaskSpec
+from .code import pack_code
+from .inputs import pack_inputs
+
+OWN_PLACES = ("index", "seed")  # that a command line may use beside its inputs
+
+
+def create_task(
+    registry: Registry,
+    function: Any,
+    positional: tuple[Any, ...],
+    named: Mapping[str, Any],
+    constants: Mapping[str, Any] | None,
+    name: str | None,
+    seed: int | None,
+) -> TaskSpec:
+    """Store a task of one job per input. Raises InputError, RegistryUnwritable."""
+    constants = _checked_constants(constants, named)
+    if not callable(function):
+        raise InputError(f"{function!r} cannot be called: the first argument is the function")
+    _check_signature(function, len(positional), [*named, *constants])
+    shown = getattr(function, "__qualname__", type(function).__name__)
+    module = sys.modules.get(getattr(function, "__module__", None) or "")
+    file = getattr(module, "__file__", None) or "interactive"
+    pickled = _pickle_function(function), _pickle_constants(constants)
+    spec = _spec(name or getattr(function, "__name__", "task"), "python", f"{shown} ({file})")
+    spec = _with(spec, seed, named, constants)
+    return registry.create(spec, pickled, pack_inputs(positional, named), pack_code(function))
+
+
+def create_program(
+    registry: Registry,
+    command: str,
+    named: Mapping[str, Any],
+    constants: Mapping[str, Any] | None,
+    name: str | None,
+    seed: int | None,
+) -> TaskSpec:
+    """Store a task whose jobs run ``command``, a template such as ``./sim --x {x}``.
+
+    Raises InputError for a place without an input, or an input without a place.
+    """
+    constants = _checked_constants(constants, named)
+    try:
+        used = places(command)
+    except ValueError as error:
+        raise InputError(f"{command!r}: {error}; write {{{{ and }}}} for plain braces") from error
+    given = {*named, *constants}
+    for place in sorted(used - given - set(OWN_PLACES)):
+        hint = nearest(place, {*given, *OWN_PLACES})
+        raise InputError(f"{command!r} names {{{place}}}, which is no input{hint}")
+    for extra in sorted(given - used):
+        raise InputError(f"{command!r} does not use the input {extra!r}: write {{{extra}}} in it")
+    pickled = pickle.dumps(command), _pickle_constants(constants)
+    spec = _spec(name or os.path.basename(command.split()[0]), "shell", command)
+    spec = _with(spec, seed, named, constants)
+    return registry.create(spec, pickled, pack_inputs((), named), None)
+
+
+def _spec(name: str, kind: str, function: str) -> TaskSpec:
+    return TaskSpec(
+        id="",
+        name=str(name),
+        created=time.time(),
+        user=getpass.getuser(),
+        host=socket.gethostname(),
+        njobs=0,
+        seed=int.from_bytes(os.urandom(6), "little"),
+        kind=kind,
+        function=function,
+        names=[],
+        constants=[],
+        python="{}.{}".format(*sys.version_info[:2]),
+        folder=os.getcwd(),
+    )
+
+
+def _with(
+    spec: TaskSpec, seed: int | None, named: Mapping[str, Any], constants: Mapping[str, Any]
+) -> TaskSpec:
+    from dataclasses import replace
+
+    if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
+        raise InputError(f"seed {seed!r} is no whole number")
+    return replace(
+        spec,
+        seed=spec.seed if seed is None else seed,
+        names=list(named),
+        constants=list(constants),
+    )
+
+
+def _checked_constants(
+    constants: Mapping[str, Any] | None, named: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    if constants is not None and not isinstance(constants, Mapping):
+        raise InputError(f"const {constants!r} is no mapping such as {{'y': 3}}")
+    for name in constants or {}:
+        if not isinstance(name, str) or name in named:
+            raise InputError(f"const {name!r} is an input as well, or no name")
+    return constants or {}
+
+
+def _check_signature(function: Any, positional: int, names: list[str]) -> None:
+    """Find out now what would fail in every job."""
+    import inspect
+
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return  # some callables of C code cannot be asked
+    try:
+        signature.bind(*[None] * positional, **dict.fromkeys(names))
+    except TypeError as error:
+        raise InputError(
+            f"{getattr(function, '__name__', function)}{signature} does not take these inputs: "
+            f"{error}"
+        ) from error
+
+
+def _pickle_constants(constants: Mapping[str, Any]) -> bytes:
+    import cloudpickle
+
+    try:
+        return bytes(cloudpickle.dumps(dict(constants)))
+    except Exception as error:
+        part = _first_unpicklable({f"const {name!r}": v for name, v in constants.items()})
+        raise InputError(f"{part or 'const'} cannot be pickled: {error}") from error
+
+
+def _pickle_function(function: Any) -> bytes:
+    import cloudpickle
+
+    try:
+        return bytes(cloudpickle.dumps(function))
+    except Exception as error:
+        part = _first_unpicklable(_parts(function))
+        because = f" because of {part}" if part else ""
+        raise InputError(f"the function cannot be pickled{because}: {error}") from error
+
+
+def _parts(function: Any) -> dict[str, Any]:
+    """What a function drags along, by a name that its author understands."""
+    target = getattr(function, "__func__", function)
+    code = getattr(target, "__code__", None)
+    cells = getattr(target, "__closure__", None) or ()
+    named = dict(zip(getattr(code, "co_freevars", ()), cells, strict=False))
+    parts = {f"its variable {name!r}": cell.cell_contents for name, cell in named.items()}
+    outer = getattr(target, "__globals__", {})
+    for name in getattr(code, "co_names", ()):
+        if name in outer:
+            parts[f"the global {name!r} it uses"] = outer[name]
+    for name, value in getattr(function, "__dict__", {}).items():
+        parts[f"its attribute {name!r}"] = value
+    owner = getattr(function, "__self__", None)
+    if owner is not None:
+        parts[f"the {type(owner).__name__} it is a method of"] = owner
+    return parts
+
+
+def _first_unpicklable(parts: Mapping[str, Any]) -> str:
+    import cloudpickle
+
+    for told, value in parts.items():
+        try:
+            cloudpickle.dumps(value)
+        except Exception:  # whatever a user's object raises, it is the culprit
+            return f"{told} ({type(value).__name__})"
+    return ""

@@ -1,0 +1,41 @@
+"""Unpickles results, with the user's own modules at hand."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from typing import Any
+
+from ..words.errors import DamagedFile, JobError
+from ..words.layout import TaskLayout
+
+
+class Loader:
+    """Loads values; where an import fails, the task's own modules join ``sys.path``."""
+
+    def __init__(self, layout: TaskLayout):
+        self._code = layout.code
+
+    def load(self, job: int, value: bytes) -> Any:
+        """Raises JobError when the value's class cannot be imported here."""
+        try:
+            return self._load(value)
+        except (ImportError, AttributeError) as error:
+            raise JobError(
+                job,
+                "done",
+                type(error).__name__,
+                f"its result is stored, and cannot be loaded here: {error}",
+            ) from error
+        except (pickle.UnpicklingError, EOFError) as error:
+            raise DamagedFile(f"the result of job {job} cannot be unpickled: {error}") from error
+
+    def _load(self, value: bytes) -> Any:
+        try:
+            return pickle.loads(value)
+        except ImportError:
+            if self._code in sys.path or not os.path.exists(self._code):
+                raise
+            sys.path.append(self._code)
+            return pickle.loads(value)

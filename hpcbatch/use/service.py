@@ -1,0 +1,306 @@
+"""The verbs on a registry. Plain data in, plain data out; every door of the house calls these."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+
+from ..disk.index import BEGUN, DONE, ERROR, Entry, read_entries
+from ..registry import tracker
+from ..registry.attempts import mark_canceled, read_attempts
+from ..registry.registry import Registry
+from ..registry.results import Results
+from ..registry.states import CODE
+from ..registry.tracker import View
+from ..disk.files import touch
+from ..words.errors import DamagedFile, JobError, NotFound, SchedulerError, StateError, UsageError
+from ..words.model import (
+    ALIVE,
+    RESOLVED,
+    STATES,
+    UNFINISHED,
+    Attempt,
+    JobInfo,
+    TaskSpec,
+    TaskStatus,
+    known_states,
+)
+from ..words.ranges import Ranges
+from .follow import cluster_of, follow
+from .submit import SubmitOptions, submit_defined, submit_jobs, submitting
+
+LOG_TAIL = 1500  # characters of a log that explain an ending
+
+__all__ = [
+    "cancel",
+    "collect",
+    "errors",
+    "jobs",
+    "log",
+    "remove",
+    "resubmit",
+    "status",
+    "submit_defined",
+    "tasks",
+]
+
+
+def status(registry: Registry, task_id: str) -> TaskStatus:
+    spec = registry.spec(task_id)
+    view, notes = follow(registry, spec)
+    return _status(view, notes)
+
+
+def tasks(registry: Registry) -> list[tuple[TaskSpec, TaskStatus]]:
+    """All tasks, oldest first."""
+    return [(spec, _status(*follow(registry, spec))) for spec in registry.specs()]
+
+
+def jobs(
+    registry: Registry,
+    task_id: str,
+    states: str | Sequence[str] | None = None,
+    only: Ranges | None = None,
+) -> list[JobInfo]:
+    """The jobs in some of the states (None: in any), in order. Raises UsageError, NotFound."""
+    wanted = known_states(states)
+    spec = registry.spec(task_id)
+    view, _ = follow(registry, spec)
+    chosen = view.jobs_in(wanted) if wanted else Ranges([(0, spec.njobs)])
+    if only is not None:
+        _check_jobs(spec, only)
+        chosen = Ranges.of(job for job in only if job in chosen)
+    entries = read_entries(view.layout.index, chosen)
+    column = view.states
+    with Results(view.layout) as results:
+        return [
+            _job_info(view, results, job, STATES[column[job]], entries.get(job)) for job in chosen
+        ]
+
+
+def collect(
+    registry: Registry, task_id: str, only: Ranges | None = None
+) -> Iterator[tuple[int, bytes | JobError]]:
+    """(job, pickled value or why there is none) of all jobs, or of some, in order."""
+    spec = registry.spec(task_id)
+    view, _ = follow(registry, spec)
+    wanted = only if only is not None else Ranges([(0, spec.njobs)])
+    _check_jobs(spec, wanted)
+    entries = read_entries(view.layout.index, wanted)
+    column = view.states
+    with Results(view.layout) as results:
+        for job in wanted:
+            entry = entries.get(job)
+            try:
+                if entry is not None and entry.said == DONE:
+                    yield job, results.value(job, entry)
+                    continue
+                yield job, _job_error(view, results, job, STATES[column[job]], entry)
+            except DamagedFile as error:
+                yield job, JobError(job, "error", "DamagedFile", str(error))
+
+
+def resolved_jobs(registry: Registry, task_id: str) -> Ranges:
+    view, _ = follow(registry, registry.spec(task_id))
+    return view.jobs_in(RESOLVED)
+
+
+def errors(registry: Registry, task_id: str) -> list[JobError]:
+    """Jobs that failed, with what is known of why: errors, expired and canceled ones."""
+    spec = registry.spec(task_id)
+    view, _ = follow(registry, spec)
+    failed = view.jobs_in(("error", "expired", "canceled"))
+    return [found for _, found in collect(registry, task_id, failed) if isinstance(found, JobError)]
+
+
+def log(registry: Registry, task_id: str, job: int) -> str:
+    """What a job printed; the whole log of its element where its part is not known."""
+    spec = registry.spec(task_id)
+    _check_jobs(spec, Ranges([(job, job + 1)]))
+    view = tracker.refresh(registry.layout(task_id), spec)
+    entry = read_entries(view.layout.index, Ranges([(job, job + 1)])).get(job)
+    if entry is not None and entry.said in (DONE, ERROR):
+        with Results(view.layout) as results:
+            event = results.event(job, entry)
+        return _read_log(view, entry.attempt, entry.element, event.log_begin, event.log_end)
+    owner = view.owner(job)
+    return "" if owner is None else _read_log(view, owner[0].number, owner[1])
+
+
+def cancel(registry: Registry, task_id: str) -> tuple[TaskStatus, list[str]]:
+    """Cancel what is not resolved; returns the status and what schedulers objected to."""
+    spec = registry.spec(task_id)
+    layout = registry.layout(task_id)
+    objections: list[str] = []
+    with submitting(layout):
+        view = tracker.refresh(layout, spec)
+        for attempt in view.attempts:
+            if attempt.submitted_arrays and attempt.canceled is None:
+                if view.alive_elements(attempt):
+                    mark_canceled(layout, attempt.number, time.time())
+                    objections += _cancel_on_cluster(attempt)
+    return _status(tracker.refresh(layout, spec)), objections
+
+
+def resubmit(
+    registry: Registry,
+    task_id: str,
+    options: SubmitOptions,
+    states: str | Sequence[str] | None = None,
+    only: Ranges | None = None,
+) -> Attempt | None:
+    """Submit again the jobs without a result; None when every job has one.
+
+    Earlier attempts are revoked and cancelled first. Raises StateError while jobs are alive.
+    """
+    spec = registry.spec(task_id)
+    layout = registry.layout(task_id)
+    wanted = known_states(states) or UNFINISHED
+    follow(registry, spec)
+    with submitting(layout):
+        view = tracker.refresh(layout, spec)
+        if not view.jobs_in(UNFINISHED):
+            return None
+        if alive := view.jobs_in(ALIVE):
+            raise StateError(
+                f"{len(alive)} jobs of {task_id} are waiting or running: wait for them or cancel"
+            )
+        chosen = view.jobs_in([state for state in wanted if state != "done"])
+        if only is not None:
+            _check_jobs(spec, only)
+            chosen = Ranges.of(job for job in only if job in chosen)
+        if not chosen:
+            raise UsageError(f"no job of {task_id} is both chosen and without a result")
+        if options.cluster is None and view.attempts:
+            options = _like(view.attempts[-1], options)
+        for attempt in view.attempts:
+            if attempt.submitted_arrays:
+                touch(layout.attempt(attempt.number).revoked)
+        return submit_jobs(registry, spec, chosen, options)
+
+
+def remove(registry: Registry, task_id: str) -> None:
+    """Delete a task and its results. Raises StateError while jobs of it are alive."""
+    spec = registry.spec(task_id)
+    view, _ = follow(registry, spec)
+    if view.jobs_in(ALIVE):
+        raise StateError(f"{task_id} has jobs waiting or running: cancel it first")
+    registry.remove(task_id)
+
+
+def _status(view: View, notes: tuple[str, ...] = ()) -> TaskStatus:
+    return TaskStatus(
+        id=view.spec.id,
+        name=view.spec.name,
+        njobs=view.spec.njobs,
+        counts=view.count_states(),
+        started=view.spec.njobs - view.said.count(0),
+        clusters=tuple(dict.fromkeys(a.cluster for a in view.attempts if a.submitted_arrays)),
+        notes=notes,
+    )
+
+
+def _like(last: Attempt, options: SubmitOptions) -> SubmitOptions:
+    """The cluster, resources and throttle of the last attempt, where nothing else is asked."""
+    return SubmitOptions(
+        cluster=last.cluster,
+        resources={**last.resources, **(options.resources or {})},
+        chunk=options.chunk,
+        throttle=options.throttle if options.throttle is not None else last.throttle,
+    )
+
+
+def _cancel_on_cluster(attempt: Attempt) -> list[str]:
+    cluster = cluster_of(attempt)
+    objections = []
+    for array in attempt.submitted_arrays:
+        try:
+            cluster.cancel(str(array.id))
+        except SchedulerError as error:
+            objections.append(str(error))
+    return objections
+
+
+def _check_jobs(spec: TaskSpec, chosen: Ranges) -> None:
+    if chosen and chosen.runs[-1][1] > spec.njobs:
+        raise NotFound(
+            f"there is no job {chosen.runs[-1][1] - 1}: the jobs of {spec.id} are numbered 0 to "
+            f"{spec.njobs - 1}"
+        )
+
+
+def _job_info(
+    view: View, results: Results, job: int, state: str, entry: Entry | None
+) -> JobInfo:
+    if entry is not None and state in ("done", "error"):
+        try:
+            reason = results.error(job, entry)[0] if state == "error" else ""
+        except DamagedFile as error:
+            reason = str(error)
+        return JobInfo(
+            job,
+            state,
+            reason,
+            entry.attempt,
+            entry.element,
+            _cluster_name(view, entry.attempt),
+            results.process(entry)[0],
+            entry.started,
+            entry.ended,
+            entry.cpu,
+            entry.memory or None,
+        )
+    owner = view.owner(job)
+    if owner is None:
+        return JobInfo(job, state)
+    attempt, element = owner
+    ending = view.ending(attempt, element)
+    begun = entry is not None and entry.said == BEGUN and entry.attempt == attempt.number
+    host = results.process(entry)[0] if entry is not None and begun else ""
+    return JobInfo(
+        job,
+        state,
+        ending.reason if ending is not None and state == "expired" else "",
+        attempt.number,
+        element,
+        attempt.cluster,
+        host or (ending.host if ending else ""),
+        entry.started if entry is not None and begun else None,
+    )
+
+
+def _job_error(
+    view: View, results: Results, job: int, state: str, entry: Entry | None
+) -> JobError:
+    if state == "error" and entry is not None:
+        return JobError(job, state, *results.error(job, entry))
+    if state != "expired":
+        return JobError(job, state, "", "it has no result")
+    owner = view.owner(job)
+    if owner is None:
+        return JobError(job, state, "", "lost")
+    attempt, element = owner
+    ending = view.ending(attempt, element)
+    told = ending.reason if ending is not None else "lost"
+    where = f" on {ending.host}" if ending is not None and ending.host else ""
+    began = entry is not None and entry.said == BEGUN and entry.attempt == attempt.number
+    begun = "" if began else ", before the job began"
+    tail = _read_log(view, attempt.number, element)[-LOG_TAIL:].strip()
+    shown = f"the end of its element's log:\n{tail}\n" if tail else ""
+    return JobError(job, state, "", f"{told}{where}{begun}", shown)
+
+
+def _cluster_name(view: View, number: int) -> str:
+    return next((a.cluster for a in view.attempts if a.number == number), "")
+
+
+def _read_log(
+    view: View, attempt: int, element: int, begin: int = 0, end: int | None = None
+) -> str:
+    try:
+        with open(view.layout.log(attempt, element), "rb") as file:
+            file.seek(begin)
+            return file.read(-1 if end is None else max(end - begin, 0)).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""

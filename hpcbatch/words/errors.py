@@ -1,0 +1,176 @@
+"""Every error of hpcbatch, in one tree.
+
+    HpcbatchError
+    ├── UsageError                  what was asked for cannot be right; nothing was changed
+    │   ├── InputError              the inputs, the function or the constants
+    │   ├── ResourceError           a resource, or a value for one
+    │   ├── ConfigError             a configuration file, a template, an unknown cluster
+    │   └── NotFound                no task, job or attempt of that name
+    ├── RegistryError               the folder of tasks
+    │   ├── RegistryUnsafe          others could write there, and unpickling is running code
+    │   ├── RegistryUnwritable      no permission, no space, read-only
+    │   ├── RegistryBusy            a lock was not free in time
+    │   ├── DamagedFile             a file is cut off, or its checksum is wrong
+    │   └── NewerFormat             written by a newer hpcbatch
+    ├── SchedulerError              a scheduler's program
+    │   ├── ProgramMissing          it is not on this host
+    │   ├── CommandTimeout          it did not answer in time
+    │   ├── CommandFailed           it ended with an error, or said what we cannot read
+    │   └── SubmissionError
+    │       ├── SubmissionRejected  final: the request itself is wrong
+    │       └── SubmissionDeferred  temporary: limits, time-outs, controller away
+    ├── StateError                  the task is in no state for that
+    │   ├── AlreadySubmitted
+    │   └── NotSubmitted
+    ├── TaskFailed                  results were asked for and some jobs have none
+    ├── JobError                    one job without a result, and why
+    └── WaitTimeout                 the task did not resolve in time
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class HpcbatchError(Exception):
+    """Root of all errors raised by hpcbatch."""
+
+
+class UsageError(HpcbatchError, ValueError):
+    """What was asked for cannot be right; nothing was changed."""
+
+
+class InputError(UsageError):
+    """Inputs, function or constants that cannot become a task."""
+
+
+class ResourceError(UsageError):
+    """An unknown resource, or a value that is none."""
+
+
+class ConfigError(UsageError):
+    """A configuration file or template that cannot be used, or an unknown cluster."""
+
+
+class NotFound(UsageError, KeyError):
+    """No task, job or attempt of that name."""
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)
+
+
+class RegistryError(HpcbatchError):
+    """The folder of tasks cannot be used as asked."""
+
+
+class RegistryUnsafe(RegistryError):
+    """Others could write to the registry, and unpickling is running code."""
+
+
+class RegistryUnwritable(RegistryError, OSError):
+    """The registry cannot be written: permission, space or a read-only disk."""
+
+
+class RegistryBusy(RegistryError):
+    """Another process held a lock of the registry for too long."""
+
+
+class DamagedFile(RegistryError):
+    """A file of the registry is cut off or its checksum is wrong."""
+
+
+class NewerFormat(RegistryError):
+    """A file was written by a newer hpcbatch than this one."""
+
+
+class SchedulerError(HpcbatchError):
+    """A scheduler's program is missing, failed, or cannot be understood."""
+
+
+class ProgramMissing(SchedulerError):
+    """A scheduler's program is not on this host's PATH."""
+
+
+class CommandTimeout(SchedulerError):
+    """A scheduler's program did not answer in time."""
+
+
+class CommandFailed(SchedulerError):
+    """A scheduler's program ended with an error, or its answer cannot be read."""
+
+
+class SubmissionError(SchedulerError):
+    """A submission did not get through."""
+
+
+class SubmissionRejected(SubmissionError):
+    """The scheduler refused the request itself; asking again would not help."""
+
+
+class SubmissionDeferred(SubmissionError):
+    """The scheduler could not take the request now; the same request may pass later."""
+
+
+class StateError(HpcbatchError):
+    """The task is in no state for what was asked."""
+
+
+class AlreadySubmitted(StateError):
+    """Every job of the task was submitted before."""
+
+
+class NotSubmitted(StateError):
+    """The task was never submitted."""
+
+
+class JobError(HpcbatchError):
+    """One job that has no result, and why.
+
+    Attributes: ``index`` of the job, its ``state`` (``error``, ``expired``, ``canceled``, …),
+    the remote exception's ``type`` and ``message`` (or the reason it expired), and its
+    ``traceback`` as text, empty where there is none.
+    """
+
+    def __init__(self, index: int, state: str, type: str, message: str, traceback: str = ""):
+        super().__init__(index, state, type, message, traceback)
+        self.index, self.state, self.type = index, state, type
+        self.message, self.traceback = message, traceback
+
+    def __str__(self) -> str:
+        told = f"{self.type}: {self.message}" if self.type else self.message
+        return f"job {self.index} {self.state}: {told}"
+
+
+class TaskFailed(HpcbatchError):
+    """Results were asked for, and some jobs have none. ``failures`` are the JobErrors."""
+
+    shown = 5
+
+    def __init__(self, task_id: str, failures: Iterable[JobError], njobs: int):
+        self.task_id, self.failures, self.njobs = task_id, list(failures), njobs
+        super().__init__(task_id, self.failures, njobs)
+
+    def __str__(self) -> str:
+        lines = [f"{len(self.failures)} of {self.njobs} jobs of {self.task_id} have no result"]
+        for failure in self.failures[: self.shown]:
+            lines.append(f"\n{failure}")
+            if failure.traceback:
+                lines.append("  " + failure.traceback.rstrip().replace("\n", "\n  "))
+        if len(self.failures) > self.shown:
+            lines.append(f"\n… and {len(self.failures) - self.shown} more (see task.errors())")
+        lines.append('\nTo go on without them: collect(on_error="skip") or "return".')
+        return "\n".join(lines)
+
+
+class WaitTimeout(HpcbatchError, TimeoutError):
+    """The task did not resolve within the time given."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint such as ``; did you mean 'memory'? (known: cpus, memory)``."""
+    import difflib
+
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, 1, 0.5)
+    guess = f"; did you mean {close[0]!r}?" if close else ""
+    return f"{guess} (known: {', '.join(names)})" if names else guess

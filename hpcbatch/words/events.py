@@ -1,0 +1,95 @@
+"""What a process of an attempt tells: the payload of one record in a segment.
+
+A fixed head, then a body: a pickled value for ``DONE``, text fields for the others.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+HELLO = 1  # body: host, boot id, process start time, Python version, pid
+STARTED = 2
+DONE = 3  # body: the pickled value
+DONE_ASIDE = 4  # body: file name, offset, length, CRC-32 of a value too large to copy
+ERROR = 5  # body: exception type, message, traceback
+LEAVE = 6  # body: why the process stops before its last job
+END = 7
+
+HEAD = Struct("<BxHIQddQQQf")
+_LENGTH = Struct("<I")
+
+
+class Event:
+    """One record. Times are seconds since the epoch, ``memory`` is bytes, ``cpu`` is seconds;
+    ``log_begin`` and ``log_end`` are the byte range of the job's output in its element's log."""
+
+    __slots__ = (
+        "attempt",
+        "body",
+        "cpu",
+        "element",
+        "ended",
+        "job",
+        "kind",
+        "log_begin",
+        "log_end",
+        "memory",
+        "started",
+    )
+
+    def __init__(
+        self,
+        kind: int,
+        attempt: int,
+        element: int,
+        job: int = 0,
+        started: float = 0.0,
+        ended: float = 0.0,
+        memory: int = 0,
+        log_begin: int = 0,
+        log_end: int = 0,
+        cpu: float = 0.0,
+        body: bytes = b"",
+    ):
+        self.kind, self.attempt, self.element, self.job = kind, attempt, element, job
+        self.started, self.ended, self.memory, self.cpu = started, ended, memory, cpu
+        self.log_begin, self.log_end, self.body = log_begin, log_end, body
+
+    def pack(self) -> bytes:
+        return (
+            HEAD.pack(
+                self.kind,
+                self.attempt,
+                self.element,
+                self.job,
+                self.started,
+                self.ended,
+                self.memory,
+                self.log_begin,
+                self.log_end,
+                self.cpu,
+            )
+            + self.body
+        )
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> Event:
+        """Raises ``struct.error`` when ``payload`` is shorter than a head."""
+        return cls(*HEAD.unpack_from(payload), payload[HEAD.size :])
+
+
+def pack_text(*fields: str) -> bytes:
+    """Text fields of any content, each behind its length."""
+    encoded = [field.encode("utf-8", "backslashreplace") for field in fields]
+    return b"".join(_LENGTH.pack(len(field)) + field for field in encoded)
+
+
+def unpack_text(body: bytes) -> list[str]:
+    fields = []
+    at = 0
+    while at + _LENGTH.size <= len(body):
+        (length,) = _LENGTH.unpack_from(body, at)
+        at += _LENGTH.size
+        fields.append(body[at : at + length].decode("utf-8", "replace"))
+        at += length
+    return fields

@@ -1,0 +1,107 @@
+"""Every name and every path of the registry on disk. Nothing else builds one.
+
+    ROOT/
+      runner-<hash>.pyz       what compute nodes run
+      polls/                  the last listing of each cluster, shared by all clients
+      <task-id>/              see TaskLayout
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+FORMAT = 1  # of task.json and everything beside it
+
+_ID = re.compile(r"[0-9a-f]{8}__[A-Za-z0-9._-]*\Z")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._]+")
+_BASE32 = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+def safe_name(name: str, longest: int = 40) -> str:
+    """``name`` with everything but ASCII letters, digits, dot and underscore made a dash."""
+    return _UNSAFE.sub("-", name).strip("-._")[:longest].strip("-._")
+
+
+def new_task_id(name: str) -> str:
+    return f"{os.urandom(4).hex()}__{safe_name(name)}"
+
+
+def is_task_id(text: str) -> bool:
+    return _ID.match(text) is not None
+
+
+def new_job_name(task_id: str, longest: int = 63) -> str:
+    """A name for one array that no other array has: readable part, dash, token.
+
+    Begins with a letter (Grid Engine refuses a digit); the token alone where ``longest``
+    leaves no room for more (old PBS: 15 characters).
+    """
+    token = task_id[:8] + "".join(_BASE32[byte % 32] for byte in os.urandom(4))
+    room = longest - len(token) - 1
+    readable = safe_name(task_id.partition("__")[2], max(room, 0)).replace(".", "-")
+    if room < 4 or not readable:
+        return f"t{token}"
+    return f"{readable}-{token}" if readable[0].isalpha() else f"t{readable}"[:room] + f"-{token}"
+
+
+def attempt_folder(task: str, number: int) -> str:
+    return f"{task}/attempts/{number:04d}"
+
+
+def segment_name(attempt: int, element: int) -> str:
+    """The segment of an element's first run; see ``rerun_name`` for the others."""
+    return f"{attempt:04d}-{element:06d}.seg"
+
+
+def rerun_name(attempt: int, element: int, host: str, pid: int) -> str:
+    """A segment name for a process that finds its element's first segment taken."""
+    unique = os.urandom(3).hex()
+    return f"{attempt:04d}-{element:06d}.{safe_name(host, 24)}-{pid}-{unique}.seg"
+
+
+def segment_owner(name: str) -> tuple[int, int]:
+    """(attempt, element) of a segment's file name."""
+    attempt, _, rest = name.partition("-")
+    return int(attempt), int(rest.partition(".")[0])
+
+
+class TaskLayout:
+    """Every path of one task's folder."""
+
+    def __init__(self, root: str, task_id: str):
+        self.folder = f"{root}/{task_id}"
+        self.spec = f"{self.folder}/task.json"
+        self.function = f"{self.folder}/function.pkl"
+        self.inputs = f"{self.folder}/inputs.rec"
+        self.code = f"{self.folder}/code.zip"
+        self.attempts = f"{self.folder}/attempts"
+        self.segments = f"{self.folder}/segments"
+        self.values = f"{self.folder}/values"
+        self.results = f"{self.folder}/results.rec"
+        self.index = f"{self.folder}/index.bin"
+        self.status = f"{self.folder}/status.json"
+        self.logs = f"{self.folder}/logs"
+        self.submit_lock = f"{self.folder}/submit.lock"
+        self.tracker_lock = f"{self.folder}/tracker.lock"
+
+    def attempt(self, number: int) -> AttemptLayout:
+        return AttemptLayout(attempt_folder(self.folder, number))
+
+    def log(self, attempt: int, element: int) -> str:
+        return f"{self.logs}/{attempt:04d}-{element}.log"
+
+
+class AttemptLayout:
+    """Every path of one attempt's folder."""
+
+    def __init__(self, folder: str):
+        self.folder = folder
+        self.plan = f"{folder}/plan.json"
+        self.record = f"{folder}/attempt.json"
+        self.function = f"{folder}/function.pkl"
+        self.revoked = f"{folder}/revoked"
+        self.canceled = f"{folder}/canceled"
+
+    def script(self, array: int) -> str:
+        return f"{self.folder}/script.sh" if array == 0 else f"{self.folder}/script-{array + 1}.sh"

@@ -1,0 +1,91 @@
+"""Sets of whole numbers as sorted, disjoint ranges: ``[(0, 5), (7, 8)]`` is {0,1,2,3,4,7}."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+
+from .errors import UsageError
+
+
+class Ranges:
+    """A set of job or element numbers; ranks and members are found by bisection.
+
+    ``runs`` is a list of half-open ``(start, stop)`` pairs, sorted, disjoint, none empty.
+    """
+
+    __slots__ = ("_before", "runs")
+
+    def __init__(self, runs: Iterable[tuple[int, int]] = ()):
+        self.runs = [(start, stop) for start, stop in runs]
+        self._before = [0]
+        for start, stop in self.runs:
+            self._before.append(self._before[-1] + stop - start)
+
+    @classmethod
+    def of(cls, numbers: Iterable[int]) -> Ranges:
+        """From numbers in any order, repeated or not."""
+        runs: list[tuple[int, int]] = []
+        for number in sorted(set(numbers)):
+            if runs and runs[-1][1] == number:
+                runs[-1] = (runs[-1][0], number + 1)
+            else:
+                runs.append((number, number + 1))
+        return cls(runs)
+
+    @classmethod
+    def parse(cls, text: str) -> Ranges:
+        """From text such as ``3,7-9`` (both ends count). Raises UsageError."""
+        numbers: set[int] = set()
+        for part in text.split(","):
+            first, dash, last = part.strip().partition("-")
+            try:
+                low, high = int(first), int(last if dash else first)
+            except ValueError:
+                raise UsageError(f"{text!r} is no list of numbers such as 3,7-9") from None
+            if low > high or low < 0:
+                raise UsageError(f"{part.strip()!r} in {text!r} runs backwards")
+            numbers.update(range(low, high + 1))
+        return cls.of(numbers)
+
+    def __str__(self) -> str:
+        return ",".join(f"{a}-{b - 1}" if b - a > 1 else str(a) for a, b in self.runs)
+
+    def __repr__(self) -> str:
+        return f"Ranges({self})"
+
+    def __len__(self) -> int:
+        return self._before[-1]
+
+    def __iter__(self) -> Iterator[int]:
+        for start, stop in self.runs:
+            yield from range(start, stop)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ranges) and self.runs == other.runs
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.runs))
+
+    def __contains__(self, number: int) -> bool:
+        return self.rank(number) is not None
+
+    def rank(self, number: int) -> int | None:
+        """How many members are smaller than ``number``; None when it is no member."""
+        at = bisect_right(self.runs, (number, float("inf"))) - 1
+        if at < 0 or number >= self.runs[at][1]:
+            return None
+        return self._before[at] + number - self.runs[at][0]
+
+    def slice(self, first: int, last: int) -> Ranges:
+        """The members of ranks ``first`` to ``last - 1``."""
+        found = []
+        at = max(bisect_right(self._before, first) - 1, 0)
+        while at < len(self.runs) and self._before[at] < last:
+            start, stop = self.runs[at]
+            low = start + max(first - self._before[at], 0)
+            high = min(stop, start + last - self._before[at])
+            if low < high:
+                found.append((low, high))
+            at += 1
+        return Ranges(found)
