@@ -1,11 +1,11 @@
 """Run a function over many inputs as job arrays, and resubmit only what is unfinished.
 
-    import hpcbatch as hb
+import hpcbatch as hb
 
-    task = hb.create(simulate, x=range(1000), const={"y": 3}, name="Test")
-    task.submit(cluster="slurm", resources={"walltime": "10m", "memory": "500MB"})
-    task.wait()
-    results = task.collect()
+task = hb.create(simulate, x=range(1000), const={"y": 3}, name="Test")
+task.submit(cluster="slurm", resources={"walltime": "10m", "memory": "500MB"})
+task.wait()
+results = task.collect()
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class Cluster:
         """The id of the array. Raises SubmissionRejected, SubmissionDeferred, CommandTimeout."""
         return self.scheduler.parse_submit(self._run(self.scheduler.submit_argv(), script))
 
-    def list(self) -> Listing:
+    def listing(self) -> Listing:
         asked = time.time()
         output = self._run(self.scheduler.list_argv(getpass.getuser()))
         return Listing(asked, self.scheduler.parse_list(output))
@@ -91,5 +91,3 @@ class Cluster:
 
     def _run(self, argv: list[str], stdin: str = "") -> Output:
         return shell.run(argv, stdin, variables=self.scheduler.variables)
-
-

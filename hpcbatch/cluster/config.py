@@ -56,7 +56,9 @@ def load_clusters(path: str | None = None) -> tuple[dict[str, ClusterConfig], st
         clusters[str(name)] = _cluster(str(name), entry, found, clusters.get(str(name)))
     default = content.get("default")
     if default is not None and default not in clusters:
-        raise ConfigError(f"{found}: unknown default cluster {default!r}{nearest(str(default), clusters)}")
+        raise ConfigError(
+            f"{found}: unknown default cluster {default!r}{nearest(str(default), clusters)}"
+        )
     return clusters, default
 
 

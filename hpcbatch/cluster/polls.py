@@ -30,7 +30,7 @@ def poll(root: str, cluster: Cluster, interval: float) -> tuple[Listing | None, 
             if time.time() - tried < interval:
                 return listing, failed
             try:
-                listing, failed = cluster.list(), ""
+                listing, failed = cluster.listing(), ""
             except SchedulerError as error:
                 failed = str(error)
             _publish(path, listing, failed)

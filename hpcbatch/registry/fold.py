@@ -81,9 +81,7 @@ def _unlink_ended(layout: TaskLayout, snapshot: Snapshot) -> None:
             unlink_quietly(f"{layout.segments}/{name}")
 
 
-def _supersede_errors(
-    layout: TaskLayout, attempts: Sequence[Attempt], snapshot: Snapshot
-) -> bool:
+def _supersede_errors(layout: TaskLayout, attempts: Sequence[Attempt], snapshot: Snapshot) -> bool:
     """A job that was submitted again is no longer in error."""
     newer = [a for a in attempts if a.number > snapshot.superseded and a.submitted_arrays]
     for attempt in newer:
@@ -225,4 +223,3 @@ def _entry(said: int, event: Event, place: int, segment: SegmentState) -> Entry:
         event.memory,
         event.cpu,
     )
-

@@ -68,8 +68,10 @@ def read_snapshot(path: str) -> Snapshot:
             superseded=fields["superseded"],
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise DamagedFile(f"{path} is damaged ({error}); removing it makes the next status refold"
-                          " the segments that are left") from error
+        raise DamagedFile(
+            f"{path} is damaged ({error}); removing it makes the next status refold"
+            " the segments that are left"
+        ) from error
 
 
 def _by_attempt(table: dict[str, dict[str, Any]], make: Any) -> dict[int, dict[int, Any]]:

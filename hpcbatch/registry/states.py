@@ -37,9 +37,7 @@ def element_states(
     for element in attempt.elements:
         if attempt.canceled is not None:
             state = "canceled"
-        elif element in alive:
-            state = "queued"
-        elif element in begun:
+        elif element in alive or element in begun:
             state = "queued"
         elif element in endings:
             state = "expired"
@@ -51,8 +49,8 @@ def element_states(
 
 def _begun(attempt: Attempt, snapshot: Snapshot) -> set[int]:
     """The elements that have a process which is not known to have ended."""
-    owners = (segment_owner(name) for name, segment in snapshot.segments.items() if segment.is_alive)
-    return {element for number, element in owners if number == attempt.number}
+    alive = (name for name, segment in snapshot.segments.items() if segment.is_alive)
+    return {element for number, element in map(segment_owner, alive) if number == attempt.number}
 
 
 def _fill(
@@ -65,9 +63,9 @@ def _fill(
             states[start:end] = code * (end - start)
     for name, segment in snapshot.segments.items():
         number, element = segment_owner(name)
-        if number == attempt.number and segment.job is not None and segment.is_alive:
-            if by_element.get(element) in ("queued", "submitted"):
-                states[segment.job] = CODE["running"]
+        is_ours = number == attempt.number and by_element.get(element) in ("queued", "submitted")
+        if is_ours and segment.job is not None and segment.is_alive:
+            states[segment.job] = CODE["running"]
 
 
 def _runs(by_element: Mapping[int, str]) -> Iterator[tuple[int, int, str]]:

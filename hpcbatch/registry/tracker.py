@@ -200,11 +200,9 @@ def _gone(absent: Mapping[int, tuple[float, int]], grace: float) -> list[int]:
 def _is_held(view: View, attempt: Attempt, element: int) -> bool:
     """Whether a process on this very host and boot still holds a segment of the element."""
     for name, segment in view.snapshot.segments.items():
-        if segment_owner(name) == (attempt.number, element) and not segment.ended:
-            if segment.host == socket.gethostname() and segment.boot == _boot_id():
-                path = f"{view.layout.segments}/{name}"
-                if held_by(path) == segment.pid:
-                    return True
+        is_here = segment.host == socket.gethostname() and segment.boot == _boot_id()
+        if is_here and segment_owner(name) == (attempt.number, element) and not segment.ended:
+            return held_by(f"{view.layout.segments}/{name}") == segment.pid
     return False
 
 
@@ -238,5 +236,3 @@ def _members(column: bytes) -> Ranges:
         runs.append((start, stop))
         start = column.find(1, stop)
     return Ranges(runs)
-
-

@@ -5,7 +5,7 @@ import sys
 EXPECTED = "@PYTHON@"
 
 
-def boot():
+def boot():  # type: ignore
     found = "%d.%d" % sys.version_info[:2]
     if found != EXPECTED:
         sys.stderr.write(
@@ -15,10 +15,10 @@ def boot():
             % (EXPECTED, found, sys.executable, EXPECTED, found)
         )
         return 78
-    from hpcbatch_on_node.runner.element import main
+    from hpcbatch_on_node.runner.element import main  # type: ignore
 
     return main(sys.argv[1:])
 
 
 if __name__ == "__main__":
-    sys.exit(boot())
+    sys.exit(boot())  # type: ignore

@@ -88,7 +88,9 @@ class Daemon:
         while self._queued and len(self._running) < (self._asked["throttle"] or sys.maxsize):
             slots = self._slots.take(self._asked["cpus"])
             if slots is None:
-                self._pause = min(max(self._pause * 2, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+                enough = (len(self._running) + 1) * self._asked["cpus"] <= self._asked["slots"]
+                longer = min(max(self._pause * 2, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+                self._pause = longer if enough else 0.0  # else an own element must end first
                 return
             try:
                 self._start(self._queued.runs[0][0], slots)

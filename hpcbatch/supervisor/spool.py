@@ -1,9 +1,9 @@
 """The folder of all submissions of one user since the machine came up.
 
-    BASE/hpcbatch-<uid>-<boot>/   mode 0700
-      host                        whose boot that is
-      slots                       see slots.py
-      <number>/                   see submission.py
+BASE/hpcbatch-<uid>-<boot>/   mode 0700
+  host                        whose boot that is
+  slots                       see slots.py
+  <number>/                   see submission.py
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """One submission on disk, as the commands see it.
 
-    script.sh           what its elements run
-    submission.json     what was asked; published by the supervisor once it stands
-    lock                held by the supervisor while it lives; its pid and start time
-    state.json          queued and running elements: means something while that lives
-    endings             see journal.py
-    bell                a FIFO that wakes the supervisor
-    cancel-*            requests to it
-    log                 what the supervisor has to say
+script.sh           what its elements run
+submission.json     what was asked; published by the supervisor once it stands
+lock                held by the supervisor while it lives; its pid and start time
+state.json          queued and running elements: means something while that lives
+endings             see journal.py
+bell                a FIFO that wakes the supervisor
+cancel-*            requests to it
+log                 what the supervisor has to say
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def create_task(
     module = sys.modules.get(getattr(function, "__module__", None) or "")
     file = getattr(module, "__file__", None) or "interactive"
     pickled = _pickle_function(function), _pickle_constants(constants)
-    spec = _spec(name or getattr(function, "__name__", "task"), "python", f"{shown} ({file})")
+    spec = _spec(name or str(getattr(function, "__name__", "task")), "python", f"{shown} ({file})")
     spec = _with(spec, seed, named, constants)
     return registry.create(spec, pickled, pack_inputs(positional, named), pack_code(function))
 

@@ -45,9 +45,7 @@ def make_plan(
     return plan
 
 
-def make_arrays(
-    plan: Plan, cluster: Cluster, limits: Limits, task_id: str
-) -> tuple[Array, ...]:
+def make_arrays(plan: Plan, cluster: Cluster, limits: Limits, task_id: str) -> tuple[Array, ...]:
     """Arrays that hold all elements of ``plan`` within the cluster's limit."""
     size = min(limits.array or plan.elements, plan.elements)
     scheduler = cluster.scheduler

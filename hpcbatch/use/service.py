@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 
-from ..disk.index import BEGUN, DONE, ERROR, Entry, read_entries
+from ..disk.files import touch
+from ..disk.index import DONE, ERROR, read_entries
 from ..registry import tracker
-from ..registry.attempts import mark_canceled, read_attempts
+from ..registry.attempts import mark_canceled
 from ..registry.registry import Registry
 from ..registry.results import Results
-from ..registry.states import CODE
 from ..registry.tracker import View
-from ..disk.files import touch
 from ..words.errors import DamagedFile, JobError, NotFound, SchedulerError, StateError, UsageError
 from ..words.model import (
     ALIVE,
@@ -27,23 +25,9 @@ from ..words.model import (
     known_states,
 )
 from ..words.ranges import Ranges
+from .describe import job_error, job_info, read_log
 from .follow import cluster_of, follow
-from .submit import SubmitOptions, submit_defined, submit_jobs, submitting
-
-LOG_TAIL = 1500  # characters of a log that explain an ending
-
-__all__ = [
-    "cancel",
-    "collect",
-    "errors",
-    "jobs",
-    "log",
-    "remove",
-    "resubmit",
-    "status",
-    "submit_defined",
-    "tasks",
-]
+from .submit import SubmitOptions, submit_jobs, submitting
 
 
 def status(registry: Registry, task_id: str) -> TaskStatus:
@@ -75,7 +59,7 @@ def jobs(
     column = view.states
     with Results(view.layout) as results:
         return [
-            _job_info(view, results, job, STATES[column[job]], entries.get(job)) for job in chosen
+            job_info(view, results, job, STATES[column[job]], entries.get(job)) for job in chosen
         ]
 
 
@@ -96,7 +80,7 @@ def collect(
                 if entry is not None and entry.said == DONE:
                     yield job, results.value(job, entry)
                     continue
-                yield job, _job_error(view, results, job, STATES[column[job]], entry)
+                yield job, job_error(view, results, job, STATES[column[job]], entry)
             except DamagedFile as error:
                 yield job, JobError(job, "error", "DamagedFile", str(error))
 
@@ -123,9 +107,9 @@ def log(registry: Registry, task_id: str, job: int) -> str:
     if entry is not None and entry.said in (DONE, ERROR):
         with Results(view.layout) as results:
             event = results.event(job, entry)
-        return _read_log(view, entry.attempt, entry.element, event.log_begin, event.log_end)
+        return read_log(view, entry.attempt, entry.element, event.log_begin, event.log_end)
     owner = view.owner(job)
-    return "" if owner is None else _read_log(view, owner[0].number, owner[1])
+    return "" if owner is None else read_log(view, owner[0].number, owner[1])
 
 
 def cancel(registry: Registry, task_id: str) -> tuple[TaskStatus, list[str]]:
@@ -136,10 +120,9 @@ def cancel(registry: Registry, task_id: str) -> tuple[TaskStatus, list[str]]:
     with submitting(layout):
         view = tracker.refresh(layout, spec)
         for attempt in view.attempts:
-            if attempt.submitted_arrays and attempt.canceled is None:
-                if view.alive_elements(attempt):
-                    mark_canceled(layout, attempt.number, time.time())
-                    objections += _cancel_on_cluster(attempt)
+            if attempt.submitted_arrays and view.alive_elements(attempt):
+                mark_canceled(layout, attempt.number, time.time())
+                objections += _cancel_on_cluster(attempt)
     return _status(tracker.refresh(layout, spec)), objections
 
 
@@ -228,79 +211,3 @@ def _check_jobs(spec: TaskSpec, chosen: Ranges) -> None:
             f"there is no job {chosen.runs[-1][1] - 1}: the jobs of {spec.id} are numbered 0 to "
             f"{spec.njobs - 1}"
         )
-
-
-def _job_info(
-    view: View, results: Results, job: int, state: str, entry: Entry | None
-) -> JobInfo:
-    if entry is not None and state in ("done", "error"):
-        try:
-            reason = results.error(job, entry)[0] if state == "error" else ""
-        except DamagedFile as error:
-            reason = str(error)
-        return JobInfo(
-            job,
-            state,
-            reason,
-            entry.attempt,
-            entry.element,
-            _cluster_name(view, entry.attempt),
-            results.process(entry)[0],
-            entry.started,
-            entry.ended,
-            entry.cpu,
-            entry.memory or None,
-        )
-    owner = view.owner(job)
-    if owner is None:
-        return JobInfo(job, state)
-    attempt, element = owner
-    ending = view.ending(attempt, element)
-    begun = entry is not None and entry.said == BEGUN and entry.attempt == attempt.number
-    host = results.process(entry)[0] if entry is not None and begun else ""
-    return JobInfo(
-        job,
-        state,
-        ending.reason if ending is not None and state == "expired" else "",
-        attempt.number,
-        element,
-        attempt.cluster,
-        host or (ending.host if ending else ""),
-        entry.started if entry is not None and begun else None,
-    )
-
-
-def _job_error(
-    view: View, results: Results, job: int, state: str, entry: Entry | None
-) -> JobError:
-    if state == "error" and entry is not None:
-        return JobError(job, state, *results.error(job, entry))
-    if state != "expired":
-        return JobError(job, state, "", "it has no result")
-    owner = view.owner(job)
-    if owner is None:
-        return JobError(job, state, "", "lost")
-    attempt, element = owner
-    ending = view.ending(attempt, element)
-    told = ending.reason if ending is not None else "lost"
-    where = f" on {ending.host}" if ending is not None and ending.host else ""
-    began = entry is not None and entry.said == BEGUN and entry.attempt == attempt.number
-    begun = "" if began else ", before the job began"
-    tail = _read_log(view, attempt.number, element)[-LOG_TAIL:].strip()
-    shown = f"the end of its element's log:\n{tail}\n" if tail else ""
-    return JobError(job, state, "", f"{told}{where}{begun}", shown)
-
-
-def _cluster_name(view: View, number: int) -> str:
-    return next((a.cluster for a in view.attempts if a.number == number), "")
-
-
-def _read_log(
-    view: View, attempt: int, element: int, begin: int = 0, end: int | None = None
-) -> str:
-    try:
-        with open(view.layout.log(attempt, element), "rb") as file:
-            file.seek(begin)
-            return file.read(-1 if end is None else max(end - begin, 0)).decode("utf-8", "replace")
-    except FileNotFoundError:
-        return ""

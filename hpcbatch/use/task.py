@@ -14,7 +14,7 @@ from . import service
 from .create import create_task
 from .loading import Loader
 from .progress import Progress
-from .submit import SubmitOptions
+from .submit import SubmitOptions, submit_defined
 
 ON_ERROR = ("raise", "return", "skip")
 PAUSES = (0.05, 2.0)  # seconds between two looks while waiting: the first, and the longest
@@ -73,7 +73,7 @@ class Task:
         SubmissionDeferred, ConfigError, ResourceError.
         """
         options = SubmitOptions(cluster, dict(resources or {}), chunk, throttle)
-        service.submit_defined(self._registry, self.spec, options)
+        submit_defined(self._registry, self.spec, options)
         return self
 
     def status(self) -> TaskStatus:
@@ -280,5 +280,3 @@ def tasks(root: str | None = None) -> list[Task]:
 
 def _told(status: TaskStatus) -> str:
     return ", ".join(f"{count} {state}" for state, count in status.counts.items() if count)
-
-

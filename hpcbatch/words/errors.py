@@ -1,30 +1,30 @@
 """Every error of hpcbatch, in one tree.
 
-    HpcbatchError
-    ├── UsageError                  what was asked for cannot be right; nothing was changed
-    │   ├── InputError              the inputs, the function or the constants
-    │   ├── ResourceError           a resource, or a value for one
-    │   ├── ConfigError             a configuration file, a template, an unknown cluster
-    │   └── NotFound                no task, job or attempt of that name
-    ├── RegistryError               the folder of tasks
-    │   ├── RegistryUnsafe          others could write there, and unpickling is running code
-    │   ├── RegistryUnwritable      no permission, no space, read-only
-    │   ├── RegistryBusy            a lock was not free in time
-    │   ├── DamagedFile             a file is cut off, or its checksum is wrong
-    │   └── NewerFormat             written by a newer hpcbatch
-    ├── SchedulerError              a scheduler's program
-    │   ├── ProgramMissing          it is not on this host
-    │   ├── CommandTimeout          it did not answer in time
-    │   ├── CommandFailed           it ended with an error, or said what we cannot read
-    │   └── SubmissionError
-    │       ├── SubmissionRejected  final: the request itself is wrong
-    │       └── SubmissionDeferred  temporary: limits, time-outs, controller away
-    ├── StateError                  the task is in no state for that
-    │   ├── AlreadySubmitted
-    │   └── NotSubmitted
-    ├── TaskFailed                  results were asked for and some jobs have none
-    ├── JobError                    one job without a result, and why
-    └── WaitTimeout                 the task did not resolve in time
+HpcbatchError
+├── UsageError                  what was asked for cannot be right; nothing was changed
+│   ├── InputError              the inputs, the function or the constants
+│   ├── ResourceError           a resource, or a value for one
+│   ├── ConfigError             a configuration file, a template, an unknown cluster
+│   └── NotFound                no task, job or attempt of that name
+├── RegistryError               the folder of tasks
+│   ├── RegistryUnsafe          others could write there, and unpickling is running code
+│   ├── RegistryUnwritable      no permission, no space, read-only
+│   ├── RegistryBusy            a lock was not free in time
+│   ├── DamagedFile             a file is cut off, or its checksum is wrong
+│   └── NewerFormat             written by a newer hpcbatch
+├── SchedulerError              a scheduler's program
+│   ├── ProgramMissing          it is not on this host
+│   ├── CommandTimeout          it did not answer in time
+│   ├── CommandFailed           it ended with an error, or said what we cannot read
+│   └── SubmissionError
+│       ├── SubmissionRejected  final: the request itself is wrong
+│       └── SubmissionDeferred  temporary: limits, time-outs, controller away
+├── StateError                  the task is in no state for that
+│   ├── AlreadySubmitted
+│   └── NotSubmitted
+├── TaskFailed                  results were asked for and some jobs have none
+├── JobError                    one job without a result, and why
+└── WaitTimeout                 the task did not resolve in time
 """
 
 from __future__ import annotations

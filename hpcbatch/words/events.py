@@ -75,7 +75,9 @@ class Event:
     @classmethod
     def unpack(cls, payload: bytes) -> Event:
         """Raises ``struct.error`` when ``payload`` is shorter than a head."""
-        return cls(*HEAD.unpack_from(payload), payload[HEAD.size :])
+        event = cls(*HEAD.unpack_from(payload))
+        event.body = payload[HEAD.size :]
+        return event
 
 
 def pack_text(*fields: str) -> bytes:

@@ -1,9 +1,9 @@
 """Every name and every path of the registry on disk. Nothing else builds one.
 
-    ROOT/
-      runner-<hash>.pyz       what compute nodes run
-      polls/                  the last listing of each cluster, shared by all clients
-      <task-id>/              see TaskLayout
+ROOT/
+  runner-<hash>.pyz       what compute nodes run
+  polls/                  the last listing of each cluster, shared by all clients
+  <task-id>/              see TaskLayout
 """
 
 from __future__ import annotations

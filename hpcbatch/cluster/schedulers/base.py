@@ -10,7 +10,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ...words.errors import CommandFailed, SubmissionDeferred, SubmissionRejected
+from ...words.errors import (
+    CommandFailed,
+    SubmissionDeferred,
+    SubmissionError,
+    SubmissionRejected,
+)
 from ...words.model import Ending, Sighting
 from ...words.ranges import Ranges
 from ..shell import Output
@@ -62,7 +67,7 @@ class Scheduler(ABC):
         if found is not None:
             return found
         said = output.stderr.lower()
-        kind = SubmissionRejected
+        kind: type[SubmissionError] = SubmissionRejected
         if any(words.lower() in said for words in self.deferred_words):
             kind = SubmissionDeferred
         raise kind(str(output))

@@ -121,7 +121,7 @@ def _from_scontrol(line: str) -> Ended | None:
     array, index = fields.get("ArrayJobId"), fields.get("ArrayTaskId", "")
     if array is None or not index.isdigit():
         return None
-    host = fields.get("BatchHost", fields.get("NodeList", ""))
+    host = fields.get("BatchHost") or fields.get("NodeList") or ""
     return _ended(f"{array}_{index}", fields["JobState"], fields.get("ExitCode", ""), host, None)
 
 
