@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import socket
+import os
 import time
 
 from filelock import FileLock, Timeout
@@ -20,7 +20,7 @@ def poll(root: str, cluster: Cluster, interval: float) -> tuple[Listing | None, 
     A failed command changes nothing: the listing before it is returned beside the reason.
     """
     make_folder(f"{root}/polls")
-    path = f"{root}/polls/{cluster.config.scheduler}-{socket.gethostname()}.json"
+    path = f"{root}/polls/{cluster.config.scheduler}-{os.uname().nodename}.json"
     listing, failed, tried = _read(path)
     if time.time() - tried < interval:
         return listing, failed

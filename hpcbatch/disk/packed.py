@@ -10,6 +10,7 @@ import os
 import sys
 from array import array
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from struct import Struct
 from zlib import crc32
 
@@ -23,20 +24,22 @@ MAGIC = b"HPCBPACK"
 BUFFER = 1 << 20
 
 
-def write_packed(path: str, payloads: Iterable[bytes]) -> int:
-    """Write all payloads to a new file and return how many there were.
+def write_packed(path: str, blocks: Iterable[list[bytes]]) -> int:
+    """Write the payloads of all blocks to a new file and return how many there were.
 
-    Holds 8 bytes a record in memory. Raises RegistryUnwritable; whatever ``payloads`` raises
-    passes through.
+    Holds one block, and 8 bytes a record, in memory. Raises RegistryUnwritable; whatever
+    ``blocks`` raises passes through.
     """
     offsets = array("Q")
     end = 0
     try:
         with open(path, "xb", buffering=BUFFER) as file:
             os.fchmod(file.fileno(), 0o600)
-            for payload in payloads:
-                offsets.append(end)
-                end += file.write(frame(payload))
+            for payloads in blocks:
+                frames = [frame(payload) for payload in payloads]
+                *begins, end = accumulate(map(len, frames), initial=end)
+                offsets.extend(begins)
+                file.writelines(frames)
             if sys.byteorder == "big":
                 offsets.byteswap()
             table = offsets.tobytes()

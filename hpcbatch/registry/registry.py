@@ -51,12 +51,13 @@ class Registry:
         self,
         spec: TaskSpec,
         function: tuple[bytes, bytes],
-        inputs: Iterable[bytes],
+        inputs: Iterable[list[bytes]],
         code: bytes | None,
     ) -> TaskSpec:
         """Store a new task, whole or not at all; returns ``spec`` with its id and job count.
 
-        ``function`` are the pickled callable and constants, ``inputs`` one pickle a job.
+        ``function`` are the pickled callable and constants, ``inputs`` one pickle a job, in
+        blocks.
         """
         task_id = new_task_id(spec.name)
         draft = TaskLayout(self.root, f".{task_id}.new")

@@ -8,7 +8,7 @@ of the grace has ended.
 from __future__ import annotations
 
 import contextlib
-import socket
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -200,7 +200,7 @@ def _gone(absent: Mapping[int, tuple[float, int]], grace: float) -> list[int]:
 def _is_held(view: View, attempt: Attempt, element: int) -> bool:
     """Whether a process on this very host and boot still holds a segment of the element."""
     for name, segment in view.snapshot.segments.items():
-        is_here = segment.host == socket.gethostname() and segment.boot == _boot_id()
+        is_here = segment.host == os.uname().nodename and segment.boot == _boot_id()
         if is_here and segment_owner(name) == (attempt.number, element) and not segment.ended:
             return held_by(f"{view.layout.segments}/{name}") == segment.pid
     return False

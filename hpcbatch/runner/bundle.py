@@ -38,27 +38,32 @@ PARTS = {
 
 def ensure_runner(root: str) -> str:
     """The path of this version's runner file in the registry ``root``; made when absent."""
-    sources = _sources()
-    digest = hashlib.sha256(sys.version.encode())
-    for name, source in sorted(sources.items()):
+    boot, ours, cloudpickle = _boot(), _ours(), _cloudpickle()
+    digest = hashlib.sha256(sys.version.encode() + boot)
+    for name, source in sorted({**ours, **cloudpickle}.items()):
         digest.update(name.encode() + b"\0" + source)
     path = f"{root}/runner-{digest.hexdigest()[:12]}.pyz"
     if not os.path.exists(path):
-        publish(path, _archive(sources))
+        publish(path, _archive(boot, ours, cloudpickle))
     return path
 
 
-def _sources() -> dict[str, bytes]:
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+def _package() -> str:
+    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def _boot() -> bytes:
+    minor = "{}.{}".format(*sys.version_info[:2])
+    return read(f"{_package()}/runner/boot.py").replace(b"@PYTHON@", minor.encode())
+
+
+def _ours() -> dict[str, bytes]:
+    """Sources by file name, as they are called on the node."""
     sources = {f"{NODE_PACKAGE}/__init__.py": b""}
     for folder, modules in PARTS.items():
         for module in ("__init__", *modules):
             file = f"{folder}/{module}.py"
-            sources[f"{NODE_PACKAGE}/{file}"] = read(f"{package}/{file}")
-    minor = "{}.{}".format(*sys.version_info[:2])
-    boot = read(f"{package}/runner/boot.py").replace(b"@PYTHON@", minor.encode())
-    sources["__main__.py"] = boot
-    sources.update(_cloudpickle())
+            sources[f"{NODE_PACKAGE}/{file}"] = read(f"{_package()}/{file}")
     return sources
 
 
@@ -70,18 +75,26 @@ def _cloudpickle() -> dict[str, bytes]:
     return {f"cloudpickle/{name}": read(f"{folder}/{name}") for name in names}
 
 
-def _archive(sources: dict[str, bytes]) -> bytes:
+def _archive(boot: bytes, ours: dict[str, bytes], cloudpickle: dict[str, bytes]) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
-        for name, source in sources.items():
-            if name == "__main__.py":
-                archive.writestr(zipfile.ZipInfo(name), source)
-            else:
-                archive.writestr(zipfile.ZipInfo(f"{name}c"), _byte_code(name, source))
+        archive.writestr(zipfile.ZipInfo("__main__.py"), boot)
+        archive.writestr(zipfile.ZipInfo("modules.bin"), _table(ours))
+        for name, source in cloudpickle.items():
+            header = importlib.util.MAGIC_NUMBER + pack("<III", 0, 0, len(source))
+            archive.writestr(zipfile.ZipInfo(f"{name}c"), header + _byte_code(name, source))
     return content.getvalue()
 
 
-def _byte_code(name: str, source: bytes) -> bytes:
-    compiled = compile(source, name, "exec", dont_inherit=True)
-    header = importlib.util.MAGIC_NUMBER + pack("<III", 0, 0, len(source))
-    return header + marshal.dumps(compiled)
+def _table(sources: dict[str, bytes]) -> bytes:
+    """Module name -> (is it a package, its byte code), for the importer of ``boot``."""
+    table = {}
+    for file, source in sources.items():
+        is_package = file.endswith("/__init__.py")
+        name = file[: -len("/__init__.py")] if is_package else file[: -len(".py")]
+        table[name.replace("/", ".")] = (is_package, _byte_code(file, source))
+    return marshal.dumps(table)
+
+
+def _byte_code(file: str, source: bytes) -> bytes:
+    return marshal.dumps(compile(source, file, "exec", dont_inherit=True))

@@ -14,7 +14,6 @@ from ..words.errors import DamagedFile
 from ..words.events import pack_text
 from .leave import Leave
 from .outcome import Outcome
-from .program import ShellProgram
 
 MEASURED_FROM = 0.01  # seconds; the memory of shorter jobs is not looked up
 PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes})
@@ -74,7 +73,11 @@ class Call:
             except Exception as error:
                 self._unloadable = error
                 raise
-            self._loaded = ShellProgram(function) if self.kind == "shell" else function, constants
+            if self.kind == "shell":
+                from .program import ShellProgram  # what it imports costs a start some time
+
+                function = ShellProgram(function)
+            self._loaded = function, constants
         return self._loaded
 
 

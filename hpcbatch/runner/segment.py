@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import time
 from zlib import crc32
@@ -31,7 +30,7 @@ class Segment:
             self._writer = RecordWriter(f"{layout.segments}/{self.name}")
         except FileExistsError:
             self.is_rerun = True
-            self.name = rerun_name(attempt, element, socket.gethostname(), os.getpid())
+            self.name = rerun_name(attempt, element, os.uname().nodename, os.getpid())
             self._values_path = f"{layout.values}/{self.name[:-4]}.val"
             self._writer = RecordWriter(f"{layout.segments}/{self.name}")
         self._values: int | None = None
@@ -129,4 +128,4 @@ def whoami() -> tuple[str, str, str, str, str]:
     except OSError:
         ticks, boot_id = "", ""
     version = ".".join(map(str, sys.version_info[:3]))
-    return socket.gethostname(), boot_id, ticks, version, str(os.getpid())
+    return os.uname().nodename, boot_id, ticks, version, str(os.getpid())

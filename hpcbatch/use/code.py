@@ -14,6 +14,7 @@ import sys
 import sysconfig
 import zipfile
 from collections.abc import Iterator
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -70,14 +71,17 @@ def _file(module: ModuleType | None) -> str | None:
 
 
 def _is_installed(file: str) -> bool:
-    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    places = {sys.prefix, sys.base_prefix, here, *sysconfig.get_paths().values()}
     parts = file.split(os.sep)
     return (
-        "site-packages" in parts
-        or "dist-packages" in parts
-        or any(file.startswith(place.rstrip(os.sep) + os.sep) for place in places if place)
+        "site-packages" in parts or "dist-packages" in parts or file.startswith(_installed_places())
     )
+
+
+@cache
+def _installed_places() -> tuple[str, ...]:
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    places = {sys.prefix, sys.base_prefix, here, *sysconfig.get_paths().values()}
+    return tuple(place.rstrip(os.sep) + os.sep for place in places if place)
 
 
 def _add(root: str, name: str, found: dict[str, str]) -> list[str]:

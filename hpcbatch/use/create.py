@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import os
 import pickle
-import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -79,7 +78,7 @@ def _spec(name: str, kind: str, function: str) -> TaskSpec:
         name=str(name),
         created=time.time(),
         user=getpass.getuser(),
-        host=socket.gethostname(),
+        host=os.uname().nodename,
         njobs=0,
         seed=int.from_bytes(os.urandom(6), "little"),
         kind=kind,

@@ -5,10 +5,15 @@ from __future__ import annotations
 import io
 import itertools
 import pickle
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..words.errors import InputError
+
+BLOCK = 1000  # rows
+
+_UNEVEN = re.compile(r"zip\(\) argument (\d+) is (\w+) than")
 
 # Never by reference to __main__, so plain pickle does the same as cloudpickle, faster.
 _PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes})
@@ -23,8 +28,8 @@ def grid(**parameters: Iterable[Any]) -> dict[str, list[Any]]:
     return {name: [row[k] for row in rows] for k, name in enumerate(parameters)}
 
 
-def pack_inputs(positional: tuple[Any, ...], named: Mapping[str, Any]) -> Iterator[bytes]:
-    """One pickled tuple of arguments a job; nothing is held in memory but the one at hand.
+def pack_inputs(positional: tuple[Any, ...], named: Mapping[str, Any]) -> Iterator[list[bytes]]:
+    """One pickled tuple of arguments a job, in blocks; only one block is held in memory.
 
     Raises InputError: a column that is none, columns of unequal length, a value that cannot be
     pickled (which names its job).
@@ -32,66 +37,66 @@ def pack_inputs(positional: tuple[Any, ...], named: Mapping[str, Any]) -> Iterat
     columns = {f"number {k + 1}": values for k, values in enumerate(positional)}
     columns.update(named)
     rows = _rows(columns)
-    return _pickled(rows)
+    pickler = _Pickler()
+    for first in itertools.count(0, BLOCK):
+        block = _next_block(rows, columns, first)
+        if not block:
+            return
+        if _PLAIN.issuperset(map(type, itertools.chain.from_iterable(block))):
+            yield [pickle.dumps(row, pickle.HIGHEST_PROTOCOL) for row in block]
+        else:
+            yield [pickler.dumps(row, job) for job, row in enumerate(block, first)]
 
 
 def _rows(columns: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
     if not columns:
         raise InputError("there are no inputs: give create() at least one column of values")
-    iterators = []
     for name, values in columns.items():
-        try:
-            iterators.append(iter(values))
-        except TypeError:
+        if not isinstance(values, Iterable) and not hasattr(values, "__getitem__"):
             raise InputError(
                 f"the input {name} ({type(values).__name__}) is no series of values; a value "
                 "that is the same for every job goes into const={...}"
-            ) from None
+            )
     lengths = {n: len(v) for n, v in columns.items() if hasattr(v, "__len__")}
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         raise InputError(f"the inputs are of unequal length: {told}")
-    return _checked(list(columns), iterators)
+    return zip(*columns.values(), strict=True)
 
 
-def _checked(names: list[str], iterators: list[Iterator[Any]]) -> Iterator[tuple[Any, ...]]:
-    """Like ``zip``, but an error of a user's generator, or an early end, names its column."""
-    for job in itertools.count():
-        row = []
-        for name, iterator in zip(names, iterators, strict=True):
-            try:
-                row.append(next(iterator))
-            except StopIteration:
-                if row:
-                    raise InputError(
-                        f"the inputs are of unequal length: {name} ends after {job} values"
-                    ) from None
-                for other, rest in zip(names[1:], iterators[1:], strict=True):
-                    if next(rest, iterators) is not iterators:
-                        raise InputError(
-                            f"the inputs are of unequal length: {name} ends after {job} values, "
-                            f"{other} goes on"
-                        ) from None
-                return
-            except Exception as error:
-                raise InputError(f"input {name} failed at job {job}: {error!r}") from error
-        yield tuple(row)
+def _next_block(
+    rows: Iterator[tuple[Any, ...]], columns: Mapping[str, Any], first: int
+) -> list[tuple[Any, ...]]:
+    block: list[tuple[Any, ...]] = []
+    try:
+        block.extend(itertools.islice(rows, BLOCK))
+    except Exception as error:  # whatever a user's generator raises
+        uneven = _UNEVEN.match(str(error)) if isinstance(error, ValueError) else None
+        if uneven:
+            name = list(columns)[int(uneven[1]) - 1]
+            raise InputError(
+                f"the inputs are of unequal length: {name} is {uneven[2]} than the ones before it"
+            ) from None
+        raise InputError(f"the inputs fail at job {first + len(block)}: {error!r}") from error
+    return block
 
 
-def _pickled(rows: Iterator[tuple[Any, ...]]) -> Iterator[bytes]:
-    import cloudpickle
+class _Pickler:
+    """One cloudpickle pickler for all rows: a fifth of the cost of a new one for each."""
 
-    buffer = io.BytesIO()
-    pickler = cloudpickle.Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL)
-    for job, row in enumerate(rows):
-        if _PLAIN.issuperset(map(type, row)):
-            yield pickle.dumps(row, pickle.HIGHEST_PROTOCOL)
-            continue
+    def __init__(self) -> None:
+        import cloudpickle
+
+        self._buffer = io.BytesIO()
+        self._pickler = cloudpickle.Pickler(self._buffer, protocol=pickle.HIGHEST_PROTOCOL)
+
+    def dumps(self, row: tuple[Any, ...], job: int) -> bytes:
         try:
-            pickler.dump(row)
+            self._pickler.dump(row)
         except Exception as error:
             raise InputError(f"the input of job {job} cannot be pickled: {error}") from error
-        yield buffer.getvalue()
-        pickler.clear_memo()
-        buffer.seek(0)
-        buffer.truncate()
+        pickled = self._buffer.getvalue()
+        self._pickler.clear_memo()
+        self._buffer.seek(0)
+        self._buffer.truncate()
+        return pickled

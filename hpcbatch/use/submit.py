@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -116,7 +115,7 @@ def _prepare(
         number=1,
         cluster=cluster.name,
         scheduler=cluster.config.scheduler,
-        host=socket.gethostname(),
+        host=os.uname().nodename,
         created=time.time(),
         plan=plan,
         arrays=make_arrays(plan, cluster, limits, spec.id),

@@ -71,11 +71,11 @@ class Local:
         assert done.returncode == 0, done.stderr.decode()
         return str(done.stdout.decode().strip())
 
-    def list(self) -> list[dict[str, Any]]:
+    def everything(self) -> list[dict[str, Any]]:
         return list(self.ask("list"))
 
     def listed(self, id: str) -> dict[str, Any]:
-        return next((entry for entry in self.list() if entry["id"] == id), {})
+        return next((entry for entry in self.everything() if entry["id"] == id), {})
 
     def endings(self, id: str) -> dict[int, dict[str, Any]]:
         return {entry["index"]: entry for entry in self.ask("history", id)[0]["elements"]}
@@ -131,7 +131,7 @@ def local(tmp_path: Path) -> Iterator[Local]:
     cluster = Local(tmp_path / "spool", tmp_path / "work")
     try:
         yield cluster
-        for entry in cluster.list():
+        for entry in cluster.everything():
             cluster.cancel(entry["id"], "--kill-wait", "0")
         cluster.nothing_lives()
     finally:

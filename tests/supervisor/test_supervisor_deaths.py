@@ -35,7 +35,7 @@ def test_a_killed_supervisor_takes_its_elements_along(local: Any) -> None:
     os.kill(local.listed(id)["supervisor"], signal.SIGKILL)
     local.eventually(lambda: all(gone(pid) for pid in pids), "the elements to die")
     local.eventually(lambda: local.words(id) == ["lost"] * 3)
-    assert local.list() == []
+    assert local.everything() == []
     ends = local.endings(id)
     assert ends[0]["started"] > 0
     assert ends[1]["started"] is None

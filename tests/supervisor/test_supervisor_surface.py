@@ -178,7 +178,7 @@ def test_list_is_fast(local: Any) -> None:
     costs = []
     for _ in range(5):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert len(local.list()) == 1
+        assert len(local.everything()) == 1
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         costs.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(costs) < 0.2  # CPU time, with room for slow and loaded machines
@@ -221,7 +221,7 @@ def test_another_s_spool_is_refused(local: Any) -> None:
         os.chown(spool, 12345, -1)
         refused("belongs to user 12345")
         spool.rmdir()
-    assert local.list() == []
+    assert local.everything() == []
 
 
 def test_no_place_for_a_spool(local: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import socket
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -79,7 +79,7 @@ class Local(Scheduler):
         return Limits(parallel=self._parsed(output)["slots"] * ELEMENTS_PER_SLOT)
 
     def is_reachable(self, array: str) -> bool:
-        return array.partition(":")[0] == socket.gethostname()
+        return array.partition(":")[0] == os.uname().nodename
 
     def _parsed(self, output: Output) -> Any:
         try:
