@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 
 from ..cluster.cluster import Cluster
-from ..cluster.config import ClusterConfig, load_clusters
 from ..cluster.polls import poll, poll_interval
 from ..disk.mounts import is_local_disk
 from ..registry import tracker
 from ..registry.registry import Registry
 from ..registry.tracker import View
-from ..words.errors import ConfigError
+from ..words.errors import RegistryBusy
 from ..words.model import Attempt, Ending, Listing, TaskSpec
+from .clusters import cluster_of
+from .settle import settle, unsettled
+from .submit import submitting
 
 GRACE_NETWORK = 60.0  # seconds a result may take to be seen over a network file system
 GRACE_LOCAL = 5.0
@@ -24,6 +27,8 @@ def follow(registry: Registry, spec: TaskSpec) -> tuple[View, tuple[str, ...]]:
     """The task, and notes for a person: failed listings, stuck elements, other hosts."""
     layout = registry.layout(spec.id)
     view = tracker.refresh(layout, spec)
+    if unsettled(view.attempts):
+        view = _settled(view)
     waiting = [a for a in view.attempts if a.submitted_arrays and view.alive_elements(a)]
     if not waiting:
         return view, ()
@@ -50,15 +55,13 @@ def follow(registry: Registry, spec: TaskSpec) -> tuple[View, tuple[str, ...]]:
     return view, (*dict.fromkeys(notes), *_stuck(view))
 
 
-def cluster_of(attempt: Attempt) -> Cluster:
-    """The cluster of an attempt, also when its name has left the configuration since."""
-    try:
-        config = load_clusters()[0].get(attempt.cluster)
-    except ConfigError:
-        config = None
-    if config is None or config.scheduler != attempt.scheduler:
-        config = ClusterConfig(attempt.cluster, attempt.scheduler)
-    return Cluster(config)
+def _settled(view: View) -> View:
+    """Look up submissions in doubt, unless a process is submitting this very moment."""
+    with contextlib.suppress(RegistryBusy), submitting(view.layout, 0.0):
+        for attempt in unsettled(view.attempts):
+            settle(view, attempt, cluster_of(attempt))
+        return tracker.refresh(view.layout, view.spec)
+    return view
 
 
 def _ids(attempt: Attempt) -> list[str]:

@@ -25,9 +25,11 @@ from ..words.model import (
     known_states,
 )
 from ..words.ranges import Ranges
+from .clusters import cluster_of
 from .describe import job_error, job_info, read_log
-from .follow import cluster_of, follow
-from .submit import SubmitOptions, submit_jobs, submitting
+from .follow import follow
+from .settle import UNKNOWN_ID, settle, unsettled
+from .submit import SubmitOptions, settled_view, submit_jobs, submitting
 
 
 def status(registry: Registry, task_id: str) -> TaskStatus:
@@ -120,8 +122,11 @@ def cancel(registry: Registry, task_id: str) -> tuple[TaskStatus, list[str]]:
     with submitting(layout):
         view = tracker.refresh(layout, spec)
         for attempt in view.attempts:
-            if attempt.submitted_arrays and view.alive_elements(attempt):
+            doubtful = bool(unsettled([attempt]))
+            if doubtful or view.alive_elements(attempt):
                 mark_canceled(layout, attempt.number, time.time())
+                if doubtful:
+                    attempt = settle(view, attempt, cluster_of(attempt))
                 objections += _cancel_on_cluster(attempt)
     return _status(tracker.refresh(layout, spec)), objections
 
@@ -142,7 +147,7 @@ def resubmit(
     wanted = known_states(states) or UNFINISHED
     follow(registry, spec)
     with submitting(layout):
-        view = tracker.refresh(layout, spec)
+        view = settled_view(registry, spec)
         if not view.jobs_in(UNFINISHED):
             return None
         if alive := view.jobs_in(ALIVE):
@@ -197,11 +202,17 @@ def _like(last: Attempt, options: SubmitOptions) -> SubmitOptions:
 def _cancel_on_cluster(attempt: Attempt) -> list[str]:
     cluster = cluster_of(attempt)
     objections = []
-    for array in attempt.submitted_arrays:
-        try:
-            cluster.cancel(str(array.id))
-        except SchedulerError as error:
-            objections.append(str(error))
+    for array in attempt.arrays:
+        if array.id is None:
+            objections.append(
+                f"array {array.name} is not in the listing of {attempt.cluster}; should it still "
+                "show up, its elements leave by themselves"
+            )
+        elif array.id != UNKNOWN_ID:
+            try:
+                cluster.cancel(array.id)
+            except SchedulerError as error:
+                objections.append(str(error))
     return objections
 
 

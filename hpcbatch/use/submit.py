@@ -17,13 +17,23 @@ from ..disk.files import publish
 from ..registry import tracker
 from ..registry.attempts import next_number, update_attempt, write_attempt
 from ..registry.registry import Registry
+from ..registry.tracker import View
 from ..runner.bundle import ensure_runner
-from ..words.errors import AlreadySubmitted, RegistryBusy, SchedulerError
+from ..words.errors import (
+    AlreadySubmitted,
+    CommandTimeout,
+    RegistryBusy,
+    SchedulerError,
+    StateError,
+    SubmissionUnclear,
+)
 from ..words.layout import TaskLayout
 from ..words.model import Array, Attempt, TaskSpec
 from ..words.ranges import Ranges
 from ..words.resources import Resources
+from .clusters import cluster_of
 from .planning import AUTO, make_arrays, make_plan
+from .settle import settle, unsettled, waiting_seconds
 
 LOCK_SECONDS = 180.0
 
@@ -39,28 +49,47 @@ class SubmitOptions:
 
 
 @contextlib.contextmanager
-def submitting(layout: TaskLayout) -> Iterator[None]:
+def submitting(layout: TaskLayout, seconds: float = LOCK_SECONDS) -> Iterator[None]:
     """Hold the task's submit lock: one attempt is made at a time. Raises RegistryBusy."""
+    lock = FileLock(layout.submit_lock, mode=0o600)
     try:
-        with FileLock(layout.submit_lock, timeout=LOCK_SECONDS, mode=0o600):
-            yield
+        lock.acquire(timeout=seconds)
     except Timeout:
         raise RegistryBusy(
-            f"another process is submitting this task since {LOCK_SECONDS:.0f} s: try again"
+            f"another process is submitting this task (lock {layout.submit_lock}): try again"
         ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def submit_defined(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> Attempt:
     """Submit the jobs that never were. Raises AlreadySubmitted, SubmissionError, ConfigError."""
     layout = registry.layout(spec.id)
     with submitting(layout):
-        view = tracker.refresh(layout, spec)
+        view = settled_view(registry, spec)
         jobs = view.jobs_in(("defined",))
         if not jobs:
             raise AlreadySubmitted(
                 f"{spec.id} was submitted before; resubmit() runs again what is unfinished"
             )
         return submit_jobs(registry, spec, jobs, options)
+
+
+def settled_view(registry: Registry, spec: TaskSpec) -> View:
+    """The task with no submission in doubt; called under ``submitting``. Raises StateError."""
+    layout = registry.layout(spec.id)
+    view = tracker.refresh(layout, spec)
+    doubtful = unsettled(view.attempts)
+    for attempt in doubtful:
+        settled = settle(view, attempt, cluster_of(attempt))
+        if unsettled([settled]):
+            raise StateError(
+                f"an earlier submission of {spec.id} was interrupted, and may still show up: try "
+                f"again in {waiting_seconds(attempt):.0f} s"
+            )
+    return tracker.refresh(layout, spec) if doubtful else view
 
 
 def submit_jobs(
@@ -169,6 +198,12 @@ def _submit_arrays(
         publish(path, text.encode())
         try:
             array_id = cluster.submit(text)
+        except (CommandTimeout, SubmissionUnclear) as error:
+            raise SubmissionUnclear(
+                f"cluster {cluster.name} did not answer, and may have taken the submission. "
+                f"{error}\nIt is looked up by its name {array.name} at the next status; nothing "
+                "is submitted twice."
+            ) from error
         except SchedulerError as error:
             update_attempt(layout, replace(attempt, rejected=str(error)))
             raise type(error)(

@@ -18,7 +18,8 @@ HpcbatchError
 │   ├── CommandFailed           it ended with an error, or said what we cannot read
 │   └── SubmissionError
 │       ├── SubmissionRejected  final: the request itself is wrong
-│       └── SubmissionDeferred  temporary: limits, time-outs, controller away
+│       ├── SubmissionDeferred  temporary: limits, controller away
+│       └── SubmissionUnclear   no answer: it may have been taken; status will tell
 ├── StateError                  the task is in no state for that
 │   ├── AlreadySubmitted
 │   └── NotSubmitted
@@ -109,6 +110,10 @@ class SubmissionRejected(SubmissionError):
 
 class SubmissionDeferred(SubmissionError):
     """The scheduler could not take the request now; the same request may pass later."""
+
+
+class SubmissionUnclear(SubmissionError):
+    """The scheduler did not answer: it may have taken the request, which a later status tells."""
 
 
 class StateError(HpcbatchError):

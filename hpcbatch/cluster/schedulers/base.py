@@ -15,6 +15,7 @@ from ...words.errors import (
     SubmissionDeferred,
     SubmissionError,
     SubmissionRejected,
+    SubmissionUnclear,
 )
 from ...words.model import Ending, Sighting
 from ...words.ranges import Ranges
@@ -52,6 +53,7 @@ class Scheduler(ABC):
     grace: float | None = None  # seconds a silent element is waited for; None: by file system
     poll_seconds: tuple[float, float] = (2.0, 60.0)  # shortest and longest between two listings
     deferred_words: tuple[str, ...] = ()  # in stderr of a refusal that may pass later
+    unclear_words: tuple[str, ...] = ()  # in stderr when the request may have been taken
 
     @abstractmethod
     def submit_argv(self) -> Argv:
@@ -62,7 +64,8 @@ class Scheduler(ABC):
         """The array's id in what the submit command printed; None when there is none."""
 
     def parse_submit(self, output: Output) -> str:
-        """The array's id. Raises SubmissionRejected or SubmissionDeferred with the reason."""
+        """The array's id. Raises SubmissionRejected, SubmissionDeferred or SubmissionUnclear,
+        with what the scheduler said."""
         found = self.parse_id(output.stdout) if output.status == 0 else None
         if found is not None:
             return found
@@ -70,6 +73,8 @@ class Scheduler(ABC):
         kind: type[SubmissionError] = SubmissionRejected
         if any(words.lower() in said for words in self.deferred_words):
             kind = SubmissionDeferred
+        if any(words.lower() in said for words in self.unclear_words) or output.status < 0:
+            kind = SubmissionUnclear
         raise kind(str(output))
 
     @abstractmethod

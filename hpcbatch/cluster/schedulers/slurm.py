@@ -33,14 +33,13 @@ class Slurm(Scheduler):
     template = "slurm.sh.j2"
     programs = ("sbatch", "squeue", "scancel")
     variables = ("SLURM_CONF",)
+    unclear_words = ("timed out", "Zero Bytes were transmitted")
     deferred_words = (
-        "timed out",
         "Unable to contact",
         "temporarily unable",
         "Temporarily unavailable",
         "MaxSubmitJob",
         "Connection refused",
-        "Zero Bytes were transmitted",
         "Communication connection failure",
     )
 

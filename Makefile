@@ -1,0 +1,46 @@
+# make demo   the main job on this machine
+# make test   all tests, real clusters included where this machine can have them
+# make check  format, lint, types, layers and the quick tests: under a minute
+# make bench  the numbers, beside a peer's
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+SOURCES = hpcbatch tests examples benchmarks
+
+.PHONY: demo test check bench clean
+
+demo: $(VENV)/demo.stamp
+	$(BIN)/hpcbatch demo
+
+test: $(VENV)/dev.stamp
+	BIN=$(abspath $(BIN)) tests/run.sh
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -m "not slow and not slurm and not sge" --ignore=tests/supervisor
+
+bench: $(VENV)/bench.stamp
+	$(BIN)/python benchmarks/core.py
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("hpcbatch needs Python 3.10 or newer: make PYTHON=python3.11 ...") if sys.version_info < (3, 10) else 0'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo.stamp: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	touch $@
+
+$(VENV)/dev.stamp: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+$(VENV)/bench.stamp: $(VENV)/dev.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check submitit
+	touch $@
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

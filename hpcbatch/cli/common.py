@@ -1,0 +1,109 @@
+"""What every command has: --json, --root, --debug, and the registry they lead to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ..words.errors import UsageError
+from ..words.ranges import Ranges
+
+if TYPE_CHECKING:
+    from ..registry.registry import Registry
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass
+class Setting:
+    """What was asked of the whole program."""
+
+    root: str | None = None
+    json: bool = False
+    debug: bool = False
+
+    def registry(self) -> Registry:
+        from ..registry.registry import Registry
+
+        return Registry(self.root)
+
+    def find(self, text: str) -> tuple[Registry, str]:
+        """The registry, and the id of the task that ``text`` means. Raises NotFound."""
+        registry = self.registry()
+        return registry, registry.find(text)
+
+
+def global_options(command: Command) -> Command:
+    """--json, --root and --debug; they may stand before the command's name or behind it."""
+    for option in reversed(_GLOBAL):
+        command = option(command)
+    return command
+
+
+def common(command: Command) -> Command:
+    """The global options, and a Setting as the command's first argument."""
+    return global_options(click.pass_obj(command))  # type: ignore[return-value]
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(value))
+
+
+def say(text: str) -> None:
+    """Tell a person, on standard error, so that standard output stays the answer."""
+    from .text import plain_lines
+
+    click.echo(plain_lines(text), err=True)
+
+
+def listed(values: tuple[str, ...]) -> tuple[str, ...] | None:
+    """``--state error --state expired,canceled`` as one list; None when nothing was given."""
+    words = [word.strip() for value in values for word in value.split(",")]
+    return tuple(word for word in words if word) or None
+
+
+def chosen(text: str | None) -> Ranges | None:
+    """``3,7-9`` as numbers; None when nothing was given."""
+    return None if text is None else Ranges.parse(text)
+
+
+def _remember(context: click.Context, option: click.Parameter, value: Any) -> None:
+    if value == "":
+        raise UsageError(f"--{option.name} is empty")
+    if value:
+        setattr(context.find_root().ensure_object(Setting), str(option.name), value)
+
+
+_GLOBAL = (
+    click.option(
+        "--json",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_remember,
+        help="Answer in JSON on standard output; errors too.",
+    ),
+    click.option(
+        "--root",
+        metavar="DIR",
+        is_eager=True,
+        expose_value=False,
+        callback=_remember,
+        help="The registry [default: $HPCBATCH_ROOT or ~/.hpcbatch].",
+    ),
+    click.option(
+        "--debug",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_remember,
+        help="Show the traceback of an error, and the scheduler's commands.",
+    ),
+)
+jobs_option = click.option("--jobs", metavar="LIST", help="Only these jobs, such as 3,7-9.")
+task_argument = click.argument("task", metavar="ID")

@@ -1,0 +1,90 @@
+"""Exit statuses, and errors as a user of the command line reads them."""
+
+from __future__ import annotations
+
+import json
+from typing import IO, Any
+
+import click
+
+from ..words.errors import (
+    HpcbatchError,
+    JobError,
+    RegistryError,
+    SchedulerError,
+    StateError,
+    TaskFailed,
+    UsageError,
+    WaitTimeout,
+)
+from ..words.model import ALIVE, TaskStatus
+from .text import plain_lines
+
+DONE, FAILED, USAGE, WAITING, SCHEDULER, FILES = range(6)
+INTERNAL, INTERRUPTED, BROKEN_PIPE = 70, 130, 141
+
+HELP = """\
+\b
+Exit status:
+  0    the command did its work; watch, map --wait, collect: all jobs are done
+  1    some jobs failed: they are in error, expired or canceled
+       (status, watch, map --wait, resubmit --wait, collect)
+  2    the command line cannot be right; nothing was changed
+  3    not yet: jobs are not resolved (collect, watch, remove, resubmit)
+  4    the scheduler refused, or does not answer
+  5    a file or the registry cannot be read or written
+  70   an error of hpcbatch itself; --debug shows where
+  130  interrupted (Ctrl-C), or a question was answered with no
+  141  the reader of a pipe went away"""
+
+_STATUSES: tuple[tuple[type[BaseException], int], ...] = (
+    (UsageError, USAGE),
+    (RegistryError, FILES),
+    (SchedulerError, SCHEDULER),
+    (StateError, WAITING),
+    (WaitTimeout, WAITING),
+    (TaskFailed, FAILED),
+    (JobError, FAILED),
+    (OSError, FILES),
+)
+
+
+class Stop(click.ClickException):
+    """Ends a command with a sentence and an exit status."""
+
+    def __init__(self, message: str, status: int, kind: str = "HpcbatchError"):
+        super().__init__(message)
+        self.exit_code, self.kind = status, kind
+        self.as_json = False
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"hpcbatch: {plain_lines(self.message)}", err=True)
+        if self.as_json:
+            click.echo(json.dumps({"error": self.kind, "message": self.message}))
+
+
+def stop_for(error: BaseException) -> Stop:
+    """What a command says when ``error`` ends it."""
+    if isinstance(error, Stop):
+        return error
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        return Stop("interrupted", INTERRUPTED, "Interrupted")
+    kind = type(error).__name__
+    for known, status in _STATUSES:
+        if isinstance(error, known):
+            return Stop(str(error), status, kind)
+    if isinstance(error, HpcbatchError):
+        return Stop(str(error), FAILED, kind)
+    return Stop(f"internal error: {kind}: {error} (--debug shows where)", INTERNAL, kind)
+
+
+def exit_of(status: TaskStatus) -> int:
+    """1 when jobs failed, else 0."""
+    return FAILED if any(status.counts[s] for s in ("error", "expired", "canceled")) else DONE
+
+
+def final_exit(status: TaskStatus) -> int:
+    """Like ``exit_of``; 3 while jobs wait, run, or were never submitted."""
+    if any(status.counts[state] for state in (*ALIVE, "defined")):
+        return WAITING
+    return exit_of(status)

@@ -1,0 +1,148 @@
+"""The program ``hpcbatch``: finds the command, and says what went wrong in one sentence.
+
+A command's module is imported when the command is called, so that the others cost it nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib import import_module
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from .. import __version__
+from ..words.errors import nearest
+from .common import Setting, global_options
+from .exits import BROKEN_PIPE, HELP, stop_for
+
+# heading -> command -> module, attribute, the first sentence of its help
+SECTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
+    "Run": {
+        "map": ("submitting", "map_command", "Run a function or a program over many inputs."),
+        "script": ("submitting", "script", "Print the script that map would submit."),
+        "resubmit": ("submitting", "resubmit", "Submit again the jobs that have no result."),
+        "demo": ("demo", "demo", "See hpcbatch at work on a small study."),
+    },
+    "See": {
+        "list": ("viewing", "list_command", "List all tasks."),
+        "status": ("viewing", "status", "Count the jobs of a task by state."),
+        "watch": ("watching", "watch", "Watch a task until nothing of it is alive."),
+        "jobs": ("details", "jobs", "List the jobs of a task."),
+        "logs": ("details", "logs", "Print what a job printed."),
+        "errors": ("details", "errors", "Group the failed jobs of a task by their message."),
+        "clusters": ("clusters", "clusters", "List the clusters that are configured."),
+    },
+    "Get and end": {
+        "collect": ("results", "collect", "Collect the results in the order of the inputs."),
+        "cancel": ("ending", "cancel", "Cancel the jobs that have no result yet."),
+        "remove": ("ending", "remove", "Delete a task and its results."),
+    },
+}
+COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and summary; imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command = getattr(import_module(f"{__package__}.{module}"), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"there is no command {args[0]!r}{nearest(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for heading, section in SECTIONS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, entry[2]) for name, entry in section.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            answer = super().invoke(ctx)
+            sys.stdout.flush()
+            return answer
+        except (click.exceptions.Exit, click.UsageError):
+            raise
+        except BrokenPipeError:
+            _leave_pipe()
+        except (Exception, KeyboardInterrupt) as error:
+            raise _told(ctx.ensure_object(Setting), error) from error
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=HELP)
+@global_options
+@click.version_option(__version__, prog_name="hpcbatch")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Run a function or a program over many inputs as job arrays on Slurm, Grid Engine, LSF,
+    PBS or this machine; see what failed and why; resubmit only that; collect the results.
+
+    An ID may be shortened to a unique beginning, or be "last". Every command has its own
+    --help with examples.
+
+    \b
+    Examples:
+      hpcbatch map sim.py:simulate --arg x=range:0:100 --const y=3 --walltime 10m
+      hpcbatch map --shell './sim --x {x}' --args-file params.csv
+      hpcbatch watch last
+      hpcbatch errors last
+      hpcbatch resubmit last --only expired --memory 8GB
+      hpcbatch collect last -o results.json
+    """
+    setting = context.ensure_object(Setting)
+    if setting.debug:
+        _log_commands()
+
+
+def run() -> None:
+    """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name that the terminal's charset lacks is no crash
+            stream.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, _terminated)
+    main(prog_name="hpcbatch")
+
+
+def _told(setting: Setting, error: BaseException) -> click.ClickException:
+    if isinstance(error, click.ClickException) and not hasattr(error, "as_json"):
+        return error
+    if setting.debug:
+        import traceback
+
+        traceback.print_exception(error)
+    stop = stop_for(error)
+    stop.as_json = setting.json
+    return stop
+
+
+def _log_commands() -> None:
+    import logging
+
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    logging.getLogger("hpcbatch").setLevel(logging.DEBUG)
+
+
+def _leave_pipe() -> NoReturn:
+    """The interpreter flushes standard output once more at its end, and must not fail there."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(BROKEN_PIPE)
+
+
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    """Unwinds, so that temporary files and hidden cursors do not stay behind."""
+    sys.exit(128 + number)

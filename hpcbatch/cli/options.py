@@ -1,0 +1,69 @@
+"""The options of everything that submits."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ..use.submit import SubmitOptions
+from ..words.errors import ResourceError
+
+RESOURCES = (
+    (("--walltime", "-t"), "Time that one job needs: 90s, 10m, 2h, 01:30:00."),
+    (("--element-walltime",), "Time of an element, whatever number of jobs it runs."),
+    (("--memory", "-m"), "Memory of an element: 500MB, 4GB."),
+    (("--cpus",), "Cores of an element."),
+    (("--gpus",), "GPUs of an element."),
+    (("--nodes",), "Nodes of an element."),
+    (("--queue", "-q"), "Queue or partition."),
+    (("--account", "-A"), "Account or project that pays."),
+    (("--qos",), "Quality of service."),
+    (("--constraint",), "Features that a node must have."),
+)
+
+
+def submit_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command the argument ``options``, a SubmitOptions."""
+
+    @functools.wraps(command)
+    def with_options(*args: Any, **values: Any) -> Any:
+        return command(*args, options=_taken(values), **values)
+
+    for option in reversed(_all()):
+        with_options = option(with_options)
+    return with_options
+
+
+def _all() -> list[Callable[..., Any]]:
+    first = click.option("--cluster", "-c", help="Name of a cluster, see: hpcbatch clusters.")
+    resources = [click.option(*names, help=told) for names, told in RESOURCES]
+    last = [
+        click.option("--extra", multiple=True, help="A directive as the scheduler reads it."),
+        click.option("--chunk", metavar="N", default="auto", help="Most jobs of an element."),
+        click.option("--throttle", type=int, metavar="N", help="Most elements at once."),
+    ]
+    return [first, *resources, *last]
+
+
+def _taken(values: dict[str, Any]) -> SubmitOptions:
+    """Take our options out of ``values``."""
+    names = [flags[0].lstrip("-").replace("-", "_") for flags, _ in RESOURCES]
+    resources = {name: values.pop(name) for name in names}
+    resources["extra"] = values.pop("extra") or None
+    given = {name: value for name, value in resources.items() if value is not None}
+    chunk = _chunk(values.pop("chunk"))
+    return SubmitOptions(values.pop("cluster"), given, chunk, values.pop("throttle"))
+
+
+def _chunk(text: str) -> int | str:
+    if text == "auto":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise ResourceError(
+            f"chunk {text!r} is neither 'auto' nor a whole number from 1 up"
+        ) from None

@@ -1,0 +1,159 @@
+"""Files of parameters become columns: .csv, .tsv, .json, .jsonl."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..words.errors import InputError, nearest
+from .values import Reader, as_text, as_written, typed
+
+Columns = dict[str, list[Any]]
+
+
+def read_columns(path: str, for_shell: bool) -> Columns:
+    """Raises InputError, which names the file and the line."""
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in _READERS:
+        raise InputError(
+            f"{path}: {suffix or 'a name without an ending'} is no kind of file that can be "
+            f"read{nearest(suffix, _READERS)}"
+        )
+    columns = _READERS[suffix](path, read_text(path), for_shell)
+    if not columns or not any(columns.values()):
+        raise InputError(f"{path} holds no rows: a task needs at least one job")
+    return columns
+
+
+def read_text(path: str) -> str:
+    """The text of a file, or of standard input for ``-``. Raises InputError."""
+    try:
+        if path == "-":
+            return sys.stdin.read()
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}{nearest_file(path)}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no UTF-8 text: {error}") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+
+
+def nearest_file(path: str) -> str:
+    """A hint such as ``; did you mean 'sim.py'?``, from what lies in the same folder."""
+    import difflib
+
+    folder, name = os.path.split(path)
+    try:
+        names = os.listdir(folder or ".")
+    except OSError:
+        return f": there is no folder {folder}"
+    close = difflib.get_close_matches(name, names, 1, 0.5)
+    return f"; did you mean {os.path.join(folder, close[0])!r}?" if close else ""
+
+
+def _read_csv(path: str, text: str, for_shell: bool) -> Columns:
+    reader: Reader = as_written if for_shell else typed
+    delimiter = "\t" if path.lower().endswith(".tsv") else ","
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows = _csv_rows(path, lines)
+    names = [name.strip() for name in next(rows, (0, []))[1]]
+    _check_names(path, names)
+    columns: Columns = {name: [] for name in names}
+    for line, row in rows:
+        if len(row) != len(names):
+            raise InputError(
+                f"{path}, line {line}: {len(row)} values, and the first line names {len(names)} "
+                f"columns ({', '.join(names)})"
+            )
+        for name, cell in zip(names, row, strict=True):
+            columns[name].append(reader(cell))
+    return columns
+
+
+def _csv_rows(path: str, lines: Any) -> Iterator[tuple[int, list[str]]]:
+    """Rows that are not blank, with the number of the line each ends in."""
+    while True:
+        try:
+            row = next(lines)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise InputError(f"{path}, line {lines.line_num}: {error}") from error
+        if row:
+            yield lines.line_num, row
+
+
+def _check_names(path: str, names: list[str]) -> None:
+    for place, name in enumerate(names):
+        if not name:
+            raise InputError(f"{path}: column {place + 1} has no name in the first line")
+        if name in names[:place]:
+            raise InputError(f"{path}: two columns are named {name!r}")
+
+
+def _read_json(path: str, text: str, for_shell: bool) -> Columns:
+    content = _parsed(path, text)
+    if isinstance(content, list):
+        numbered = ((f"row {k}", row) for k, row in enumerate(content))
+        return _from_objects(path, numbered, for_shell)
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is neither a list of objects nor an object of lists")
+    for name, values in content.items():
+        if not isinstance(values, list):
+            raise InputError(
+                f"{path}: {name!r} is no list; a value that is the same for every job goes into "
+                "--const"
+            )
+    return {name: _shaped(values, for_shell) for name, values in content.items()}
+
+
+def _read_jsonl(path: str, text: str, for_shell: bool) -> Columns:
+    lines = ((number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip())
+    objects = ((f"line {number}", _parsed(f"{path}, line {number}", line)) for number, line in lines)
+    return _from_objects(path, objects, for_shell)
+
+
+def _from_objects(path: str, rows: Iterator[tuple[str, Any]], for_shell: bool) -> Columns:
+    columns: Columns = {}
+    names: list[str] | None = None
+    for place, row in rows:
+        if not isinstance(row, dict):
+            raise InputError(f"{path}, {place}: {json.dumps(row)[:60]} is no object of inputs")
+        if names is None:
+            names, columns = list(row), {name: [] for name in row}
+        if row.keys() != columns.keys():
+            odd = sorted(row.keys() ^ columns.keys())
+            raise InputError(
+                f"{path}, {place}: it has {sorted(row)}, and the first one has {sorted(columns)} "
+                f"(the difference: {', '.join(odd)})"
+            )
+        for name, value in row.items():
+            columns[name].append(value)
+    return {name: _shaped(values, for_shell) for name, values in columns.items()}
+
+
+def _shaped(values: list[Any], for_shell: bool) -> list[Any]:
+    return [as_text(value) for value in values] if for_shell else values
+
+
+def _parsed(where: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where} is no JSON: {error}") from error
+
+
+_READERS: dict[str, Callable[[str, str, bool], Columns]] = {
+    ".csv": _read_csv,
+    ".tsv": _read_csv,
+    ".json": _read_json,
+    ".jsonl": _read_jsonl,
+    ".ndjson": _read_jsonl,
+}

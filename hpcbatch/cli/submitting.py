@@ -1,0 +1,259 @@
+"""map, script and resubmit."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..cluster.cluster import Cluster
+from ..registry.registry import Registry
+from ..use import service
+from ..use.create import create_program, create_task
+from ..use.submit import SubmitOptions, preview, submit_defined
+from ..words.errors import InputError, SchedulerError, UsageError
+from ..words.resources import Resources
+from .arguments import read_constants, read_inputs
+from .common import Setting, chosen, common, jobs_option, listed, print_json, say, task_argument
+from .exits import INTERRUPTED, Stop, final_exit
+from .functions import load_function
+from .options import submit_options
+from .tables import print_status
+from .text import counted
+from .waiting import Busy
+
+if TYPE_CHECKING:
+    from ..words.model import Attempt, TaskSpec
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be run: a function or a shell command, and its inputs."""
+
+    target: str | None
+    shell: str | None
+    arg: tuple[str, ...]
+    args_file: str | None
+    const: tuple[str, ...]
+    grid: bool
+    name: str | None
+    seed: int | None
+
+    def create(self, registry: Registry) -> TaskSpec:
+        """Store it as a task. Raises InputError."""
+        if (self.target is None) == (self.shell is None):
+            raise UsageError("name a function as FILE.py:FUNCTION, or give --shell 'COMMAND'")
+        if self.shell is not None and not self.shell.strip():
+            raise InputError("--shell is empty: give it a command")
+        is_shell = self.shell is not None
+        columns = read_inputs(self.arg, self.args_file, for_shell=is_shell, grid=self.grid)
+        constants = read_constants(self.const, for_shell=is_shell)
+        if self.shell is not None:
+            return create_program(registry, self.shell, columns, constants, self.name, self.seed)
+        function = load_function(str(self.target))
+        return create_task(registry, function, (), columns, constants, self.name, self.seed)
+
+
+def asked_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command the argument ``asked``."""
+
+    @functools.wraps(command)
+    def with_asked(*args: Any, **values: Any) -> Any:
+        taken = {name: values.pop(name) for name in Asked.__dataclass_fields__}
+        return command(*args, asked=Asked(**taken), **values)
+
+    for option in reversed(_ASKED):
+        with_asked = option(with_asked)
+    return with_asked
+
+
+_ASKED = (
+    click.argument("target", required=False, metavar="[FILE.py:FUNCTION]"),
+    click.option("--shell", metavar="COMMAND", help="Run a program: './sim --x {x} --seed {seed}'."),
+    click.option("--arg", multiple=True, metavar="NAME=VALUES", help="A column of inputs."),
+    click.option("--args-file", metavar="FILE", help="Columns from .csv, .tsv, .json or .jsonl."),
+    click.option("--const", multiple=True, metavar="NAME=VALUE", help="The same for every job."),
+    click.option("--grid", is_flag=True, help="Every combination of the --arg columns."),
+    click.option("--name", help="Name of the task [default: the function's]."),
+    click.option("--seed", type=int, help="Makes random numbers of jobs repeatable."),
+)
+
+
+@click.command("map")
+@asked_options
+@submit_options
+@click.option("--wait", is_flag=True, help="Wait until all jobs are resolved.")
+@common
+def map_command(setting: Setting, asked: Asked, options: SubmitOptions, wait: bool) -> None:
+    """Run a function or a program over many inputs. Prints the id of the new task.
+
+    One job per position of the columns. VALUES are range:START:STOP[:STEP], a list such as
+    1,2,3, a JSON list, or @FILE with a value a line ("-" is standard input). A value is read as
+    JSON (number, true, false, null, "text"), and else is text. For --shell it stays as it was
+    written, and is quoted; {index} and {seed} of the job can be used as well, and exit status
+    and output are the result.
+
+    \b
+    Examples:
+      hpcbatch map sim.py:simulate --arg x=range:0:100 --const y=3 --walltime 10m
+      hpcbatch map sim.py:simulate --arg x=1,2,3 --arg mode='["fast", "slow"]' --grid
+      hpcbatch map sim.py:simulate --args-file params.csv --cluster slurm --memory 2GB --wait
+      hpcbatch map --shell './sim --x {x} --seed {seed}' --args-file params.csv
+    """
+    _check(options)
+    registry = setting.registry()
+    with Busy("storing the inputs"):
+        spec = asked.create(registry)
+    attempt = _submit_new(registry, spec, options)
+    _finish(setting, registry, spec, attempt, wait)
+
+
+@click.command("script")
+@asked_options
+@submit_options
+@common
+def script(setting: Setting, asked: Asked, options: SubmitOptions) -> None:
+    """Print the script that map would submit. Nothing is submitted or stored.
+
+    Takes the arguments of map.
+
+    \b
+    Examples:
+      hpcbatch script sim.py:simulate --arg x=range:0:100 --cluster slurm --memory 2GB
+      hpcbatch script --shell './sim {x}' --arg x=range:0:10 --cluster sge > job.sh
+    """
+    _check(options)
+    with tempfile.TemporaryDirectory(prefix="hpcbatch-") as folder:
+        spec = asked.create(Registry(folder))
+    text = preview(setting.registry(), spec, options)
+    if setting.json:
+        print_json({"cluster": Cluster.named(options.cluster).name, "script": text})
+    else:
+        click.echo(text, nl=False)
+
+
+@click.command("resubmit")
+@task_argument
+@click.option("--only", multiple=True, metavar="STATES", help="States, such as error,expired.")
+@jobs_option
+@submit_options
+@click.option("--wait", is_flag=True, help="Wait until all jobs are resolved.")
+@common
+def resubmit(
+    setting: Setting,
+    task: str,
+    only: tuple[str, ...],
+    jobs: str | None,
+    options: SubmitOptions,
+    wait: bool,
+) -> None:
+    """Submit again the jobs that have no result. Results that are there are never touched.
+
+    By default all unfinished jobs, on the last cluster, with its resources.
+
+    \b
+    Examples:
+      hpcbatch resubmit last
+      hpcbatch resubmit last --only expired --memory 8GB
+      hpcbatch resubmit 3f9a --jobs 3,7-9 --cluster local
+    """
+    registry, task_id = setting.find(task)
+    only_jobs = chosen(jobs)
+    with Busy("submitting"), _resumable(task_id):
+        attempt = service.resubmit(registry, task_id, options, listed(only), only_jobs)
+    _finish(setting, registry, registry.spec(task_id), attempt, wait)
+
+
+def _check(options: SubmitOptions) -> None:
+    """Find out what is wrong with the options before anything is stored."""
+    cluster = Cluster.named(options.cluster)
+    Resources.parse(cluster.config.resources, options.resources)
+
+
+def _submit_new(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> Attempt:
+    try:
+        with Busy("submitting"), _resumable(spec.id):
+            return submit_defined(registry, spec, options)
+    except UsageError:
+        registry.remove(spec.id)  # nothing was submitted: the same command will be typed again
+        raise
+    except SchedulerError as error:
+        told = f"The task is stored: hpcbatch resubmit {spec.id}, or hpcbatch remove {spec.id}."
+        raise type(error)(f"{error}\n{told}") from error
+
+
+class _resumable:
+    """Says how to go on when Ctrl-C comes in the middle of a submission."""
+
+    def __init__(self, task_id: str):
+        self._id = task_id
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            raise Stop(
+                f"interrupted while submitting. The task is stored. hpcbatch status {self._id} "
+                f"tells what was submitted; hpcbatch resubmit {self._id} goes on with the rest.",
+                INTERRUPTED,
+                "Interrupted",
+            )
+
+
+def _finish(
+    setting: Setting, registry: Registry, spec: TaskSpec, attempt: Attempt | None, wait: bool
+) -> None:
+    """Tell what was submitted; wait for it when asked to."""
+    if not setting.json:
+        say(_told(spec, attempt))
+        click.echo(spec.id)
+    status = _wait(registry, spec) if wait else None
+    if setting.json:
+        told = status.to_json() if status is not None else None
+        print_json({**_as_json(registry, spec, attempt), **({"status": told} if told else {})})
+    elif status is not None:
+        print_status(status)
+    if status is not None:
+        click.get_current_context().exit(final_exit(status))
+
+
+def _wait(registry: Registry, spec: TaskSpec) -> Any:
+    from ..use.task import Task
+
+    try:
+        return Task(registry, spec.id).wait()
+    except KeyboardInterrupt:
+        raise Stop(
+            f"stopped waiting; {spec.id} goes on. hpcbatch watch {spec.id} waits again, "
+            f"hpcbatch cancel {spec.id} ends it.",
+            INTERRUPTED,
+            "Interrupted",
+        ) from None
+
+
+def _told(spec: TaskSpec, attempt: Attempt | None) -> str:
+    if attempt is None:
+        return f"{spec.id}: every job has a result, nothing to submit"
+    jobs, elements = len(attempt.plan.jobs), attempt.plan.elements
+    ids = ", ".join(str(array.id) for array in attempt.arrays)
+    return (
+        f"{counted(jobs, 'job')} in {counted(elements, 'element')} on {attempt.cluster} "
+        f"({'array' if len(attempt.arrays) == 1 else 'arrays'} {ids}). "
+        f"See: hpcbatch watch {spec.id}"
+    )
+
+
+def _as_json(registry: Registry, spec: TaskSpec, attempt: Attempt | None) -> dict[str, Any]:
+    told: dict[str, Any] = {"id": spec.id, "name": spec.name, "njobs": spec.njobs}
+    told["folder"] = registry.layout(spec.id).folder
+    told["attempt"] = attempt.number if attempt else None
+    told["jobs"] = len(attempt.plan.jobs) if attempt else 0
+    told["elements"] = attempt.plan.elements if attempt else 0
+    told["cluster"] = attempt.cluster if attempt else None
+    told["arrays"] = [array.id for array in attempt.arrays] if attempt else []
+    return told

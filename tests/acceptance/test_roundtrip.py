@@ -1,0 +1,42 @@
+"""The whole life of a task as an ordinary user has it, on every cluster."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import USER_PYTHON
+
+PROGRAM = Path(__file__).with_name("roundtrip.py")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "cluster",
+    [
+        "local",
+        pytest.param("slurm", marks=pytest.mark.slurm),
+        pytest.param("sge", marks=pytest.mark.sge),
+    ],
+)
+def test_roundtrip_as_an_ordinary_user(cluster: str, ordinary_user: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="hpcbatch-roundtrip-", dir="/var/tmp") as home:
+        program = Path(home) / PROGRAM.name
+        shutil.copy(PROGRAM, program)
+        shutil.chown(home, ordinary_user)
+        ended = subprocess.run(
+            ["setpriv", f"--reuid={ordinary_user}", f"--regid={ordinary_user}", "--init-groups",
+             "env", "-i", f"HOME={home}", f"USER={ordinary_user}", f"LOGNAME={ordinary_user}",
+             f"PATH={os.environ['PATH']}", f"SGE_ROOT={os.environ.get('SGE_ROOT', '')}",
+             f"HPCBATCH_LOCAL_SPOOL={home}",
+             USER_PYTHON, str(program), cluster],
+            cwd=home, capture_output=True, text=True, timeout=550, check=False,
+        )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith(f"ok {cluster}:")

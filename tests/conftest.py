@@ -1,0 +1,88 @@
+"""What all tests share: a registry of their own, real clusters by marker, hostile names."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+REQUIRED = set(filter(None, os.environ.get("HPCBATCH_TEST_REQUIRE", "").split(",")))
+REAL = {
+    "slurm": ["sinfo", "-h", "-o", "%T"],
+    "sge": ["qhost"],
+}
+USER = "hpctest"
+USER_PYTHON = "/opt/hpcbatch-testbed/venv/bin/python"
+
+HOSTILE_NAMES = [
+    "plain",
+    "two words",
+    "quote ' and \" quote",
+    "semi;colon $(touch pwned) `touch pwned`",
+    "line\nbreak\ttab",
+    "back\\slash",
+    "ünïcödé 漢字 🎉",
+    "-n --option",
+    "../../up",
+    "\x1b[31mred",
+]
+
+
+@pytest.fixture(autouse=True)
+def own_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test touches the registry, the configuration or the spool of whoever runs it."""
+    root = tmp_path / "registry"
+    monkeypatch.setenv("HPCBATCH_ROOT", str(root))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("HPCBATCH_CONFIG", raising=False)
+    spool = tmp_path / "spool"
+    spool.mkdir(mode=0o700)
+    monkeypatch.setenv("HPCBATCH_LOCAL_SPOOL", str(spool))
+    return root
+
+
+@pytest.fixture(params=HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
+def hostile_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test marked with a cluster runs where that is up; else it is skipped, or fails where
+    HPCBATCH_TEST_REQUIRE names the cluster."""
+    for name in REAL:
+        if item.get_closest_marker(name) and (reason := why_absent(name)):
+            if name in REQUIRED:
+                pytest.fail(f"{name} is required and {reason}", pytrace=False)
+            pytest.skip(reason)
+
+
+@cache
+def why_absent(cluster: str) -> str:
+    """Why a real cluster cannot be used here; empty when it answers."""
+    argv = REAL[cluster]
+    if shutil.which(argv[0]) is None:
+        return f"{argv[0]} is not installed (tests/clusters/{cluster}.sh start, as root)"
+    try:
+        asked = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired:
+        return f"{argv[0]} does not answer"
+    return f"{argv[0]} fails: {asked.stderr.strip()}" if asked.returncode else ""
+
+
+@pytest.fixture
+def ordinary_user() -> str:
+    """The name of an ordinary user with an environment of its own (tests/clusters/user.sh)."""
+    reason = ""
+    if os.getuid() != 0:
+        reason = "only root can become another user"
+    elif not os.path.exists(USER_PYTHON):
+        reason = f"there is no {USER_PYTHON} (tests/clusters/user.sh WHEEL)"
+    if reason and "user" in REQUIRED:
+        pytest.fail(f"an ordinary user is required and {reason}", pytrace=False)
+    if reason:
+        pytest.skip(reason)
+    return USER

@@ -1,0 +1,40 @@
+#!/bin/bash
+# All tests, with real clusters: root on Debian starts what is not up, and stops it afterwards.
+# HPCBATCH_TEST_REQUIRE=slurm,sge,user makes what is absent a failure instead of a skip.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+BIN=${BIN:-.venv/bin}
+clusters=tests/clusters
+started=()
+wheels=$(mktemp -d)
+
+stop() {
+    for cluster in "${started[@]}"; do "$clusters/$cluster.sh" stop; done
+    rm -rf "$wheels"
+}
+trap stop EXIT
+trap 'exit 130' INT TERM
+
+if [ -d /var/lib/gridengine ] || { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }; then
+    export SGE_ROOT=${SGE_ROOT:-/var/lib/gridengine}
+    export PATH=/usr/lib/gridengine:$PATH
+fi
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    for cluster in slurm sge; do
+        if ! "$clusters/$cluster.sh" status >/dev/null 2>&1; then
+            started+=("$cluster")
+            "$clusters/$cluster.sh" start || echo "tests/run.sh: $cluster did not start" >&2
+        fi
+    done
+    "$BIN/python" -m pip wheel --quiet --no-deps --disable-pip-version-check -w "$wheels" . &&
+        "$clusters/user.sh" "$wheels"/hpcbatch-*.whl 'scikit-learn>=1.3' >/dev/null ||
+        echo "tests/run.sh: the ordinary user's environment could not be made" >&2
+else
+    echo "tests/run.sh: not root on Debian: no cluster is started, their tests use what is there"
+fi
+
+"$BIN/ruff" format --check hpcbatch tests examples benchmarks &&
+    "$BIN/ruff" check hpcbatch tests examples benchmarks &&
+    "$BIN/mypy" &&
+    "$BIN/lint-imports" &&
+    "$BIN/python" -m pytest "$@"
