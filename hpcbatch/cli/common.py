@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..words.errors import UsageError
 from ..words.ranges import Ranges
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def chosen(text: str | None) -> Ranges | None:
 
 def _remember(context: click.Context, option: click.Parameter, value: Any) -> None:
     if value == "":
-        raise UsageError(f"--{option.name} is empty")
+        raise click.BadParameter("it is empty")
     if value:
         setattr(context.find_root().ensure_object(Setting), str(option.name), value)
 

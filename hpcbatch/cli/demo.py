@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import time
@@ -15,13 +14,23 @@ import click
 
 from .. import JobError, Task, TaskStatus, create
 from ..use.progress import Progress
+from ..use.show import plain
 from . import demo_study as study
+from .common import Setting, common, print_json
+from .exits import FAILED, FILES, Stop
+from .text import counted
 
 RESOURCES = {"element_walltime": "10m", "memory": "1GB"}
 ELEMENTS = 24  # even load on a few cores, quickly started on a cluster
 CANCEL_AFTER = 0.5  # of all jobs
 TOP = 10
 EXAMPLES = 3  # shown of each kind of error
+
+EXAMPLES_OF_USE = """\
+\b
+Examples:
+  hpcbatch demo
+  hpcbatch demo --cluster slurm --limit 300 --output slurm.png"""
 
 Say = Callable[[str], None]
 Seen = dict[int, tuple[int | None, float | None]]  # job -> (attempt, when it began)
@@ -37,7 +46,7 @@ class Rerun:
     repeated: int
 
 
-@click.command()
+@click.command(epilog=EXAMPLES_OF_USE)
 @click.option("--cluster", default="local", show_default=True, help="Where the jobs run.")
 @click.option(
     "--output",
@@ -47,36 +56,34 @@ class Rerun:
     help="The picture to write.",
 )
 @click.option("--limit", type=click.IntRange(min=2), help="Look at fewer files than all.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def demo(cluster: str, output: str, limit: int | None, as_json: bool) -> None:
+@common
+def demo(setting: Setting, cluster: str, output: str, limit: int | None) -> None:
     """Measure the standard library's own source files, one job per file.
 
     Shows a submission, a cancellation half-way, the resubmission of only the unfinished, errors
     in groups, and a picture of the result.
     """
-    say: Say = (lambda _: None) if as_json else click.echo
-    told = _run(say, cluster, output, limit, progress=False if as_json else None)
-    if as_json:
-        click.echo(json.dumps(told, indent=2))
+    told = _run(setting, cluster, output, limit)
+    if setting.json:
+        print_json(told)
     if told["repeated"]:
-        raise click.ClickException(f"{told['repeated']} finished jobs were run again")
+        raise Stop(f"{told['repeated']} finished jobs were run again", FAILED)
 
 
-def _run(
-    say: Say, cluster: str, output: str, limit: int | None, progress: bool | None
-) -> dict[str, Any]:
+def _run(setting: Setting, cluster: str, output: str, limit: int | None) -> dict[str, Any]:
     """The demo itself; returns what ``--json`` prints."""
+    say: Say = (lambda _: None) if setting.json else click.echo
     began = time.monotonic()
     if not os.access(os.path.dirname(output) or ".", os.W_OK):
-        raise click.ClickException(f"the folder of {output} is absent or cannot be written to")
+        raise Stop(f"the folder of {output} is absent or cannot be written to", FILES)
     folder = study.library_folder()
     paths = study.choose(study.source_files(folder), limit)
     if not paths:
-        raise click.ClickException(f"there are no source files of Python's own below {folder}")
+        raise Stop(f"there are no source files of Python's own below {folder}", FILES)
     version = platform.python_version()
     say(f"Python {version}: {len(paths):,} source files of its standard library, in {folder}.")
-    task = _create(say, paths)
-    rerun = _run_in_two_attempts(say, task, cluster, progress)
+    task = _create(say, paths, setting.root)
+    rerun = _run_in_two_attempts(say, task, cluster, False if setting.json else None)
     errors = task.errors()
     _tell_errors(say, errors, paths, folder)
     rows = _collect(task, paths, folder)
@@ -107,13 +114,13 @@ def _run(
     }
 
 
-def _create(say: Say, paths: Sequence[str]) -> Task:
+def _create(say: Say, paths: Sequence[str], root: str | None) -> Task:
     import cloudpickle
 
     # nodes of another cluster need Python, and no hpcbatch, to run functions of this package
     cloudpickle.register_pickle_by_value(study)
     try:
-        task = create(study.measure, path=paths, name="stdlib")
+        task = create(study.measure, path=paths, name="stdlib", root=root)
     finally:
         cloudpickle.unregister_pickle_by_value(study)
     say(f"Task {task.id} has one job per file. Nothing runs yet.")
@@ -124,7 +131,7 @@ def _run_in_two_attempts(say: Say, task: Task, cluster: str, progress: bool | No
     """Submit, cancel half-way, resubmit what was cancelled, wait, and check what ran again."""
     chunk = -(-len(task) // ELEMENTS)
     task.submit(cluster, resources=RESOURCES, chunk=chunk)
-    say(f"\nSubmitted to {cluster}, {chunk} jobs an element. Half-way it will be cancelled.")
+    say(f"\nSubmitted to {cluster}, {counted(chunk, 'job')} an element. Half-way it will be cancelled.")
     _wait_for_half(task, progress)
     status = task.cancel()
     say(f"\nCancelled. What has a result keeps it:\n{task}")
@@ -194,7 +201,7 @@ def _tell_errors(say: Say, errors: Sequence[JobError], paths: Sequence[str], fol
     for kind, some in _by_type(errors).items():
         say(f"  {kind}: {len(some)}")
         for error in some[:EXAMPLES]:
-            say(f"    {study.module_name(paths[error.index], folder)}: {error.message}")
+            say(f"    {study.module_name(paths[error.index], folder)}: {plain(error.message)}")
         if len(some) > EXAMPLES:
             say(f"    and {len(some) - EXAMPLES} more")
 
@@ -237,6 +244,6 @@ def _draw(say: Say, rows: Sequence[study.Row], title: str, output: str) -> str |
         say("\nFor the picture, install matplotlib: pip install 'hpcbatch[demo]'")
         return None
     except OSError as error:
-        raise click.ClickException(f"the picture cannot be written: {error}") from error
+        raise Stop(f"the picture cannot be written: {error}", FILES) from error
     say(f"\nThe picture, size against complexity: {output}")
     return output

@@ -54,8 +54,12 @@ class Stop(click.ClickException):
 
     def __init__(self, message: str, status: int, kind: str = "HpcbatchError"):
         super().__init__(message)
-        self.exit_code, self.kind = status, kind
+        self.status, self.kind = status, kind
         self.as_json = False
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]
+        return self.status
 
     def show(self, file: IO[Any] | None = None) -> None:
         click.echo(f"hpcbatch: {plain_lines(self.message)}", err=True)

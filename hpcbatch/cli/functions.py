@@ -37,7 +37,8 @@ def load_function(target: str) -> Any:
 def _not_a_file(path: str, target: str) -> str:
     if os.path.isdir(path):
         return f"{path} is a folder: write FILE.py:FUNCTION"
-    return f"there is no file {path or target}{nearest_file(path or target)}; write FILE.py:FUNCTION"
+    missing = path or target
+    return f"there is no file {missing}{nearest_file(missing)}; write FILE.py:FUNCTION"
 
 
 def _functions(module: ModuleType) -> list[str]:

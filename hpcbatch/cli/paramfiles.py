@@ -115,8 +115,8 @@ def _read_json(path: str, text: str, for_shell: bool) -> Columns:
 
 
 def _read_jsonl(path: str, text: str, for_shell: bool) -> Columns:
-    lines = ((number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip())
-    objects = ((f"line {number}", _parsed(f"{path}, line {number}", line)) for number, line in lines)
+    lines = ((f"line {k}", line) for k, line in enumerate(text.split("\n"), 1) if line.strip())
+    objects = ((place, _parsed(f"{path}, {place}", line)) for place, line in lines)
     return _from_objects(path, objects, for_shell)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
+import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,14 +13,12 @@ import click
 from ..cluster.cluster import Cluster
 from ..registry.registry import Registry
 from ..use import service
-from ..use.create import create_program, create_task
 from ..use.submit import SubmitOptions, preview, submit_defined
-from ..words.errors import InputError, SchedulerError, UsageError
+from ..words.errors import StateError, UsageError
 from ..words.resources import Resources
-from .arguments import read_constants, read_inputs
+from .asking import Asked, asked_options
 from .common import Setting, chosen, common, jobs_option, listed, print_json, say, task_argument
 from .exits import INTERRUPTED, Stop, final_exit
-from .functions import load_function
 from .options import submit_options
 from .tables import print_status
 from .text import counted
@@ -28,59 +26,6 @@ from .waiting import Busy
 
 if TYPE_CHECKING:
     from ..words.model import Attempt, TaskSpec
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is to be run: a function or a shell command, and its inputs."""
-
-    target: str | None
-    shell: str | None
-    arg: tuple[str, ...]
-    args_file: str | None
-    const: tuple[str, ...]
-    grid: bool
-    name: str | None
-    seed: int | None
-
-    def create(self, registry: Registry) -> TaskSpec:
-        """Store it as a task. Raises InputError."""
-        if (self.target is None) == (self.shell is None):
-            raise UsageError("name a function as FILE.py:FUNCTION, or give --shell 'COMMAND'")
-        if self.shell is not None and not self.shell.strip():
-            raise InputError("--shell is empty: give it a command")
-        is_shell = self.shell is not None
-        columns = read_inputs(self.arg, self.args_file, for_shell=is_shell, grid=self.grid)
-        constants = read_constants(self.const, for_shell=is_shell)
-        if self.shell is not None:
-            return create_program(registry, self.shell, columns, constants, self.name, self.seed)
-        function = load_function(str(self.target))
-        return create_task(registry, function, (), columns, constants, self.name, self.seed)
-
-
-def asked_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a command the argument ``asked``."""
-
-    @functools.wraps(command)
-    def with_asked(*args: Any, **values: Any) -> Any:
-        taken = {name: values.pop(name) for name in Asked.__dataclass_fields__}
-        return command(*args, asked=Asked(**taken), **values)
-
-    for option in reversed(_ASKED):
-        with_asked = option(with_asked)
-    return with_asked
-
-
-_ASKED = (
-    click.argument("target", required=False, metavar="[FILE.py:FUNCTION]"),
-    click.option("--shell", metavar="COMMAND", help="Run a program: './sim --x {x} --seed {seed}'."),
-    click.option("--arg", multiple=True, metavar="NAME=VALUES", help="A column of inputs."),
-    click.option("--args-file", metavar="FILE", help="Columns from .csv, .tsv, .json or .jsonl."),
-    click.option("--const", multiple=True, metavar="NAME=VALUE", help="The same for every job."),
-    click.option("--grid", is_flag=True, help="Every combination of the --arg columns."),
-    click.option("--name", help="Name of the task [default: the function's]."),
-    click.option("--seed", type=int, help="Makes random numbers of jobs repeatable."),
-)
 
 
 @click.command("map")
@@ -175,34 +120,35 @@ def _check(options: SubmitOptions) -> None:
 
 
 def _submit_new(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> Attempt:
+    stays = True
     try:
         with Busy("submitting"), _resumable(spec.id):
             return submit_defined(registry, spec, options)
     except UsageError:
-        registry.remove(spec.id)  # nothing was submitted: the same command will be typed again
+        with contextlib.suppress(StateError):  # which it raises when a part was submitted
+            service.remove(registry, spec.id)
+            stays = False
         raise
-    except SchedulerError as error:
-        told = f"The task is stored: hpcbatch resubmit {spec.id}, or hpcbatch remove {spec.id}."
-        raise type(error)(f"{error}\n{told}") from error
+    except Stop:
+        stays = False  # it says so itself
+        raise
+    finally:
+        if stays and sys.exc_info()[0] is not None:
+            say(f"The task is stored: hpcbatch resubmit {spec.id}, or hpcbatch remove {spec.id}.")
 
 
-class _resumable:
+@contextlib.contextmanager
+def _resumable(task_id: str) -> Iterator[None]:
     """Says how to go on when Ctrl-C comes in the middle of a submission."""
-
-    def __init__(self, task_id: str):
-        self._id = task_id
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None and issubclass(kind, KeyboardInterrupt):
-            raise Stop(
-                f"interrupted while submitting. The task is stored. hpcbatch status {self._id} "
-                f"tells what was submitted; hpcbatch resubmit {self._id} goes on with the rest.",
-                INTERRUPTED,
-                "Interrupted",
-            )
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Stop(
+            f"interrupted while submitting. The task is stored. hpcbatch status {task_id} "
+            f"tells what was submitted; hpcbatch resubmit {task_id} goes on with the rest.",
+            INTERRUPTED,
+            "Interrupted",
+        ) from None
 
 
 def _finish(

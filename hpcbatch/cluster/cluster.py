@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
+import pwd
 import sys
 import time
 from collections.abc import Sequence
@@ -50,7 +52,7 @@ class Cluster:
 
     def listing(self) -> Listing:
         asked = time.time()
-        output = self._run(self.scheduler.list_argv(getpass.getuser()))
+        output = self._run(self.scheduler.list_argv(_user()))
         return Listing(asked, self.scheduler.parse_list(output))
 
     def cancel(self, array: str, indices: Ranges | None = None) -> None:
@@ -91,3 +93,11 @@ class Cluster:
 
     def _run(self, argv: list[str], stdin: str = "") -> Output:
         return shell.run(argv, stdin, variables=self.scheduler.variables)
+
+
+def _user() -> str:
+    """Whose jobs are ours. LOGNAME would be another's after ``su``: every job would seem gone."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return getpass.getuser()

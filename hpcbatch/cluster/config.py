@@ -14,7 +14,7 @@ The first file found is read: ``$HPCBATCH_CONFIG``, ``./hpcbatch.yaml``,
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -52,14 +52,16 @@ def load_clusters(path: str | None = None) -> tuple[dict[str, ClusterConfig], st
         return clusters, None
     content = _read(found)
     _check(content, {"default", "clusters"}, found)
+    if not isinstance(content.get("clusters") or {}, dict):
+        raise ConfigError(f"{found}: 'clusters' is no table of clusters by name")
     for name, entry in (content.get("clusters") or {}).items():
         clusters[str(name)] = _cluster(str(name), entry, found, clusters.get(str(name)))
     default = content.get("default")
-    if default is not None and default not in clusters:
+    if default is not None and str(default) not in clusters:
         raise ConfigError(
             f"{found}: unknown default cluster {default!r}{nearest(str(default), clusters)}"
         )
-    return clusters, default
+    return clusters, None if default is None else str(default)
 
 
 def find_cluster(name: str | None = None) -> ClusterConfig:
@@ -125,20 +127,84 @@ def _cluster(name: str, entry: Any, path: str, base: ClusterConfig | None) -> Cl
         raise ConfigError(f"{where} is no table of settings")
     _check(entry, {f.name for f in fields(ClusterConfig)} - {"name"}, where)
     values = dict(entry)
-    if base is None and "scheduler" not in values:
+    if base is None and values.get("scheduler") is None:
         raise ConfigError(f"{where} names no scheduler (known: {', '.join(scheduler_names())})")
-    try:
-        get_scheduler(str(values.get("scheduler", name)))
-        Resources.parse(values.get("resources"))
-        if values.get("max_walltime") is not None:
-            values["max_walltime"] = parse_walltime(values["max_walltime"])
-    except ValueError as error:
-        raise ConfigError(f"{where}: {error}") from error
-    if isinstance(values.get("setup"), str):
-        values["setup"] = values["setup"].splitlines()
-    values["setup"] = tuple(map(str, values.get("setup") or ()))
-    values["env"] = {str(key): str(value) for key, value in (values.get("env") or {}).items()}
+    for key, read in _READERS.items():
+        if values.get(key) is not None:
+            try:
+                values[key] = read(values[key])
+            except (ValueError, TypeError) as error:
+                raise ConfigError(f"{where}: {key}: {error}") from error
+        elif key in values:
+            del values[key]  # an empty entry: as if it were not there
     return replace(base or ClusterConfig(name, values["scheduler"]), **values)
+
+
+def _scheduler(value: Any) -> str:
+    get_scheduler(_text(value))
+    return _text(value)
+
+
+def _text(value: Any) -> str:
+    """YAML reads ``on`` as true, ``3.10`` as 3.1, and ``echo a: b`` as a table."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no text: put it in quotes")
+    return value
+
+
+def _lines(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(value.splitlines())
+    if not isinstance(value, list):
+        raise ValueError(f"{value!r} is no list of shell lines")
+    return tuple(map(_text, value))
+
+
+def _table(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{value!r} is no table of names and values")
+    return {str(key): entry for key, entry in value.items()}
+
+
+def _resources(value: Any) -> dict[str, Any]:
+    Resources.parse(_table(value))
+    return _table(value)
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{value!r} is no whole number from 1 up")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value >= 0:
+        raise ValueError(f"{value!r} is no number of seconds")
+    return float(value)
+
+
+def _shortest_longest(value: Any) -> tuple[float, float]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise ValueError(f"{value!r} is not two numbers: the shortest and the longest interval")
+    shortest, longest = map(_seconds, value)
+    return shortest, longest
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "scheduler": _scheduler,
+    "template": _text,
+    "resources": _resources,
+    "max_walltime": parse_walltime,
+    "setup": _lines,
+    "env": lambda value: {key: _text(entry) for key, entry in _table(value).items()},
+    "python": _text,
+    "array_limit": _count,
+    "elements": _count,
+    "grace": _seconds,
+    "poll_seconds": _shortest_longest,
+}
 
 
 def _check(entry: Mapping[str, Any], known: set[str], where: str) -> None:

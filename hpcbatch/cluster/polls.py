@@ -22,12 +22,12 @@ def poll(root: str, cluster: Cluster, interval: float) -> tuple[Listing | None, 
     make_folder(f"{root}/polls")
     path = f"{root}/polls/{cluster.config.scheduler}-{os.uname().nodename}.json"
     listing, failed, tried = _read(path)
-    if time.time() - tried < interval:
+    if 0 <= time.time() - tried < interval:
         return listing, failed
     try:
         with FileLock(f"{path}.lock", timeout=0, mode=0o600):
             listing, failed, tried = _read(path)
-            if time.time() - tried < interval:
+            if 0 <= time.time() - tried < interval:
                 return listing, failed
             try:
                 listing, failed = cluster.listing(), ""
@@ -63,7 +63,7 @@ def _read(path: str) -> tuple[Listing | None, str, float]:
     try:
         fields = json.loads(read(path))
         alive = [Sighting(*row) for row in fields["alive"]]
-        listing = Listing(fields["time"], alive) if fields["time"] is not None else None
-        return listing, fields["failed"], fields["tried"]
+        listing = Listing(float(fields["time"]), alive) if fields["time"] is not None else None
+        return listing, str(fields["failed"]), float(fields["tried"])
     except (OSError, ValueError, KeyError, TypeError):
         return None, "", 0.0  # no listing yet, or none that can be used: ask

@@ -17,6 +17,16 @@ from ..words.resources import Resources
 
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX", "LANG")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_LINE_ENDS = {"\n": "\\n", "\r": "\\r", "\\": "\\\\", "'": "\\'"}
+# a template is its author's code: an expression such as walltime // 60 without a walltime
+_CANNOT_BE_USED = (
+    jinja2.TemplateError,
+    OSError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    RecursionError,
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,9 @@ class ScriptOrder:
     attempt: int
 
 
+_NAMED = (ScriptOrder, ArrayOrder, Resources)
+
+
 class _Verbatim(str):
     """Text that goes into a script as it is."""
 
@@ -69,9 +82,11 @@ def render(template: str, order: ScriptOrder) -> str:
         else:
             source = environment.get_template(template)
         text = source.render({name: getattr(order, name) for name in order.__dataclass_fields__})
-    except (jinja2.TemplateError, OSError) as error:
+    except ConfigError:
+        raise
+    except _CANNOT_BE_USED as error:
         raise ConfigError(f"template {template} cannot be used: {_explained(error)}") from error
-    if shlex.quote(order.runner) not in text:
+    if _quoted(order.runner) not in text:
         raise ConfigError(f"template {template} does not run {{{{ runner }}}}: no job would start")
     return text
 
@@ -120,13 +135,18 @@ def _quoted(value: Any) -> str:
         return str(value)
     if "\0" in str(value):
         raise ConfigError(f"{value!r} holds a zero byte, which no script can")
-    return shlex.quote(str(value))
+    text = str(value)
+    if "\n" in text or "\r" in text:
+        # qsub takes any line that begins with #$ for a directive, sbatch refuses carriage returns
+        return "$'" + "".join(_LINE_ENDS.get(char, char) for char in text) + "'"
+    return shlex.quote(text)
 
 
 def _explained(error: Exception) -> str:
     if isinstance(error, jinja2.TemplateNotFound):
         return f"there is none of the name {error.name!r} in {', '.join(template_folders())}"
     if isinstance(error, jinja2.UndefinedError):
-        name = str(error).partition("'")[2].partition("'")[0]
-        return f"{error}{nearest(name, ScriptOrder.__dataclass_fields__)}"
+        owner = next((kind for kind in _NAMED if f".{kind.__name__} " in str(error)), ScriptOrder)
+        name = re.findall(r"'([^']*)'", str(error))[-1]
+        return f"{error}{nearest(name, owner.__dataclass_fields__)}"
     return str(error)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,7 +62,8 @@ def run(
     """Run a program to its end, in ``/``. Raises ProgramMissing, CommandTimeout.
 
     ``variables`` are prefixes of environment variables passed on beside ``PASSED``.
-    A program that does not end in time is killed: what it did until then is not known.
+    A program that does not end in time is killed with all that it started: what they did until
+    then is not known.
     """
     try:
         process = subprocess.Popen(
@@ -70,29 +73,34 @@ def run(
             stderr=subprocess.PIPE,
             env=_environment(os.environ, PASSED + variables),
             cwd="/",
-            text=True,
-            errors="replace",
+            start_new_session=True,
         )
-    except (FileNotFoundError, PermissionError) as error:
+    except OSError as error:
         raise ProgramMissing(
             f"{argv[0]} cannot be run on this host ({error.strerror}): is this a login node of "
             "the cluster, and is the scheduler's module loaded?"
         ) from error
     with process:
         try:
-            stdout, stderr = process.communicate(stdin, timeout)
+            answer = process.communicate(stdin.encode("utf-8", "surrogateescape"), timeout)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
+            _kill(process)
             raise CommandTimeout(
                 f"{shlex.join(argv)} did not answer within {timeout:.0f} s"
             ) from None
         except BaseException:
-            process.kill()
+            _kill(process)
             raise
+    stdout, stderr = (said.decode("utf-8", "replace") for said in answer)
     output = Output(tuple(argv), process.returncode, stdout, stderr)
     log.debug("%s", output)
     return output
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Many a site's program is a script: what it started would keep the pipes open."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _environment(environment: Mapping[str, str], prefixes: tuple[str, ...]) -> dict[str, str]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from ...words.errors import CommandFailed
 from ...words.model import Ending, Sighting
 from ...words.ranges import Ranges
 from ..shell import Output
 from .base import Argv, Ended, Limits, Scheduler
 
-_ID = re.compile(r"(\d+)(?:;\S+)?\Z")
-_ELEMENT = re.compile(r"(\d+)_(\d+)\Z")
+_ID = re.compile(r"^(\d+)(?:;\S+)?\s*$", re.MULTILINE)
+_ROW = re.compile(r"(\d+)(?:_(\d+))?\|([A-Z_]+)\|([^|]*)\|(.*)")
+_RUN = r"\d+(?:-\d+)?"
+_ELEMENTS = re.compile(rf"(\d+)_\[?({_RUN}(?:,{_RUN})*)(?:%\d+)?\]?\Z")  # 2_7, 2_[3,5-9%2]
 _RUNNING = {"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"}
 _REASONS = {
     "TIMEOUT": "timeout",
@@ -39,6 +42,7 @@ class Slurm(Scheduler):
         "temporarily unable",
         "Temporarily unavailable",
         "MaxSubmitJob",
+        "GrpSubmitJob",
         "Connection refused",
         "Communication connection failure",
     )
@@ -47,31 +51,29 @@ class Slurm(Scheduler):
         return ["sbatch", "--parsable"]
 
     def parse_id(self, stdout: str) -> str | None:
-        lines = stdout.strip().splitlines()
-        found = _ID.match(lines[-1].strip()) if lines else None
-        return found[1] if found else None
+        found = _ID.findall(stdout)  # a site's filter may print before and after it
+        return str(found[-1]) if found else None
 
     def list_argv(self, user: str) -> Argv:
         # -a: jobs in hidden partitions are absent otherwise; the name last: it may hold a '|'
         return ["squeue", "-u", user, "-a", "-r", "-h", "-o", "%i|%T|%r|%j"]
 
     def parse_list(self, output: Output) -> list[Sighting]:
-        found = []
-        for line in self.checked(output).splitlines():
-            fields = line.strip().split("|", 3)
-            if len(fields) == 4:
-                array, _, index = fields[0].partition("_")
-                found.append(
-                    Sighting(
-                        array,
-                        int(index) if index.isdigit() else None,
-                        fields[3],
-                        fields[1] in _RUNNING,
-                        fields[1],
-                        "" if fields[2] == "None" else fields[2],
-                    )
-                )
-        return found
+        lines = self.checked(output).splitlines()
+        rows = [row for row in map(_ROW.match, lines) if row]  # else the rest of a job's name
+        if not rows and (any(map(str.strip, lines)) or "error:" in output.stderr):
+            raise CommandFailed(f"this is no listing: {output}")  # an unknown user has status 0
+        return [
+            Sighting(
+                array,
+                int(index) if index else None,
+                name,
+                word in _RUNNING,
+                word,
+                "" if why == "None" else why,
+            )
+            for array, index, word, why, name in (row.groups() for row in rows)
+        ]
 
     def cancel_argv(self, array: str, indices: Ranges | None) -> list[Argv]:
         if indices is None:
@@ -95,46 +97,46 @@ class Slurm(Scheduler):
     def parse_history(self, output: Output) -> Iterable[Ended]:
         parse = _from_sacct if output.argv[0] == "sacct" else _from_scontrol
         for line in output.stdout.splitlines():
-            ended = parse(line)
-            if ended is not None:
-                yield ended
+            yield from parse(line)
 
     def limits_argv(self) -> Argv:
         return ["scontrol", "show", "config"]
 
     def parse_limits(self, output: Output) -> Limits:
         found = re.search(r"^MaxArraySize\s*=\s*(\d+)", self.checked(output), re.MULTILINE)
-        return Limits(array=int(found[1]) if found else None)
+        if found is None:
+            raise CommandFailed(f"it does not tell MaxArraySize: {output}")
+        return Limits(array=int(found[1]))
 
 
-def _from_sacct(line: str) -> Ended | None:
+def _from_sacct(line: str) -> Iterator[Ended]:
     fields = line.split("|")
-    if len(fields) < 5:
-        return None
-    elapsed = float(fields[3]) if fields[3].isdigit() else None
-    return _ended(fields[0], fields[1], fields[2], fields[4], elapsed)
+    if len(fields) >= 5:
+        elapsed = float(fields[3]) if fields[3].isdigit() else None
+        yield from _ended(fields[0], fields[1], fields[2], fields[4], elapsed)
 
 
-def _from_scontrol(line: str) -> Ended | None:
-    fields = dict(_FIELD.findall(line))
-    array, index = fields.get("ArrayJobId"), fields.get("ArrayTaskId", "")
-    if array is None or not index.isdigit():
-        return None
+def _from_scontrol(line: str) -> Iterator[Ended]:
+    fields = dict(reversed(_FIELD.findall(line)))  # the first one counts: SubmitLine= is free text
+    element = f"{fields.get('ArrayJobId')}_{fields.get('ArrayTaskId')}"
     host = fields.get("BatchHost") or fields.get("NodeList") or ""
-    return _ended(f"{array}_{index}", fields["JobState"], fields.get("ExitCode", ""), host, None)
+    yield from _ended(
+        element, fields.get("JobState", ""), fields.get("ExitCode", ""), host, None
+    )
 
 
 def _ended(
-    element: str, state: str, exit_code: str, host: str, elapsed: float | None
-) -> Ended | None:
-    found = _ELEMENT.match(element)
+    elements: str, state: str, exit_code: str, host: str, elapsed: float | None
+) -> Iterator[Ended]:
+    found = _ELEMENTS.match(elements)
     word = state.split(" ")[0].rstrip("+")  # "CANCELLED by 1001"
     if found is None or word not in _REASONS:
-        return None
+        return
     code, _, signal = exit_code.partition(":")
     status = int(code) if code.isdigit() else None
     number = int(signal) if signal.isdigit() and signal != "0" else None
     reason = _REASONS[word]
     if reason == "exit-code":
         reason = f"exit-code {status}" if not number else "killed"
-    return Ended(found[1], int(found[2]), Ending(reason, status, number, host, None, elapsed))
+    for index in Ranges.parse(found[2]):
+        yield Ended(found[1], index, Ending(reason, status, number, host, None, elapsed))

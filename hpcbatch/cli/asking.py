@@ -1,0 +1,72 @@
+"""What is to be run: a function or a program, and its inputs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..use.create import create_program, create_task
+from ..words.errors import InputError, UsageError
+from .arguments import read_constants, read_inputs
+from .functions import load_function
+
+if TYPE_CHECKING:
+    from ..registry.registry import Registry
+    from ..words.model import TaskSpec
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be run: a function or a shell command, and its inputs."""
+
+    target: str | None
+    shell: str | None
+    arg: tuple[str, ...]
+    args_file: str | None
+    const: tuple[str, ...]
+    grid: bool
+    name: str | None
+    seed: int | None
+
+    def create(self, registry: Registry) -> TaskSpec:
+        """Store it as a task. Raises InputError."""
+        if (self.target is None) == (self.shell is None):
+            raise UsageError("name a function as FILE.py:FUNCTION, or give --shell 'COMMAND'")
+        if self.shell is not None and not self.shell.strip():
+            raise InputError("--shell is empty: give it a command")
+        is_shell = self.shell is not None
+        columns = read_inputs(self.arg, self.args_file, for_shell=is_shell, grid=self.grid)
+        constants = read_constants(self.const, for_shell=is_shell)
+        if self.shell is not None:
+            return create_program(registry, self.shell, columns, constants, self.name, self.seed)
+        function = load_function(str(self.target))
+        return create_task(registry, function, (), columns, constants, self.name, self.seed)
+
+
+def asked_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command the argument ``asked``."""
+
+    @functools.wraps(command)
+    def with_asked(*args: Any, **values: Any) -> Any:
+        taken = {name: values.pop(name) for name in Asked.__dataclass_fields__}
+        return command(*args, asked=Asked(**taken), **values)
+
+    for option in reversed(_ASKED):
+        with_asked = option(with_asked)
+    return with_asked
+
+
+_ASKED = (
+    click.argument("target", required=False, metavar="[FILE.py:FUNCTION]"),
+    click.option("--shell", metavar="COMMAND", help="A program: './sim --x {x} --seed {seed}'."),
+    click.option("--arg", multiple=True, metavar="NAME=VALUES", help="A column of inputs."),
+    click.option("--args-file", metavar="FILE", help="Columns from .csv, .tsv, .json or .jsonl."),
+    click.option("--const", multiple=True, metavar="NAME=VALUE", help="The same for every job."),
+    click.option("--grid", is_flag=True, help="Every combination of the --arg columns."),
+    click.option("--name", help="Name of the task [default: the function's]."),
+    click.option("--seed", type=int, help="Makes random numbers of jobs repeatable."),
+)

@@ -1,0 +1,202 @@
+"""jobs, logs and errors."""
+
+from __future__ import annotations
+
+import codecs
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from ..registry.registry import Registry
+from ..use import service
+from ..use.show import plain
+from ..words.errors import JobError, UsageError
+from ..words.model import RESOLVED, JobInfo
+from ..words.ranges import Ranges
+from .common import Setting, chosen, common, jobs_option, listed, print_json, say, task_argument
+from .exits import INTERRUPTED, Stop
+from .tables import print_table
+from .text import counted, duration, on_terminal, plain_lines, size
+from .waiting import Busy
+
+HEADINGS = ("job", "state", "reason", "attempt", "host", "elapsed", "cpu", "memory")
+PAUSE = 0.5  # seconds between two looks at a log that is followed
+
+
+@click.command("jobs")
+@task_argument
+@click.option("--state", multiple=True, metavar="STATES", help="States, such as error,expired.")
+@jobs_option
+@common
+def jobs(setting: Setting, task: str, state: tuple[str, ...], jobs: str | None) -> None:
+    """List the jobs of a task.
+
+    STATES are defined, submitted, queued, running, done, error, expired, canceled.
+
+    \b
+    Examples:
+      hpcbatch jobs last
+      hpcbatch jobs last --state error,expired
+      hpcbatch jobs 3f9a --jobs 3,7-9 --json
+    """
+    only = chosen(jobs)
+    registry, task_id = setting.find(task)
+    with Busy("looking at the jobs"):
+        found = service.jobs(registry, task_id, listed(state), only)
+    if setting.json:
+        print_json([{**asdict(info), "elapsed": info.elapsed} for info in found])
+    elif found:
+        print_table(HEADINGS, list(map(_row, found)), right=("job", "attempt", *HEADINGS[5:]))
+    else:
+        say(f"No job of {task_id} is in that state.")
+
+
+def _row(info: JobInfo) -> list[str]:
+    return [
+        str(info.index),
+        info.state,
+        info.reason,
+        "" if info.attempt is None else str(info.attempt),
+        info.host,
+        duration(info.elapsed),
+        duration(info.cpu),
+        size(info.memory),
+    ]
+
+
+@click.command("errors")
+@task_argument
+@click.option("--traceback", is_flag=True, help="Show one traceback of each group.")
+@common
+def errors(setting: Setting, task: str, traceback: bool) -> None:
+    """Group the failed jobs of a task by their message.
+
+    \b
+    Examples:
+      hpcbatch errors last
+      hpcbatch errors last --traceback
+      hpcbatch errors 3f9a --json
+    """
+    registry, task_id = setting.find(task)
+    with Busy("reading the errors"):
+        groups = _grouped(service.errors(registry, task_id))
+    if setting.json:
+        print_json([_as_json(group) for group in groups])
+    elif not groups:
+        say(f"No job of {task_id} failed.")
+    for group in groups if not setting.json else ():
+        _print_group(group, traceback)
+
+
+def _grouped(failures: Iterable[JobError]) -> list[list[JobError]]:
+    """Jobs with the same state, type and message; the largest group first."""
+    groups: dict[tuple[str, str, str], list[JobError]] = {}
+    for failure in failures:
+        groups.setdefault((failure.state, failure.type, failure.message), []).append(failure)
+    return sorted(groups.values(), key=len, reverse=True)
+
+
+def _as_json(group: list[JobError]) -> dict[str, Any]:
+    first = group[0]
+    return {
+        "state": first.state,
+        "type": first.type,
+        "message": first.message,
+        "count": len(group),
+        "jobs": str(Ranges.of(failure.index for failure in group)),
+        "traceback": first.traceback,
+    }
+
+
+def _print_group(group: list[JobError], traceback: bool) -> None:
+    first = group[0]
+    told = f"{first.type}: {first.message}" if first.type else first.message
+    click.echo(f"{counted(len(group), 'job')} {first.state}: {plain(told)}")
+    click.echo(f"  jobs {Ranges.of(failure.index for failure in group)}")
+    if traceback and first.traceback:
+        shown = plain_lines(first.traceback.rstrip()).replace("\n", "\n    ")
+        click.echo(f"  job {first.index}:\n    {shown}")
+
+
+@click.command("logs")
+@task_argument
+@click.argument("job", type=int, metavar="JOB")
+@click.option("--follow", "-f", is_flag=True, help="Print on until the job is resolved.")
+@common
+def logs(setting: Setting, task: str, job: int, follow: bool) -> None:
+    """Print what a job printed.
+
+    For a job that still runs, and with --follow, it is the log of the job's element, which the
+    element's other jobs write as well.
+
+    \b
+    Examples:
+      hpcbatch logs last 7
+      hpcbatch logs 3f9a 7 --follow
+    """
+    if follow and setting.json:
+        raise UsageError("--follow and --json exclude each other")
+    registry, task_id = setting.find(task)
+    if follow:
+        _follow(registry, task_id, job)
+        return
+    text = service.log(registry, task_id, job)
+    if setting.json:
+        print_json({"id": task_id, "job": job, "log": text})
+    elif text:
+        _write(text if text.endswith("\n") else f"{text}\n")
+    else:
+        say(f"Job {job} of {task_id} has printed nothing.")
+
+
+def _follow(registry: Registry, task_id: str, job: int) -> None:
+    reader = _Tail()
+    try:
+        while True:
+            info = service.jobs(registry, task_id, None, _only(job))[0]
+            if info.attempt is not None and info.element is not None:
+                _write(reader.read(registry.layout(task_id).log(info.attempt, info.element)))
+            if info.state in RESOLVED:
+                return
+            if info.state == "defined":
+                raise UsageError(f"job {job} of {task_id} was never submitted")
+            time.sleep(PAUSE)
+    except KeyboardInterrupt:
+        raise Stop(f"stopped following; {task_id} goes on", INTERRUPTED, "Interrupted") from None
+
+
+def _only(job: int) -> Ranges:
+    if job < 0:
+        raise UsageError(f"there is no job {job}")
+    return Ranges([(job, job + 1)])
+
+
+class _Tail:
+    """What was added to a file since the last look; from its beginning for another file."""
+
+    def __init__(self) -> None:
+        self._path, self._place = "", 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def read(self, path: str) -> str:
+        if path != self._path:
+            self._path, self._place = path, 0
+            self._decoder.reset()
+        try:
+            with open(path, "rb") as file:
+                file.seek(self._place)
+                added = file.read()
+        except FileNotFoundError:
+            return ""
+        self._place += len(added)
+        return self._decoder.decode(added)
+
+
+def _write(text: str) -> None:
+    """As it is when piped; a terminal gets nothing that it would obey."""
+    sys.stdout.write(plain_lines(text) if on_terminal() else text)
+    sys.stdout.flush()

@@ -1,0 +1,75 @@
+"""cancel and remove."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from ..use import service
+from .common import Setting, common, print_json, say, task_argument
+from .exits import INTERRUPTED, SCHEDULER, Stop
+from .tables import print_status
+from .waiting import Busy
+
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+
+
+@click.command("cancel")
+@task_argument
+@yes_option
+@common
+def cancel(setting: Setting, task: str, yes: bool) -> None:
+    """Cancel the jobs that have no result yet. Results that are there stay. Safe to repeat.
+
+    On a terminal it asks first.
+
+    \b
+    Examples:
+      hpcbatch cancel last
+      hpcbatch cancel 3f9a --yes
+    """
+    registry, task_id = setting.find(task)
+    _ask(f"Cancel what is not resolved of {task_id}?", yes)
+    with Busy("cancelling"):
+        status, objections = service.cancel(registry, task_id)
+    if setting.json:
+        print_json({**status.to_json(), "objections": objections})
+    else:
+        print_status(status)
+    for objection in objections:
+        say(f"hpcbatch: the scheduler objects: {objection}")
+    if objections:
+        say(f"hpcbatch: to ask it again: hpcbatch cancel {task_id}")
+        click.get_current_context().exit(SCHEDULER)
+
+
+@click.command("remove")
+@task_argument
+@yes_option
+@common
+def remove(setting: Setting, task: str, yes: bool) -> None:
+    """Delete a task and its results. Refused while jobs of it are alive: cancel it first.
+
+    On a terminal it asks first.
+
+    \b
+    Examples:
+      hpcbatch remove 3f9a
+      hpcbatch remove last --yes
+    """
+    registry, task_id = setting.find(task)
+    _ask(f"Delete {task_id} and its results?", yes)
+    with Busy("deleting"):
+        service.remove(registry, task_id)
+    if setting.json:
+        print_json({"removed": task_id})
+    else:
+        say(f"Removed {task_id}.")
+
+
+def _ask(question: str, yes: bool) -> None:
+    if yes or not sys.stdin.isatty():
+        return
+    if not click.confirm(question, err=True):
+        raise Stop("nothing was changed", INTERRUPTED, "Interrupted")

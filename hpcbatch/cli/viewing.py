@@ -1,0 +1,118 @@
+"""list and status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from ..registry.registry import Registry
+from ..use import service
+from ..words.errors import HpcbatchError, RegistryError
+from ..words.model import TaskSpec, TaskStatus
+from .common import Setting, common, print_json, say
+from .exits import exit_of
+from .tables import print_status, print_table
+from .text import clock
+from .waiting import Busy
+
+RECENT = 10  # tasks that status shows when it is given none
+HEADINGS = ("id", "jobs", "done", "running", "waiting", "failed", "cluster", "created")
+WAITING_STATES = ("defined", "submitted", "queued")
+FAILED_STATES = ("error", "expired", "canceled")
+
+
+@click.command("list")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the newest N tasks.")
+@common
+def list_command(setting: Setting, limit: int | None) -> None:
+    """List all tasks.
+
+    \b
+    Examples:
+      hpcbatch list
+      hpcbatch list --limit 20
+      hpcbatch list --json | jq -r '.[] | select(.resolved) | .id'
+    """
+    _show_tasks(setting, limit)
+
+
+@click.command("status")
+@click.argument("task", required=False, metavar="[ID]")
+@common
+def status(setting: Setting, task: str | None) -> None:
+    """Count the jobs of a task by state.
+
+    Without ID it lists the newest tasks. Exit status 1 tells that jobs failed; while they run it
+    is 0, see watch for a command that waits.
+
+    \b
+    Examples:
+      hpcbatch status
+      hpcbatch status last
+      hpcbatch status 3f9a --json
+    """
+    if task is None:
+        _show_tasks(setting, RECENT)
+        return
+    found = service.status(*setting.find(task))
+    if setting.json:
+        print_json(found.to_json())
+    else:
+        print_status(found)
+    click.get_current_context().exit(exit_of(found))
+
+
+def _show_tasks(setting: Setting, limit: int | None) -> None:
+    registry = setting.registry()
+    specs = _specs(registry)
+    with Busy("looking at the tasks"):
+        found = list(_statuses(registry, specs[-limit:] if limit else specs))
+    if setting.json:
+        print_json([_as_json(spec, status) for spec, status in found])
+    elif found:
+        rows = [_row(spec, status) for spec, status in found]
+        print_table(HEADINGS, rows, right=HEADINGS[1:6])
+    else:
+        say(f"There are no tasks in {registry.root}: hpcbatch map --help shows how to make one.")
+
+
+def _specs(registry: Registry) -> list[TaskSpec]:
+    """All that can be read, oldest first; one that is damaged does not hide the others."""
+    specs = []
+    for task_id in registry.ids():
+        try:
+            specs.append(registry.spec(task_id))
+        except HpcbatchError as error:
+            say(f"{task_id}: {error}")
+    return sorted(specs, key=lambda spec: spec.created)
+
+
+def _statuses(
+    registry: Registry, specs: Iterable[TaskSpec]
+) -> Iterable[tuple[TaskSpec, TaskStatus]]:
+    for spec in specs:
+        try:
+            yield spec, service.status(registry, spec.id)
+        except RegistryError as error:
+            say(f"{spec.id}: {error}")
+
+
+def _as_json(spec: TaskSpec, status: TaskStatus) -> dict[str, Any]:
+    told = {"created": spec.created, "user": spec.user, "function": spec.function}
+    return {**status.to_json(), **told}
+
+
+def _row(spec: TaskSpec, status: TaskStatus) -> list[str]:
+    counts = status.counts
+    return [
+        spec.id,
+        str(spec.njobs),
+        str(counts["done"]),
+        str(counts["running"]),
+        str(sum(counts[state] for state in WAITING_STATES)),
+        str(sum(counts[state] for state in FAILED_STATES)),
+        ", ".join(status.clusters),
+        clock(spec.created),
+    ]
