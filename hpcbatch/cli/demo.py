@@ -131,7 +131,9 @@ def _run_in_two_attempts(say: Say, task: Task, cluster: str, progress: bool | No
     """Submit, cancel half-way, resubmit what was cancelled, wait, and check what ran again."""
     chunk = -(-len(task) // ELEMENTS)
     task.submit(cluster, resources=RESOURCES, chunk=chunk)
-    say(f"\nSubmitted to {cluster}, {counted(chunk, 'job')} an element. Half-way it will be cancelled.")
+    say(
+        f"\nSubmitted to {cluster}, {counted(chunk, 'job')} an element. Half-way it will be cancelled."
+    )
     _wait_for_half(task, progress)
     status = task.cancel()
     say(f"\nCancelled. What has a result keeps it:\n{task}")

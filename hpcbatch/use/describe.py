@@ -59,13 +59,12 @@ def job_error(view: View, results: Results, job: int, state: str, entry: Entry |
         return JobError(job, state, "", "lost")
     attempt, element = owner
     ending = view.ending(attempt, element)
-    told = ending.reason if ending is not None else "lost"
-    where = f" on {ending.host}" if ending is not None and ending.host else ""
+    told = str(ending) if ending is not None else "lost"
     began = entry is not None and entry.said == BEGUN and entry.attempt == attempt.number
     begun = "" if began else ", before the job began"
     tail = read_log(view, attempt.number, element)[-LOG_TAIL:].strip()
     shown = f"the end of its element's log:\n{tail}\n" if tail else ""
-    return JobError(job, state, "", f"{told}{where}{begun}", shown)
+    return JobError(job, state, "", f"{told}{begun}", shown)
 
 
 def _cluster_name(view: View, number: int) -> str:

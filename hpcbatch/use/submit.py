@@ -208,7 +208,7 @@ def _submit_arrays(
             update_attempt(layout, replace(attempt, rejected=str(error)))
             raise type(error)(
                 f"cluster {cluster.name} did not take the submission. {error}\n"
-                f"The script is kept in {path}. {_standing(array)}"
+                f"{_standing(array)} The script, kept in {path}, was:\n{text}"
             ) from error
         taken = replace(array, id=array_id, time=time.time())
         arrays = (*attempt.arrays[:number], taken, *attempt.arrays[number + 1 :])

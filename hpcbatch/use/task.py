@@ -7,8 +7,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..registry.registry import Registry
-from ..words.errors import JobError, NotFound, TaskFailed, UsageError, WaitTimeout, nearest
-from ..words.model import Attempt, JobInfo, TaskSpec, TaskStatus
+from ..words.errors import (
+    JobError,
+    NotFound,
+    StateError,
+    TaskFailed,
+    UsageError,
+    WaitTimeout,
+    nearest,
+)
+from ..words.model import RESOLVED, Attempt, JobInfo, TaskSpec, TaskStatus
 from ..words.ranges import Ranges
 from . import service
 from .create import create_task
@@ -125,7 +133,8 @@ class Task:
         """Results in the order of the inputs, of all jobs or of ``jobs``.
 
         A job without a result: ``raise`` TaskFailed, which shows the first failures with their
-        tracebacks; ``return`` a JobError in its place; or ``skip`` it.
+        tracebacks; ``return`` a JobError in its place; or ``skip`` it. Raises StateError while
+        jobs wait, run, or were never submitted, unless ``on_error`` says to go on without them.
         """
         if on_error not in ON_ERROR:
             raise UsageError(f"on_error {on_error!r} is unknown{nearest(on_error, ON_ERROR)}")
@@ -141,6 +150,7 @@ class Task:
             elif not (failures and on_error == "raise"):
                 found[job] = loader.load(job, value)
         if failures and on_error == "raise":
+            _check_finished(self.id, failures)
             raise TaskFailed(self.id, failures, self.spec.njobs)
         order = found if jobs is None else [job for job in jobs if job in found]
         return [found[job] for job in order]
@@ -276,6 +286,16 @@ def tasks(root: str | None = None) -> list[Task]:
     """All tasks of a registry, oldest first."""
     registry = Registry(root)
     return [Task(registry, spec.id) for spec in registry.specs()]
+
+
+def _check_finished(task_id: str, failures: Sequence[JobError]) -> None:
+    states = [failure.state for failure in failures if failure.state not in RESOLVED]
+    if states:
+        told = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+        raise StateError(
+            f"{task_id} is not finished ({told}): submit() and wait() first, or collect what is "
+            'there with on_error="skip"'
+        )
 
 
 def _told(status: TaskStatus) -> str:

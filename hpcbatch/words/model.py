@@ -108,6 +108,10 @@ class Ending:
     elapsed: float | None = None
     memory: int | None = None
 
+    def __str__(self) -> str:
+        by = f" by signal {self.signal}" if self.signal and self.reason == "killed" else ""
+        return f"{self.reason}{by} on {self.host}" if self.host else f"{self.reason}{by}"
+
 
 @dataclass(frozen=True)
 class Sighting:

@@ -120,9 +120,7 @@ def _from_scontrol(line: str) -> Iterator[Ended]:
     fields = dict(reversed(_FIELD.findall(line)))  # the first one counts: SubmitLine= is free text
     element = f"{fields.get('ArrayJobId')}_{fields.get('ArrayTaskId')}"
     host = fields.get("BatchHost") or fields.get("NodeList") or ""
-    yield from _ended(
-        element, fields.get("JobState", ""), fields.get("ExitCode", ""), host, None
-    )
+    yield from _ended(element, fields.get("JobState", ""), fields.get("ExitCode", ""), host, None)
 
 
 def _ended(
