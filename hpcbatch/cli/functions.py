@@ -53,17 +53,21 @@ def _functions(module: ModuleType) -> list[str]:
 
 def _load(path: str, shown: str) -> ModuleType:
     root, name = _place(path, shown)
-    _check_name(name, path, shown)
     sys.path.insert(0, root)
     try:
         # what a module prints while it is loaded must not get into our answer
         with contextlib.redirect_stdout(sys.stderr):
-            return importlib.import_module(name)
+            module = importlib.import_module(name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a module may raise anything, SystemExit included
         told = f"{type(error).__name__}: {error}"
         raise InputError(f"{shown} cannot be loaded: {told}{_line(error, path)}") from error
+    found = getattr(module, "__file__", None)
+    if found is None or os.path.realpath(found) != path or name in sys.stdlib_module_names:
+        # on the nodes, too, the other module would be found in its place
+        raise InputError(f"{shown} has the name of a module that Python has already: rename it")
+    return module
 
 
 def _place(path: str, shown: str) -> tuple[str, str]:
@@ -87,16 +91,6 @@ def _is_relative(path: str) -> bool:
     except (OSError, SyntaxError, ValueError, RecursionError):
         return False  # loading it tells what is wrong
     return any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree))
-
-
-def _check_name(name: str, path: str, shown: str) -> None:
-    """On the nodes, a module that Python has already would be found in its place."""
-    top = name.partition(".")[0]
-    loaded = sys.modules.get(top)
-    file = getattr(loaded, "__file__", None)
-    is_ours = file is not None and os.path.realpath(file) == path
-    if top in sys.stdlib_module_names or (loaded is not None and "." not in name and not is_ours):
-        raise InputError(f"{shown} has the name of a module that Python has already: rename it")
 
 
 def _line(error: BaseException, path: str) -> str:

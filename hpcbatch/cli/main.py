@@ -18,6 +18,7 @@ from .. import __version__
 from ..words.errors import nearest
 from .common import Setting, global_options
 from .exits import BROKEN_PIPE, HELP, stop_for
+from .text import plain_lines
 
 # heading -> command -> module, attribute, the first sentence of its help
 SECTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
@@ -25,7 +26,11 @@ SECTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
         "map": ("submitting", "map_command", "Run a function or a program over many inputs."),
         "script": ("submitting", "script", "Print the script that map would submit."),
         "resubmit": ("submitting", "resubmit", "Submit again the jobs that have no result."),
-        "demo": ("demo", "demo", "See hpcbatch at work on a small study."),
+        "demo": (
+            "demo",
+            "demo",
+            "Measure the standard library's own source files, one job per file.",
+        ),
     },
     "See": {
         "list": ("viewing", "list_command", "List all tasks."),
@@ -76,8 +81,10 @@ class LazyGroup(click.Group):
             answer = super().invoke(ctx)
             sys.stdout.flush()
             return answer
-        except (click.exceptions.Exit, click.UsageError):
+        except click.exceptions.Exit:
             raise
+        except click.UsageError as error:
+            raise click.UsageError(plain_lines(error.format_message()), error.ctx) from error
         except BrokenPipeError:
             _leave_pipe()
         except (Exception, KeyboardInterrupt) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,10 +17,10 @@ from ..use.show import plain
 from ..words.errors import WaitTimeout
 from ..words.model import ALIVE, RESOLVED, TaskStatus
 from ..words.resources import parse_walltime
-from .common import Setting, common, task_argument
+from .common import Setting, common, say, task_argument
 from .exits import INTERRUPTED, Stop, final_exit
 from .tables import COLOURS, print_status
-from .text import duration, on_terminal
+from .text import counted, duration, on_terminal
 
 PAUSES = (0.2, 2.0)  # seconds between two looks: the first, and the longest
 RECENT = 60.0  # seconds that the throughput is measured over
@@ -52,13 +53,17 @@ def watch(setting: Setting, task: str, timeout: str | None) -> None:
             INTERRUPTED,
             "Interrupted",
         ) from None
+    if status.counts["defined"]:
+        never = counted(status.counts["defined"], "job")
+        say(f"{never} of {task_id} never submitted: hpcbatch resubmit {task_id}")
     click.get_current_context().exit(final_exit(status))
 
 
 def _viewer(setting: Setting) -> Callable[[Iterator[TaskStatus]], TaskStatus]:
     if setting.json:
         return _watch_json
-    return _watch_live if on_terminal() else _watch_lines
+    is_dumb = os.environ.get("TERM") == "dumb"
+    return _watch_live if on_terminal() and not is_dumb else _watch_lines
 
 
 def _statuses(registry: Registry, task_id: str, timeout: float | None) -> Iterator[TaskStatus]:

@@ -56,11 +56,12 @@ class Output:
 def run(
     argv: Sequence[str],
     stdin: str = "",
-    timeout: float = TIMEOUT,
+    timeout: float | None = None,
     variables: tuple[str, ...] = (),
 ) -> Output:
     """Run a program to its end, in ``/``. Raises ProgramMissing, CommandTimeout.
 
+    ``timeout`` is in seconds, by default ``TIMEOUT``.
     ``variables`` are prefixes of environment variables passed on beside ``PASSED``.
     A program that does not end in time is killed with all that it started: what they did until
     then is not known.
@@ -82,11 +83,12 @@ def run(
         ) from error
     with process:
         try:
-            answer = process.communicate(stdin.encode("utf-8", "surrogateescape"), timeout)
+            limit = TIMEOUT if timeout is None else timeout
+            answer = process.communicate(stdin.encode("utf-8", "surrogateescape"), limit)
         except subprocess.TimeoutExpired:
             _kill(process)
             raise CommandTimeout(
-                f"{shlex.join(argv)} did not answer within {timeout:.0f} s"
+                f"{shlex.join(argv)} did not answer within {limit:.0f} s"
             ) from None
         except BaseException:
             _kill(process)

@@ -128,14 +128,10 @@ class _Batch:
             return False
         jobs = Ranges.of(event.job for _, event, _ in self.records if event.job != NO_JOB)
         entries = dict(self._committed(jobs))
-        before = {job: (entry.said, entry.place) for job, entry in entries.items()}
+        before = dict(entries)
         frames = list(self._apply(entries))
         self._append(frames)
-        changed = {
-            job: entry
-            for job, entry in entries.items()
-            if before.get(job) != (entry.said, entry.place)
-        }
+        changed = {job: e for job, e in entries.items() if e is not before.get(job)}
         if changed:
             write_entries(self.layout.index, changed)
         self.snapshot.committed += sum(map(len, frames))

@@ -47,7 +47,7 @@ class View:
         """What records say of each job: the index's column."""
         return index.read_said(self.layout.index)
 
-    @property
+    @cached_property
     def states(self) -> bytes:
         """One code of ``STATES`` a job."""
         return job_states(self.spec.njobs, self.attempts, self.snapshot, self.said, self.alive)
@@ -91,6 +91,7 @@ class View:
 
     def sight(self, listings: Mapping[int, Listing]) -> None:
         """Note which elements the listings, by attempt, show alive."""
+        self.__dict__.pop("states", None)
         for attempt in self.attempts:
             listing = listings.get(attempt.number)
             if listing is not None:

@@ -49,9 +49,8 @@ def follow(registry: Registry, spec: TaskSpec) -> tuple[View, tuple[str, ...]]:
             graces[attempt.number] = _grace(cluster, registry)
     view, missing = tracker.observe(layout, spec, listings, graces)
     if missing:
-        alive = view.alive
         view = tracker.end_elements(layout, spec, _endings(view, missing))
-        view.alive = alive
+        view.sight(listings)
     return view, (*dict.fromkeys(notes), *_stuck(view))
 
 

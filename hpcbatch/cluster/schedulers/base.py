@@ -66,14 +66,16 @@ class Scheduler(ABC):
     def parse_submit(self, output: Output) -> str:
         """The array's id. Raises SubmissionRejected, SubmissionDeferred or SubmissionUnclear,
         with what the scheduler said."""
-        found = self.parse_id(output.stdout) if output.status == 0 else None
-        if found is not None:
+        found = self.parse_id(output.stdout)
+        if found is not None and output.status == 0:
             return found
+        if found is not None or output.status <= 0:  # it said yes and no, or was killed
+            raise SubmissionUnclear(str(output))
         said = output.stderr.lower()
         kind: type[SubmissionError] = SubmissionRejected
         if any(words.lower() in said for words in self.deferred_words):
             kind = SubmissionDeferred
-        if any(words.lower() in said for words in self.unclear_words) or output.status < 0:
+        if any(words.lower() in said for words in self.unclear_words):
             kind = SubmissionUnclear
         raise kind(str(output))
 

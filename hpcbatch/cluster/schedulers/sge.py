@@ -26,10 +26,10 @@ class GridEngine(Scheduler):
     programs = ("qsub", "qstat", "qdel")
     variables = ("SGE_ROOT", "SGE_CELL", "SGE_QMASTER_PORT", "SGE_EXECD_PORT", "SGE_CLUSTER_NAME")
     base = 1
+    unclear_words = ("failed receiving gdi request response", "can't get response")
     deferred_words = (
         "unable to contact qmaster",
         "unable to send message to qmaster",
-        "can't get response",
         "error: commlib error",
         "jobs are allowed per user",
         "jobs are allowed per cluster",
