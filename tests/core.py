@@ -78,9 +78,7 @@ class Case:
     def of(cls, function: Callable[..., Any], *inputs: Any, **more: Any) -> Case:
         return cls(create(function, *inputs, **more))
 
-    def submit(
-        self, jobs: Iterable[int] | None = None, elements: int = 1, **orders: Any
-    ) -> int:
+    def submit(self, jobs: Iterable[int] | None = None, elements: int = 1, **orders: Any) -> int:
         """Write an attempt as ``submit`` does; returns its number."""
         spec = self.task.spec
         number = next_number(self.layout)
@@ -110,7 +108,9 @@ class Case:
         **more: Any,
     ) -> Iterator[subprocess.Popen[bytes]]:
         """An element that runs, its output appended to its log as in a rendered script."""
-        with open(self.layout.log(attempt, element), "ab") as log:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND  # as a shell does: Python's "ab" also seeks
+        log = os.open(self.layout.log(attempt, element), flags, 0o600)
+        try:
             process = subprocess.Popen(
                 self.command(attempt, element, python),
                 stdin=subprocess.DEVNULL,
@@ -120,6 +120,8 @@ class Case:
                 env={**os.environ, **(env or {})},
                 **more,
             )
+        finally:
+            os.close(log)
         try:
             yield process
         finally:

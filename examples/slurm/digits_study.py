@@ -17,7 +17,8 @@ import hpcbatch as hb
 
 KERNELS = ["rbf", "poly", "sigmoid"]
 C = [0.01, 0.1, 1.0, 10.0, 100.0]
-GAMMA = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0]
+GAMMA = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3]
+CHUNK = 3  # jobs that one element runs, one after another
 COLUMNS = ("kernel", "C", "gamma", "accuracy", "spread", "seconds")
 
 Score = dict[str, Any]
@@ -36,25 +37,29 @@ def score(kernel: str, C: float, gamma: float, folds: int) -> Score:
         "kernel": kernel,
         "C": C,
         "gamma": gamma,
-        "accuracy": float(told["test_score"].mean()),
-        "spread": float(told["test_score"].std()),
-        "seconds": float(told["fit_time"].sum() + told["score_time"].sum()),
+        "accuracy": round(float(told["test_score"].mean()), 5),
+        "spread": round(float(told["test_score"].std()), 5),
+        "seconds": round(float(told["fit_time"].sum() + told["score_time"].sum()), 3),
     }
 
 
-def submit(cluster: str | None, tiny: bool) -> None:
+def submit(cluster: str | None, throttle: int | None, tiny: bool) -> None:
     """Store the study as a task and submit it; nothing is waited for."""
-    grid = hb.grid(kernel=KERNELS[:2], C=C[2:4], gamma=GAMMA[2:4]) if tiny else None
-    columns = grid or hb.grid(kernel=KERNELS, C=C, gamma=GAMMA)
+    if tiny:
+        columns = hb.grid(kernel=KERNELS[:2], C=C[2:4], gamma=GAMMA[2:4])
+    else:
+        columns = hb.grid(kernel=KERNELS, C=C, gamma=GAMMA)
     task = hb.create(score, **columns, const={"folds": 3 if tiny else 5}, name="digits")
-    task.submit(cluster, resources={"walltime": "5m", "memory": "1GB"}, chunk=2)
+    task.submit(
+        cluster, resources={"walltime": "5m", "memory": "1GB"}, chunk=CHUNK, throttle=throttle
+    )
     print(task)
 
 
 def resume(task_id: str) -> None:
     """Submit again only the jobs without a result."""
     task = hb.restore(task_id)
-    attempt = task.resubmit()
+    attempt = task.resubmit(chunk=CHUNK)
     if attempt is None:
         print("Every job has a result: nothing to submit.")
     else:
@@ -98,14 +103,14 @@ def draw(scores: list[Score], path: str) -> None:
         print("For the picture: pip install matplotlib")
         return
     kernels = list(dict.fromkeys(row["kernel"] for row in scores))
-    figure = Figure(figsize=(3.2 * len(kernels) + 1, 3.6), dpi=150, layout="constrained")
+    figure: Any = Figure(figsize=(3.2 * len(kernels) + 1, 3.6), dpi=150, layout="constrained")
     panels = figure.subplots(1, len(kernels), sharey=True, squeeze=False)[0]
     for axes, kernel in zip(panels, kernels, strict=True):
         image = draw_map(axes, [row for row in scores if row["kernel"] == kernel])
         axes.set_title(kernel, fontsize=10)
     panels[0].set_ylabel("C")
     bar = figure.colorbar(image, ax=panels, pad=0.02)
-    bar.set_label("cross-validated accuracy")
+    bar.set_label("cross-validated accuracy", fontsize=9)
     figure.savefig(path)
     print(f"The picture: {path}")
 
@@ -121,8 +126,12 @@ def draw_map(axes: Any, scores: list[Score]) -> Any:
             if (c, gamma) in found:
                 value = found[c, gamma]
                 axes.text(
-                    *(x, y, f"{value:.3f}"),
-                    **{"ha": "center", "va": "center", "fontsize": 6.5},
+                    x,
+                    y,
+                    f"{value:.3f}",
+                    ha="center",
+                    va="center",
+                    fontsize=6.5,
                     color="black" if value > 0.6 else "white",
                     fontweight="bold" if (c, gamma) == best else "normal",
                 )
@@ -138,6 +147,7 @@ def main() -> None:
     steps = parser.add_subparsers(dest="step", required=True)
     first = steps.add_parser("submit", help="store the study and submit it")
     first.add_argument("--cluster", help="such as slurm, sge, local")
+    first.add_argument("--throttle", type=int, help="at most so many elements at once")
     first.add_argument("--tiny", action="store_true", help="8 jobs instead of 90")
     for name, told in (
         ("resume", "submit again what is unfinished"),
@@ -148,7 +158,7 @@ def main() -> None:
     step.add_argument("--output", default="digits", help="beginning of the files' names")
     asked = parser.parse_args()
     if asked.step == "submit":
-        submit(asked.cluster, asked.tiny)
+        submit(asked.cluster, asked.throttle, asked.tiny)
     elif asked.step == "resume":
         resume(asked.task)
     else:

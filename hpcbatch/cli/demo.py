@@ -14,7 +14,7 @@ import click
 
 from .. import JobError, Task, TaskStatus, create
 from ..use.progress import Progress
-from ..use.show import plain
+from ..words.model import plain
 from . import demo_study as study
 from .common import Setting, common, print_json
 from .exits import FAILED, FILES, Stop
@@ -129,11 +129,9 @@ def _create(say: Say, paths: Sequence[str], root: str | None) -> Task:
 
 def _run_in_two_attempts(say: Say, task: Task, cluster: str, progress: bool | None) -> Rerun:
     """Submit, cancel half-way, resubmit what was cancelled, wait, and check what ran again."""
-    chunk = -(-len(task) // ELEMENTS)
+    chunk = _chunk(task)
     task.submit(cluster, resources=RESOURCES, chunk=chunk)
-    say(
-        f"\nSubmitted to {cluster}, {counted(chunk, 'job')} an element. Half-way it will be cancelled."
-    )
+    say(f"\nSubmitted to {cluster}, {counted(chunk, 'job')} an element. Half-way it is cancelled.")
     _wait_for_half(task, progress)
     status = task.cancel()
     say(f"\nCancelled. What has a result keeps it:\n{task}")
@@ -162,8 +160,12 @@ def _finished(status: TaskStatus) -> int:
     return status.done + status.error
 
 
+def _chunk(task: Task) -> int:
+    return -(-len(task) // ELEMENTS)
+
+
 def _resubmit(say: Say, task: Task, canceled: int) -> None:
-    attempt = task.resubmit(only="canceled")
+    attempt = task.resubmit(only="canceled", chunk=_chunk(task))
     jobs = len(attempt.plan.jobs) if attempt else 0
     late = f" ({canceled - jobs:,} others finished meanwhile)" if jobs < canceled else ""
     say(f"\nResubmitted only the {jobs:,} cancelled jobs{late}.")

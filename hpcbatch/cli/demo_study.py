@@ -19,6 +19,14 @@ _Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 FEWEST_LINES = 3  # of a file in the picture
 MOST_LABELS = 24
 USUAL_DENSITY = 1 / 9  # decisions a line
+DOTS: dict[str, Any] = {
+    "cmap": "viridis",
+    "vmin": 0,
+    "vmax": 100,
+    "alpha": 0.7,
+    "linewidths": 0.4,
+    "edgecolors": "white",
+}
 
 _SKIPPED = {"site-packages", "dist-packages", "__pycache__"}
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -120,7 +128,7 @@ def draw(rows: Iterable[Row], title: str, output: str) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 6), dpi=150, layout="constrained")
+    figure: Any = Figure(figsize=(9, 6), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     shown = sorted(rows, key=lambda row: -row[1]["functions"])  # small dots above large ones
@@ -130,8 +138,7 @@ def draw(rows: Iterable[Row], title: str, output: str) -> None:
         [row["complexity"] for _, row in shown],
         s=[12 + row["functions"] for _, row in shown],
         c=[100 * row["documented"] for _, row in shown],
-        **{"cmap": "viridis", "vmin": 0, "vmax": 100, "alpha": 0.7},
-        **{"linewidths": 0.4, "edgecolors": "white"},
+        **DOTS,
     )
     bar = figure.colorbar(dots, ax=axes, pad=0.01, aspect=40)
     bar.set_label("public definitions with a docstring, %", fontsize=9)
@@ -187,7 +194,9 @@ def _annotate(axes: Any, name: str, row: Measure, left: bool) -> Any:
         (row["lines"], row["complexity"]),
         xytext=(-clear if left else clear, 2),
         textcoords="offset points",
-        **{"ha": "right" if left else "left", "fontsize": 7, "color": "0.15"},
+        ha="right" if left else "left",
+        fontsize=7,
+        color="0.15",
         path_effects=[withStroke(linewidth=2, foreground="white")],
         in_layout=False,
     )

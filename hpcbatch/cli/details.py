@@ -13,9 +13,8 @@ import click
 
 from ..registry.registry import Registry
 from ..use import service
-from ..use.show import plain
 from ..words.errors import JobError, UsageError
-from ..words.model import RESOLVED, JobInfo
+from ..words.model import RESOLVED, JobInfo, plain
 from ..words.ranges import Ranges
 from .common import Setting, chosen, common, jobs_option, listed, print_json, say, task_argument
 from .exits import INTERRUPTED, Stop

@@ -96,8 +96,8 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="hpcbatch")
 @click.pass_context
 def main(context: click.Context) -> None:
-    """Run a function or a program over many inputs as job arrays on Slurm, Grid Engine, LSF,
-    PBS or this machine; see what failed and why; resubmit only that; collect the results.
+    """Run a function or a program over many inputs as job arrays on Slurm, Grid Engine or
+    this machine; see what failed and why; resubmit only that; collect the results.
 
     An ID may be shortened to a unique beginning, or be "last". Every command has its own
     --help with examples.
@@ -118,6 +118,9 @@ def main(context: click.Context) -> None:
 
 def run() -> None:
     """The console script."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # the caller has closed it
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "r+"))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name that the terminal's charset lacks is no crash
             stream.reconfigure(errors="backslashreplace")

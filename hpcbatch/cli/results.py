@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -97,7 +98,9 @@ class Results:
 
 def _load(loader: Loader, job: int, value: bytes) -> object:
     try:
-        return loader.load(job, value)
+        # what a module prints while it is loaded must not get into our answer
+        with contextlib.redirect_stdout(sys.stderr):
+            return loader.load(job, value)
     except HpcbatchError:
         raise
     except Exception as error:  # unpickling runs whatever the result's class does

@@ -7,8 +7,7 @@ from collections.abc import Collection, Sequence
 
 import click
 
-from ..use.show import plain, status_text
-from ..words.model import TaskStatus
+from ..words.model import TaskStatus, plain
 from .text import on_terminal
 
 LONGEST = 500  # rows that a terminal gets with borders and colours
@@ -37,7 +36,7 @@ def print_table(
 
 def print_status(status: TaskStatus) -> None:
     """A line per state that has jobs, with its share; in colours on a terminal."""
-    for line in status_text(status).splitlines():
+    for line in str(status).splitlines():
         word = line.split(maxsplit=1)[0] if line.strip() else ""
         if line.startswith("  ") and word in COLOURS and colourful():
             line = line.replace(word, click.style(word, fg=COLOURS[word]), 1)

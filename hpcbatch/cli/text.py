@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from ..use.show import plain
+from ..words.model import plain
 
 
 def on_terminal() -> bool:

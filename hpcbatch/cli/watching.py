@@ -13,9 +13,8 @@ import click
 
 from ..registry.registry import Registry
 from ..use import service
-from ..use.show import plain
 from ..words.errors import WaitTimeout
-from ..words.model import ALIVE, RESOLVED, TaskStatus
+from ..words.model import ALIVE, RESOLVED, TaskStatus, plain
 from ..words.resources import parse_walltime
 from .common import Setting, common, say, task_argument
 from .exits import INTERRUPTED, Stop, final_exit

@@ -15,7 +15,15 @@ import jinja2
 from ..words.errors import ConfigError, nearest
 from ..words.resources import Resources
 
-PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX", "LANG")
+PASSED_ON = (
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "LANG",
+    "LC_ALL",
+)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _LINE_ENDS = {"\n": "\\n", "\r": "\\r", "\\": "\\\\", "'": "\\'"}
 # a template is its author's code: an expression such as walltime // 60 without a walltime

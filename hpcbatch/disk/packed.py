@@ -1,7 +1,8 @@
 """Many records in one file, found by number: record k is one seek and one read.
 
 Layout: records as in ``records``, then their N offsets (8 bytes each, little-endian), then a
-footer: N, place of the offsets, checksum of the offsets, magic. Written once, never changed.
+footer: N, place of the offsets, magic. Written once, never changed. A record's checksum covers
+its number too, so that an altered offset is noticed.
 """
 
 from __future__ import annotations
@@ -12,14 +13,13 @@ from array import array
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from struct import Struct
-from zlib import crc32
 
 from ..words.errors import DamagedFile
 from ..words.ranges import Ranges
 from .files import unwritable
 from .records import FRAME, frame, read_record
 
-FOOTER = Struct("<QQI8s")
+FOOTER = Struct("<QQ8s")
 MAGIC = b"HPCBPACK"
 BUFFER = 1 << 20
 
@@ -36,15 +36,14 @@ def write_packed(path: str, blocks: Iterable[list[bytes]]) -> int:
         with open(path, "xb", buffering=BUFFER) as file:
             os.fchmod(file.fileno(), 0o600)
             for payloads in blocks:
-                frames = [frame(payload) for payload in payloads]
+                frames = [frame(p, number) for number, p in enumerate(payloads, len(offsets))]
                 *begins, end = accumulate(map(len, frames), initial=end)
                 offsets.extend(begins)
                 file.writelines(frames)
             if sys.byteorder == "big":
                 offsets.byteswap()
-            table = offsets.tobytes()
-            file.write(table)
-            file.write(FOOTER.pack(len(offsets), end, crc32(table), MAGIC))
+            file.write(offsets.tobytes())
+            file.write(FOOTER.pack(len(offsets), end, MAGIC))
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
@@ -60,10 +59,11 @@ class PackedReader:
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         size = os.fstat(self._fd).st_size
         footer = os.pread(self._fd, FOOTER.size, max(size - FOOTER.size, 0))
-        if len(footer) < FOOTER.size or footer[-8:] != MAGIC:
+        count, table, magic = FOOTER.unpack(footer) if len(footer) == FOOTER.size else (0, 0, b"")
+        if magic != MAGIC or table + 8 * count + FOOTER.size != size:
             os.close(self._fd)
-            raise DamagedFile(f"{path} is damaged: it has no end; it was cut off or altered")
-        self._count, self._table, self._checksum, _ = FOOTER.unpack(footer)
+            raise DamagedFile(f"{path} is damaged: it was cut off or altered")
+        self._count, self._table = count, table
 
     def __len__(self) -> int:
         return int(self._count)
@@ -71,19 +71,22 @@ class PackedReader:
     def close(self) -> None:
         os.close(self._fd)
 
-    def read(self, numbers: Ranges) -> Iterator[tuple[int, bytes]]:
-        """(number, payload) in order. Raises DamagedFile, which names the record."""
+    def read(self, numbers: Ranges) -> Iterator[tuple[int, bytes | DamagedFile]]:
+        """(number, payload) in order; where a record is damaged, the error in its place."""
         for start, stop in numbers.runs:
-            if stop > len(self):
-                raise DamagedFile(f"{self.path} has {len(self)} records; {stop - 1} was asked for")
             offsets = array("Q")
-            offsets.frombytes(os.pread(self._fd, 8 * (stop - start), self._table + 8 * start))
+            held = max(min(stop, len(self)) - start, 0)
+            offsets.frombytes(os.pread(self._fd, 8 * held, self._table + 8 * start))
             if sys.byteorder == "big":
                 offsets.byteswap()
+            offsets.extend([self._table] * (stop - start - held))  # no place: told as damage
             for number, offset in zip(range(start, stop), offsets, strict=True):
-                yield number, self._record(number, offset)
+                try:
+                    yield number, self._record(number, offset)
+                except DamagedFile as error:
+                    yield number, error
 
     def _record(self, number: int, offset: int) -> bytes:
         if offset + FRAME.size > self._table:
             raise DamagedFile(f"{self.path} is damaged: record {number} has no place in it")
-        return read_record(self._fd, offset, self.path)
+        return read_record(self._fd, offset, self.path, number)

@@ -20,8 +20,15 @@ FRAME = Struct("<QI")  # payload length in bytes, CRC-32 of the payload
 BLOCK = 1 << 20
 
 
-def frame(payload: bytes) -> bytes:
-    return FRAME.pack(len(payload), crc32(payload)) + payload
+def frame(payload: bytes, number: int = 0) -> bytes:
+    """The record as it lies on disk. ``number`` goes into the checksum: where records are found
+    by number, one that is found in another's place is noticed."""
+    return FRAME.pack(len(payload), checksum(payload, number)) + payload
+
+
+def checksum(payload: bytes, number: int = 0) -> int:
+    """CRC-32, begun so that zeros (what a lost power leaves behind) are no record."""
+    return crc32(payload, (number + 1) & 0xFFFFFFFF)
 
 
 class RecordWriter:
@@ -76,29 +83,34 @@ def read_records(path: str, start: int = 0, stop: int | None = None) -> Iterator
         file.seek(start)
         buffer, at, offset = b"", 0, start
         while True:
-            payload = _whole(buffer, at)
-            if payload is None:
-                want = max(BLOCK, _needed(buffer, at))
-                more = file.read(min(want, max(end - offset - (len(buffer) - at), 0)))
-                if not more:
+            needed = FRAME.size
+            while at + needed <= len(buffer):
+                length, expected = FRAME.unpack_from(buffer, at)
+                needed = FRAME.size + length
+                if at + needed > len(buffer):
+                    break
+                payload = buffer[at + FRAME.size : at + needed]
+                if checksum(payload) != expected:
                     return
-                buffer, at = buffer[at:] + more, 0
-                continue
-            at += FRAME.size + len(payload)
-            offset += FRAME.size + len(payload)
-            if crc32(payload) != FRAME.unpack_from(buffer, at - FRAME.size - len(payload))[1]:
+                at += needed
+                offset += needed
+                needed = FRAME.size
+                yield offset, payload
+            rest = buffer[at:]
+            more = file.read(min(max(BLOCK, needed), max(end - offset - len(rest), 0)))
+            if not more:
                 return
-            yield offset, payload
+            buffer, at = rest + more, 0
 
 
-def read_record(fd: int, offset: int, path: str) -> bytes:
+def read_record(fd: int, offset: int, path: str, number: int = 0) -> bytes:
     """The payload of the record at ``offset``. Raises DamagedFile, which names ``path``."""
     head = os.pread(fd, FRAME.size, offset)
     if len(head) == FRAME.size:
-        length, checksum = FRAME.unpack(head)
+        length, expected = FRAME.unpack(head)
         if offset + FRAME.size + length <= os.fstat(fd).st_size:
             payload = os.pread(fd, length, offset + FRAME.size)
-            if len(payload) == length and crc32(payload) == checksum:
+            if len(payload) == length and checksum(payload, number) == expected:
                 return payload
     raise DamagedFile(f"{path} is damaged: the record at byte {offset} is cut off or altered")
 
@@ -123,17 +135,3 @@ def held_by(path: str) -> int | None:
 
 
 _FLOCK = Struct("hhqqi4x")  # struct flock of 64-bit Linux: type, whence, start, length, pid
-
-
-def _needed(buffer: bytes, at: int) -> int:
-    if len(buffer) - at < FRAME.size:
-        return FRAME.size
-    return FRAME.size + int(FRAME.unpack_from(buffer, at)[0])
-
-
-def _whole(buffer: bytes, at: int) -> bytes | None:
-    if len(buffer) - at < FRAME.size:
-        return None
-    begin = at + FRAME.size
-    length = FRAME.unpack_from(buffer, at)[0]
-    return buffer[begin : begin + length] if len(buffer) - begin >= length else None

@@ -76,7 +76,6 @@ def _read_attempt(paths: AttemptLayout) -> Attempt:
 
 def _read_json(path: str) -> dict[str, Any]:
     try:
-        fields = json.loads(read(path))
+        return checked_format(json.loads(read(path)), path)
     except (ValueError, OSError) as error:
         raise DamagedFile(f"{path} is damaged or missing: {error}") from error
-    return checked_format(fields, path)

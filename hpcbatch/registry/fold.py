@@ -16,9 +16,10 @@ from ..disk.index import BEGUN, DONE, ERROR, SUPERSEDED, Entry, read_entries, wr
 from ..disk.records import frame, read_records
 from ..words import events
 from ..words.events import Event, unpack_text
-from ..words.layout import TaskLayout
+from ..words.layout import TaskLayout, segment_owner
 from ..words.model import Attempt, Ending
 from ..words.ranges import Ranges
+from .repair import mend
 from .snapshot import SegmentState, Snapshot
 
 BATCH_RECORDS = 20_000
@@ -28,6 +29,7 @@ NO_JOB = (1 << 64) - 1
 
 def fold(layout: TaskLayout, attempts: Sequence[Attempt], snapshot: Snapshot) -> bool:
     """Bring ``snapshot`` and the files behind it up to date; True when anything was new."""
+    mend(layout, snapshot)
     changed = _supersede_errors(layout, attempts, snapshot)
     names = _segment_names(layout)
     changed |= _forget_ended(layout, snapshot, names)
@@ -117,9 +119,9 @@ class _Batch:
         return len(self.records) >= BATCH_RECORDS or self.bytes >= BATCH_BYTES
 
     def add(self, name: str, cursor: int, payload: bytes) -> None:
-        event = Event.unpack(payload)
-        self.snapshot.segments[name].lost = False
-        self.records.append((self.snapshot.segments[name], event, payload))
+        segment = self.snapshot.segments[name]
+        segment.lost = False
+        self.records.append((segment, Event.unpack(payload), payload))
         self.cursors[name] = cursor
         self.bytes += len(payload)
 
@@ -127,11 +129,13 @@ class _Batch:
         if not self.records:
             return False
         jobs = Ranges.of(event.job for _, event, _ in self.records if event.job != NO_JOB)
-        entries = dict(self._committed(jobs))
+        entries = read_entries(self.layout.index, jobs)
         before = dict(entries)
         frames = list(self._apply(entries))
+        for name in self.cursors:
+            self._note_begun(entries, self.snapshot.segments[name], *segment_owner(name))
         self._append(frames)
-        changed = {job: e for job, e in entries.items() if e is not before.get(job)}
+        changed = {job: entry for job, entry in entries.items() if entry is not before.get(job)}
         if changed:
             write_entries(self.layout.index, changed)
         self.snapshot.committed += sum(map(len, frames))
@@ -141,55 +145,73 @@ class _Batch:
         self._clear()
         return True
 
-    def _committed(self, jobs: Ranges) -> Iterator[tuple[int, Entry]]:
-        """Entries that exist: one whose place is beyond the commit is left of a crashed fold."""
-        for job, entry in read_entries(self.layout.index, jobs).items():
-            if entry.place < self.snapshot.committed:
-                yield job, entry
-
     def _apply(self, entries: dict[int, Entry]) -> Iterator[bytes]:
         """Yield the frames to append, in order, and bring ``entries`` up to date."""
         place = self.snapshot.committed
         for segment, event, payload in self.records:
-            kind, job = event.kind, event.job
-            if kind == events.HELLO:
+            kind = event.kind
+            if kind == events.STARTED:
+                segment.job, segment.since = event.job, event.started
+                continue
+            if kind in (events.DONE, events.DONE_ASIDE, events.ERROR):
+                segment.job = None
+                if not self._store(entries, segment, event, place):
+                    continue
+            elif kind == events.HELLO:
                 segment.process = place
                 segment.host, segment.boot, segment.ticks, _, pid = unpack_text(event.body)
                 segment.pid = int(pid)
-            elif kind == events.STARTED:
-                segment.job, segment.since = job, event.started
-                known = entries.get(job)
-                if known is None or known.said in (BEGUN, SUPERSEDED):
-                    entries[job] = _entry(BEGUN, event, 0, segment)
-                continue
-            elif kind in (events.DONE, events.DONE_ASIDE, events.ERROR):
-                segment.job = None
-                said = ERROR if kind == events.ERROR else DONE
-                if not self._counts(said, event, entries.get(job)):
-                    continue
-                entries[job] = _entry(said, event, place, segment)
-            elif kind == events.LEAVE:
-                segment.left = unpack_text(event.body)[0]
-                self._remember_leave(segment, event)
-                continue
             else:
-                segment.ended, segment.job = True, None
+                self._note_begun(entries, segment, event.attempt, event.element)
+                if kind == events.LEAVE:
+                    self._note_leave(segment, event)
+                elif kind == events.END:
+                    segment.ended, segment.job = True, None
                 continue
             whole = frame(payload)
             place += len(whole)
             yield whole
 
-    def _counts(self, said: int, event: Event, known: Entry | None) -> bool:
-        """The first *done* wins; an error counts while its attempt is the job's last."""
+    def _store(
+        self, entries: dict[int, Entry], segment: SegmentState, event: Event, place: int
+    ) -> bool:
+        """Let the record count, if it does: the first *done* wins, and an error counts while its
+        attempt is the job's last."""
+        job = event.job
+        known = entries.get(job)
         if known is not None and known.said == DONE:
             return False
-        if said == DONE:
-            return True
-        return not any(
-            later.number > event.attempt and event.job in later.jobs() for later in self.attempts
+        said = ERROR if event.kind == events.ERROR else DONE
+        if said == ERROR and any(
+            later.number > event.attempt and job in later.jobs() for later in self.attempts
+        ):
+            return False
+        entries[job] = Entry(
+            said,
+            event.attempt,
+            event.element,
+            place,
+            segment.process,
+            event.started,
+            event.ended,
+            event.memory,
+            event.cpu,
         )
+        return True
 
-    def _remember_leave(self, segment: SegmentState, event: Event) -> None:
+    def _note_begun(
+        self, entries: dict[int, Entry], segment: SegmentState, attempt: int, element: int
+    ) -> None:
+        """A job that has begun and not ended, so far as this batch goes."""
+        if segment.job is None:
+            return
+        known = entries.get(segment.job)
+        if known is None or known.said in (BEGUN, SUPERSEDED):
+            begun = Entry(BEGUN, attempt, element, 0, segment.process, segment.since)
+            entries[segment.job] = begun
+
+    def _note_leave(self, segment: SegmentState, event: Event) -> None:
+        segment.left = unpack_text(event.body)[0]
         endings = self.snapshot.endings.setdefault(event.attempt, {})
         endings[event.element] = Ending(segment.left, host=segment.host, time=time.time())
 
@@ -205,17 +227,3 @@ class _Batch:
                 os.close(fd)
         except OSError as error:
             raise unwritable(self.layout.results, error) from error
-
-
-def _entry(said: int, event: Event, place: int, segment: SegmentState) -> Entry:
-    return Entry(
-        said,
-        event.attempt,
-        event.element,
-        place,
-        segment.process,
-        event.started,
-        event.ended,
-        event.memory,
-        event.cpu,
-    )

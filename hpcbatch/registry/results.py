@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from zlib import crc32
 
 from ..disk.index import DONE, ERROR, Entry
-from ..disk.records import FRAME
+from ..disk.records import FRAME, checksum
 from ..words import events
 from ..words.errors import DamagedFile
 from ..words.events import Event, unpack_text
@@ -81,13 +81,13 @@ class Results:
         view = self._view
         if place + FRAME.size > len(view):
             return None
-        length, checksum = FRAME.unpack_from(view, place)
+        length, expected = FRAME.unpack_from(view, place)
         begin = place + FRAME.size
         payload = view[begin : begin + length]
-        return payload if len(payload) == length and crc32(payload) == checksum else None
+        return payload if len(payload) == length and checksum(payload) == expected else None
 
     def _aside(self, event: Event) -> bytes:
-        name, offset, length, checksum = unpack_text(event.body)
+        name, offset, length, expected = unpack_text(event.body)
         path = f"{self.layout.values}/{os.path.basename(name)}"
         try:
             with open(path, "rb") as file:
@@ -95,6 +95,6 @@ class Results:
                 value = file.read(int(length))
         except OSError as error:
             raise DamagedFile(f"the result of job {event.job} is missing: {error}") from error
-        if len(value) != int(length) or crc32(value) != int(checksum):
+        if len(value) != int(length) or crc32(value) != int(expected):
             raise DamagedFile(f"{path} is damaged: the result of job {event.job} is altered")
         return value

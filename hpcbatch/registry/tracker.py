@@ -200,11 +200,14 @@ def _gone(absent: Mapping[int, tuple[float, int]], grace: float) -> list[int]:
 
 def _is_held(view: View, attempt: Attempt, element: int) -> bool:
     """Whether a process on this very host and boot still holds a segment of the element."""
-    for name, segment in view.snapshot.segments.items():
-        is_here = segment.host == os.uname().nodename and segment.boot == _boot_id()
-        if is_here and segment_owner(name) == (attempt.number, element) and not segment.ended:
-            return held_by(f"{view.layout.segments}/{name}") == segment.pid
-    return False
+    return any(
+        held_by(f"{view.layout.segments}/{name}") == segment.pid
+        for name, segment in view.snapshot.segments.items()
+        if segment_owner(name) == (attempt.number, element)
+        and not segment.ended
+        and segment.host == os.uname().nodename
+        and segment.boot == _boot_id()
+    )
 
 
 def _boot_id() -> str:

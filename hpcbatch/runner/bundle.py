@@ -25,6 +25,7 @@ PARTS = {
     "disk": ("files", "index", "packed", "records"),
     "runner": (
         "code",
+        "console",
         "element",
         "job",
         "leave",

@@ -19,6 +19,7 @@ from ..disk.files import read
 from ..disk.packed import PackedReader
 from ..disk.records import read_records
 from ..words import events
+from ..words.errors import DamagedFile
 from ..words.layout import TaskLayout, segment_name
 from ..words.plan import Plan
 from ..words.ranges import Ranges
@@ -51,7 +52,6 @@ class Element:
         jobs = Ranges((a, b) for a, b in self.orders["jobs"])
         self.jobs = Plan(jobs, self.orders["elements"]).jobs_of(number)
         self.began = time.monotonic()
-        self.pid = os.getpid()
         self.failed = 0
         self._looked = 0.0
         self._begun_any = False
@@ -83,8 +83,6 @@ class Element:
             leaving.in_job = True
             outcome = call(payload)
             leaving.in_job = False
-            if os.getpid() != self.pid:  # the job forked, and this is its child coming back
-                os._exit(0)
             self.segment.finish(job, started, outcome)
             self.failed += outcome.kind == events.ERROR
 
@@ -92,7 +90,7 @@ class Element:
         mended = self.paths.function
         return mended if os.path.exists(mended) else self.layout.function
 
-    def _inputs(self) -> Iterator[tuple[int, bytes]]:
+    def _inputs(self) -> Iterator[tuple[int, bytes | DamagedFile]]:
         done = self._done_before()
         todo = Ranges.of(job for job in self.jobs if job not in done) if done else self.jobs
         return PackedReader(self.layout.inputs).read(todo)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import sys
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 from ..disk.records import read_records
 from ..words import events
 from ..words.errors import DamagedFile
 from ..words.events import pack_text
+from .console import Console
 from .leave import Leave
 from .outcome import Outcome
 
@@ -31,18 +33,23 @@ class Call:
         self.path, self.kind, self.names = path, kind, names
         self._loaded: tuple[Any, dict[str, Any]] | None = None
         self._unloadable: BaseException | None = None
+        self._console = Console()
+        self._pid = os.getpid()
 
-    def __call__(self, payload: bytes) -> Outcome:
-        begin, clock, cpu = log_position(), time.monotonic(), sum(os.times()[:4])
+    def __call__(self, payload: bytes | DamagedFile) -> Outcome:
+        begin, clock, cpu = self._console.position(), time.monotonic(), sum(os.times()[:4])
         outcome = self._outcome(payload)
-        outcome.log_begin, outcome.log_end = begin, log_position()
+        self._console.restore()
+        outcome.log_begin, outcome.log_end = begin, self._console.position()
         outcome.cpu = sum(os.times()[:4]) - cpu
         if time.monotonic() - clock > MEASURED_FROM:
             outcome.memory = take_peak_memory()
         return outcome
 
-    def _outcome(self, payload: bytes) -> Outcome:
+    def _outcome(self, payload: bytes | DamagedFile) -> Outcome:
         try:
+            if isinstance(payload, DamagedFile):
+                raise payload
             function, constants = self._load()
             values = pickle.loads(payload)
             positional = len(values) - len(self.names)
@@ -51,7 +58,11 @@ class Call:
         except Leave:
             raise
         except BaseException as error:  # a job may raise anything, SystemExit included
+            if os.getpid() != self._pid:
+                end_forked_child(error)
             return Outcome(events.ERROR, pack_text(*describe(error)))
+        if os.getpid() != self._pid:
+            end_forked_child(None)
         try:
             return Outcome(events.DONE, dumps(value))
         except Leave:
@@ -96,29 +107,35 @@ def describe(error: BaseException) -> tuple[str, str, str]:
 
     try:
         message = str(error)
-    except Exception as second:
+    except Leave:
+        raise
+    except BaseException as second:
         message = f"(its message cannot be shown: {type(second).__name__})"
     frames = error.__traceback__
     if frames is not None and frames.tb_next is not None:
         frames = frames.tb_next  # the first frame is ours
     try:
         lines = traceback.format_exception(type(error), error, frames)
-    except Exception as second:
+    except Leave:
+        raise
+    except BaseException as second:
         lines = [f"{type(error).__name__} (its traceback cannot be shown: {second!r})\n"]
     return type(error).__name__, message, "".join(lines)
 
 
-def log_position() -> int:
-    """Bytes written to the log so far; 0 where standard output is no file."""
+def end_forked_child(error: BaseException | None) -> NoReturn:
+    """The job forked, and this is its child coming back: it ends as it would anywhere, and never
+    writes what its parent will write."""
+    status = 0
+    if isinstance(error, SystemExit):
+        status = error.code if isinstance(error.code, int) else int(error.code is not None)
+    elif error is not None:
+        status = 1
+        sys.stderr.write("".join(describe(error)[2]))
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
-        except (OSError, ValueError, AttributeError):
-            continue  # the job closed or replaced it
-    try:
-        return os.lseek(1, 0, os.SEEK_CUR)
-    except OSError:
-        return 0
+    os._exit(status & 0xFF)
 
 
 def take_peak_memory() -> int:

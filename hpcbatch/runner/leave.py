@@ -32,8 +32,13 @@ class Leaving:
     def __enter__(self) -> Leaving:
         for number in SIGNALS:
             signal.signal(number, self._asked)
-        # a forked worker of the job must die of SIGTERM as always, and never write our segment
-        os.register_at_fork(after_in_child=_default_signals)
+        # a forked worker of the job must die of SIGTERM as always, and never write our segment;
+        # blocked meanwhile: a signal between fork and child would go to our handler there
+        os.register_at_fork(
+            before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS),
+            after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS),
+            after_in_child=_default_signals,
+        )
         return self
 
     def __exit__(
@@ -60,3 +65,4 @@ class Leaving:
 def _default_signals() -> None:
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

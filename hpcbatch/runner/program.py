@@ -25,12 +25,32 @@ class _Quoting(string.Formatter):
 
 
 def places(template: str) -> set[str]:
-    """The names used in ``template``. Raises ValueError on unbalanced braces."""
+    """The names used in ``template``. Raises ValueError on unbalanced braces, and for a place
+    within quotes: values come quoted, and would end those around them."""
     found = set()
-    for _, name, _, _ in string.Formatter().parse(template):
+    quote = ""
+    for text, name, _, _ in string.Formatter().parse(template):
+        quote = _quote_after(text, quote)
         if name is not None:
+            if quote:
+                raise ValueError(f"write {{{name}}} without {quote} around it, values are quoted")
             found.add(name.partition(".")[0].partition("[")[0])
     return found
+
+
+def _quote_after(text: str, quote: str) -> str:
+    """The quote that is open behind ``text``, when ``quote`` was open before it (sh(1))."""
+    escaped = False
+    for character in text:
+        if escaped:
+            escaped = False
+        elif character == "\\" and quote != "'":
+            escaped = True
+        elif character == quote:
+            quote = ""
+        elif character in "'\"" and not quote:
+            quote = character
+    return quote
 
 
 class ShellProgram:

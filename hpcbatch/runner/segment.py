@@ -25,14 +25,15 @@ class Segment:
         self.attempt, self.element = attempt, element
         self.name = segment_name(attempt, element)
         self.is_rerun = False
-        self._values_path = f"{layout.values}/{self.name[:-4]}.val"
+        own_name = rerun_name(attempt, element, os.uname().nodename, os.getpid())
         try:
             self._writer = RecordWriter(f"{layout.segments}/{self.name}")
         except FileExistsError:
             self.is_rerun = True
-            self.name = rerun_name(attempt, element, os.uname().nodename, os.getpid())
-            self._values_path = f"{layout.values}/{self.name[:-4]}.val"
+            self.name = own_name
             self._writer = RecordWriter(f"{layout.segments}/{self.name}")
+        # unlike the segment's, this name never comes again: values outlive their segment
+        self._values_path = f"{layout.values}/{own_name[: -len('.seg')]}.val"
         self._values: int | None = None
         self._values_end = 0
         self._held = [self._event(events.HELLO, started=time.time(), body=pack_text(*whoami()))]
@@ -52,29 +53,32 @@ class Segment:
         kind, body = outcome.kind, outcome.body
         if kind == events.DONE and len(body) > ASIDE:
             kind, body = events.DONE_ASIDE, self._put_aside(body)
-        self._held.append(
-            self._event(
-                kind,
-                job,
-                started=started,
-                ended=time.time(),
-                memory=outcome.memory,
-                log_begin=outcome.log_begin,
-                log_end=outcome.log_end,
-                cpu=outcome.cpu,
-                body=body,
-            )
+        event = self._event(
+            kind,
+            job,
+            started=started,
+            ended=time.time(),
+            memory=outcome.memory,
+            log_begin=outcome.log_begin,
+            log_end=outcome.log_end,
+            cpu=outcome.cpu,
+            body=body,
         )
+        self._held.append(event)
         self.job = NO_JOB
 
     def leave(self, reason: str) -> None:
         event = self._event(events.LEAVE, self.job, started=time.time(), body=pack_text(reason))
         if self._writing:  # called by a signal handler in the middle of a write
             self._leave = event
-        else:
+            return
+        try:
             self._write(event)
+        except OSError:  # a full disk must not keep a job from leaving: close() tells of it
+            self._leave = event
 
     def close(self) -> None:
+        """Write what is left, and the end. Raises OSError when the disk does not take it."""
         self._write(self._event(events.END, ended=time.time()))
         self._sync_values()
         self._writer.close()
@@ -86,7 +90,7 @@ class Segment:
         self._writing = True
         try:
             self._writer.append(*self._held, payload)
-            self._held = []
+            self._held.clear()
         finally:
             self._writing = False
         if self._leave is not None:

@@ -14,7 +14,7 @@ import sys
 import sysconfig
 import zipfile
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from types import ModuleType
 from typing import Any
 
@@ -30,10 +30,9 @@ def pack_code(function: Any) -> bytes | None:
     Raises InputError when they are larger than 64 MiB.
     """
     main = sys.modules.get("__main__")
-    own = sys.modules.get(getattr(function, "__module__", None) or "")
-    roots = list(dict.fromkeys(root for root in map(_root, (main, own)) if root))
-    if not roots:
-        return None
+    roots = list(dict.fromkeys(root for root in map(_root, (main, _home(function))) if root))
+    if _file(main) is None:
+        roots.append(os.getcwd())  # a notebook or a prompt imports from there
     found: dict[str, str] = {}  # name in the archive -> path
     waiting = [path for path in map(_file, (main,)) if path]
     for module in list(sys.modules.values()):
@@ -49,6 +48,14 @@ def pack_code(function: Any) -> bytes | None:
                 for root in roots:
                     waiting += _add(root, name, found)
     return _zip(found) if found else None
+
+
+def _home(function: Any) -> ModuleType | None:
+    """The module that a function, a partial of one, or a callable object was written in."""
+    while isinstance(function, partial):
+        function = function.func
+    name = getattr(function, "__module__", None) or type(function).__module__
+    return sys.modules.get(name)
 
 
 def _root(module: ModuleType | None) -> str | None:

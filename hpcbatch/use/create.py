@@ -8,6 +8,7 @@ import pickle
 import sys
 import time
 from collections.abc import Mapping
+from types import CellType
 from typing import Any
 
 from ..registry.registry import Registry
@@ -56,10 +57,12 @@ def create_program(
     Raises InputError for a place without an input, or an input without a place.
     """
     constants = _checked_constants(constants, named)
+    if not command.strip():
+        raise InputError("the command is empty")
     try:
         used = places(command)
     except ValueError as error:
-        raise InputError(f"{command!r}: {error}; write {{{{ and }}}} for plain braces") from error
+        raise InputError(f"{command!r}: {error} ({{{{ and }}}} are plain braces)") from error
     given = {*named, *constants}
     for place in sorted(used - given - set(OWN_PLACES)):
         hint = nearest(place, {*given, *OWN_PLACES})
@@ -160,7 +163,8 @@ def _parts(function: Any) -> dict[str, Any]:
     code = getattr(target, "__code__", None)
     cells = getattr(target, "__closure__", None) or ()
     named = dict(zip(getattr(code, "co_freevars", ()), cells, strict=False))
-    parts = {f"its variable {name!r}": cell.cell_contents for name, cell in named.items()}
+    filled = {name: cell for name, cell in named.items() if cell != CellType()}
+    parts = {f"its variable {name!r}": cell.cell_contents for name, cell in filled.items()}
     outer = getattr(target, "__globals__", {})
     for name in getattr(code, "co_names", ()):
         if name in outer:

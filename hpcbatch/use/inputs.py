@@ -19,7 +19,7 @@ _UNEVEN = re.compile(r"zip\(\) argument (\d+) is (\w+) than")
 _PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes})
 
 
-def grid(**parameters: Iterable[Any]) -> dict[str, list[Any]]:
+def grid(**parameters: Iterable[Any]) -> dict[str, Any]:
     """Every combination of the parameters' values, as columns for ``create(f, **grid(...))``.
 
     The last parameter varies fastest: ``grid(a=[1, 2], b="xy")`` gives columns of 4 values.

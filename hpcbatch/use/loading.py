@@ -7,7 +7,7 @@ import pickle
 import sys
 from typing import Any
 
-from ..words.errors import DamagedFile, JobError
+from ..words.errors import JobError
 from ..words.layout import TaskLayout
 
 
@@ -18,18 +18,12 @@ class Loader:
         self._code = layout.code
 
     def load(self, job: int, value: bytes) -> Any:
-        """Raises JobError when the value's class cannot be imported here."""
+        """Raises JobError when the value cannot be made here, whatever its class raises."""
         try:
             return self._load(value)
-        except (ImportError, AttributeError) as error:
-            raise JobError(
-                job,
-                "done",
-                type(error).__name__,
-                f"its result is stored, and cannot be loaded here: {error}",
-            ) from error
-        except (pickle.UnpicklingError, EOFError) as error:
-            raise DamagedFile(f"the result of job {job} cannot be unpickled: {error}") from error
+        except Exception as error:
+            told = f"its result is stored, and cannot be loaded here: {error}"
+            raise JobError(job, "done", type(error).__name__, told) from error
 
     def _load(self, value: bytes) -> Any:
         try:

@@ -28,6 +28,7 @@ from ..words.ranges import Ranges
 from .clusters import cluster_of
 from .describe import job_error, job_info, read_log
 from .follow import follow
+from .planning import AUTO
 from .settle import UNKNOWN_ID, settle, unsettled
 from .submit import SubmitOptions, settled_view, submit_jobs, submitting
 
@@ -190,11 +191,11 @@ def _status(view: View, notes: tuple[str, ...] = ()) -> TaskStatus:
 
 
 def _like(last: Attempt, options: SubmitOptions) -> SubmitOptions:
-    """The cluster, resources and throttle of the last attempt, where nothing else is asked."""
+    """As the last attempt, where nothing else is asked."""
     return SubmitOptions(
         cluster=last.cluster,
         resources={**last.resources, **(options.resources or {})},
-        chunk=options.chunk,
+        chunk=options.chunk if options.chunk != AUTO else last.chunk,
         throttle=options.throttle if options.throttle is not None else last.throttle,
     )
 
@@ -217,8 +218,8 @@ def _cancel_on_cluster(attempt: Attempt) -> list[str]:
 
 
 def _check_jobs(spec: TaskSpec, chosen: Ranges) -> None:
-    if chosen and chosen.runs[-1][1] > spec.njobs:
+    if chosen and (chosen.runs[-1][1] > spec.njobs or chosen.runs[0][0] < 0):
+        wrong = chosen.runs[0][0] if chosen.runs[0][0] < 0 else chosen.runs[-1][1] - 1
         raise NotFound(
-            f"there is no job {chosen.runs[-1][1] - 1}: the jobs of {spec.id} are numbered 0 to "
-            f"{spec.njobs - 1}"
+            f"there is no job {wrong}: the jobs of {spec.id} are numbered 0 to {spec.njobs - 1}"
         )

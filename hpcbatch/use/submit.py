@@ -150,6 +150,7 @@ def _prepare(
         arrays=make_arrays(plan, cluster, limits, spec.id),
         resources=resources.to_json(),
         throttle=options.throttle,
+        chunk=options.chunk,
     )
     return attempt, resources
 

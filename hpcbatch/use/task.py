@@ -59,9 +59,7 @@ class Task:
         return f"<Task {self.id}: {self.spec.njobs} jobs>"
 
     def __str__(self) -> str:
-        from .show import status_text
-
-        return status_text(self.status())
+        return str(self.status())
 
     def submit(
         self,
@@ -141,14 +139,17 @@ class Task:
         only = None if jobs is None else Ranges.of(jobs)
         loader = Loader(self._registry.layout(self.id))
         found: dict[int, Any] = {}
-        failures = []
+        failures: list[JobError] = []
         for job, value in service.collect(self._registry, self.id, only):
-            if isinstance(value, JobError):
-                failures.append(value)
+            try:
+                if isinstance(value, JobError):
+                    raise value
+                if not (failures and on_error == "raise"):
+                    found[job] = loader.load(job, value)
+            except JobError as error:
+                failures.append(error)
                 if on_error == "return":
-                    found[job] = value
-            elif not (failures and on_error == "raise"):
-                found[job] = loader.load(job, value)
+                    found[job] = error
         if failures and on_error == "raise":
             _check_finished(self.id, failures)
             raise TaskFailed(self.id, failures, self.spec.njobs)

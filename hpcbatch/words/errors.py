@@ -163,7 +163,10 @@ class TaskFailed(HpcbatchError):
                 lines.append("  " + failure.traceback.rstrip().replace("\n", "\n  "))
         if len(self.failures) > self.shown:
             lines.append(f"\n… and {len(self.failures) - self.shown} more (see task.errors())")
-        lines.append('\nTo go on without them: collect(on_error="skip") or "return".')
+        lines.append(
+            '\nresubmit() runs again only these; collect(on_error="skip") goes on without them, '
+            '"return" puts the errors in their places.'
+        )
         return "\n".join(lines)
 
 

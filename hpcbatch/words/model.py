@@ -68,6 +68,7 @@ class Attempt:
     arrays: tuple[Array, ...]
     resources: dict[str, Any] = field(default_factory=dict)
     throttle: int | None = None
+    chunk: int | str = "auto"  # as it was asked for
     rejected: str = ""  # what the scheduler said when it refused
     canceled: float | None = None
     canceled_jobs: Ranges | None = None  # None with ``canceled``: all of them
@@ -179,6 +180,17 @@ class TaskStatus:
         """Nothing of it is alive: it is resolved, or waits for ``submit``."""
         return not any(self.counts[state] for state in ALIVE)
 
+    def __str__(self) -> str:
+        """Name, cluster, and a line per state that has jobs, with its share."""
+        clusters = ", ".join(self.clusters) or "not submitted"
+        lines = [f"{self.id}  {plain(self.name)}  ({clusters})"]
+        for state, count in self.counts.items():
+            if count:
+                lines.append(f"  {state:<10}{count:>9}{100 * count / self.njobs:>7.1f} %")
+        lines.append(f"  {'total':<10}{self.njobs:>9}{'started':>12}{self.started:>9}")
+        lines += [f"  note: {plain(note)}" for note in self.notes]
+        return "\n".join(lines)
+
     def __getattr__(self, name: str) -> int:
         counts = self.__dict__.get("counts", {})
         if name in counts:
@@ -187,6 +199,11 @@ class TaskStatus:
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "resolved": self.resolved}
+
+
+def plain(text: str) -> str:
+    """``text`` on one line, without anything that a terminal would obey."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def known_states(states: str | Sequence[str] | None) -> tuple[str, ...] | None:
@@ -201,7 +218,9 @@ def known_states(states: str | Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 def checked_format(fields: dict[str, Any], what: str) -> dict[str, Any]:
-    """``fields`` without their format number. Raises NewerFormat."""
+    """``fields`` without their format number. Raises NewerFormat; ValueError for no table."""
+    if not isinstance(fields, dict):
+        raise ValueError("it holds no table")
     found = fields.get("format", 0)
     if not isinstance(found, int) or found > FORMAT:
         raise NewerFormat(

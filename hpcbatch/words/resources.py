@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +16,8 @@ from .errors import ResourceError, nearest
 
 WALLTIME_FORMS = "90s, 10m, 2h, 1d12h, 01:30:00, 1-12:00:00, a timedelta, or seconds as a number"
 MEMORY_FORMS = "500MB, 4GB, 1.5G, 2TB, or bytes as a whole number"
+
+LARGEST = 2**63  # bytes, or seconds: no scheduler counts further
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _PARTS = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+\Z")
@@ -27,8 +29,11 @@ _WORD = re.compile(r"[A-Za-z0-9._,:/@+=&|!*()\[\]<>%#-]+\Z")
 
 def parse_walltime(value: Any) -> int:
     """Whole seconds, rounded up. Raises ResourceError, which shows the accepted forms."""
-    seconds = _seconds(value)
-    if seconds is None or not math.isfinite(seconds):
+    try:
+        seconds = _seconds(value)
+    except OverflowError:
+        seconds = None
+    if seconds is None or not seconds < LARGEST:
         raise ResourceError(f"walltime {value!r} is not understood; write {WALLTIME_FORMS}")
     if seconds <= 0:
         raise ResourceError(f"walltime {value!r} is not longer than nothing")
@@ -61,7 +66,7 @@ def parse_memory(value: Any) -> int:
         found = _MEMORY.match(value.strip())
         if found and (found[2] or "." not in found[1]):
             size = float(found[1]) * 1024.0 ** " KMGTP".index(found[2].upper() or " ")
-    if size is None:
+    if size is None or size > LARGEST:
         raise ResourceError(f"memory {value!r} is not understood; write {MEMORY_FORMS}")
     if size <= 0:
         raise ResourceError(f"memory {value!r} is not more than nothing")
@@ -86,6 +91,8 @@ def _parse_word(name: str, value: Any) -> str:
 
 def _parse_extra(value: Any) -> tuple[str, ...]:
     """Raw directives, one a line, without the scheduler's prefix."""
+    if not isinstance(value, (str, list, tuple)):
+        raise ResourceError(f"extra {value!r} is neither a line of text nor a list of them")
     lines = (value,) if isinstance(value, str) else tuple(value)
     for line in lines:
         if not isinstance(line, str) or not line.isprintable():
@@ -129,9 +136,8 @@ class Resources:
         return None if self.walltime is None else self.walltime * jobs
 
     def to_json(self) -> dict[str, Any]:
-        """Only what differs from the defaults."""
-        plain = asdict(self)
-        return {f.name: plain[f.name] for f in fields(self) if plain[f.name] != f.default}
+        """All that is set; read back by ``parse``, it overrules any defaults."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 _PARSERS: dict[str, Any] = {

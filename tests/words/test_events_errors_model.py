@@ -36,10 +36,13 @@ ERRORS = [
 
 
 @given(
-    st.integers(0, 255), st.integers(0, 65535), st.integers(0, 2**32 - 1), unsigned, times, times,
-    unsigned, unsigned, unsigned, st.floats(width=32, allow_nan=False), st.binary(max_size=200),
+    st.tuples(
+        st.integers(0, 255), st.integers(0, 65535), st.integers(0, 2**32 - 1), unsigned, times,
+        times, unsigned, unsigned, unsigned, st.floats(width=32, allow_nan=False),
+        st.binary(max_size=200),
+    )
 )  # fmt: skip
-def test_an_event_comes_back_as_it_was(*fields: Any) -> None:
+def test_an_event_comes_back_as_it_was(fields: tuple[Any, ...]) -> None:
     event = Event(*fields)
     back = Event.unpack(event.pack())
     assert [getattr(back, name) for name in Event.__slots__] == [
@@ -103,7 +106,9 @@ def test_errors_are_also_what_python_calls_them() -> None:
 
 
 def test_a_failed_task_tells_the_count_the_first_tracebacks_and_the_way_on() -> None:
-    failures = [JobError(k, "error", "ValueError", f"bad {k}", f"Trace\n  line {k}\n") for k in range(7)]  # fmt: skip
+    failures = [
+        JobError(k, "error", "ValueError", f"bad {k}", f"Trace\n  line {k}\n") for k in range(7)
+    ]
     text = str(TaskFailed("3f9a12c4__x", iter(failures), 100))
     assert text.startswith("7 of 100 jobs of 3f9a12c4__x have no result")
     assert "job 0 error: ValueError: bad 0" in text

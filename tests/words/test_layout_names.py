@@ -20,8 +20,9 @@ from hpcbatch.words.layout import (
 )
 
 SAFE = re.compile(r"[A-Za-z0-9._-]*\Z")
-HOSTILE = ["", " ", "a b", "'\"", ";rm -rf /", "x\ny", "漢字", "🎉é", "-n", "..", "../../up", "a" * 300,
-           "\0", "\x1b[31m", "0start", "%d", "*?[", ".hidden", "a/b\\c", "---", "3"]  # fmt: skip
+HOSTILE = ["", " ", "a b", "'\"", ";rm -rf /", "x\ny", "漢字", "🎉é", "-n", "..", "../../up",
+           "a" * 300, "\0", "\x1b[31m",
+           "0start", "%d", "*?[", ".hidden", "a/b\\c", "---", "3"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", HOSTILE)

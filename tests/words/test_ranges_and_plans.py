@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -30,7 +31,7 @@ def test_ranges_hold_what_the_set_holds(members: set[int]) -> None:
 def test_runs_are_sorted_disjoint_apart_and_not_empty(members: set[int]) -> None:
     runs = Ranges.of(members).runs
     assert all(start < stop for start, stop in runs)
-    assert all(before[1] < after[0] for before, after in zip(runs, runs[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in pairwise(runs))
 
 
 @given(numbers | sparse)

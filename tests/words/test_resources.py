@@ -45,15 +45,11 @@ def test_walltime_is_read_and_rounded_up(value: Any, seconds: int) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        "", "h", "10", "2 fortnights", "1:30", "1:60:00", "-1h", "1h-2h", "1h\n", "nan", None, True,
+        "", "h", "10", "2 fortnights", "1:30", "1:60:00", "-1h", "1h-2h", "nan", None, True,
         [], b"1h", float("nan"), float("inf"), "9" * 400 + "s",
-        10**400,
     ],
 )  # fmt: skip
 def test_walltime_that_is_none_is_refused_with_the_forms(value: Any) -> None:
-    if value == "1h\n":
-        assert parse_walltime(value) == 3600  # white space around it is no harm
-        return
     with pytest.raises(ResourceError, match=r"01:30:00"):
         parse_walltime(value)
 
@@ -102,9 +98,12 @@ def test_memory_of_nothing_is_refused(value: Any) -> None:
         parse_memory(value)
 
 
-def test_an_absurd_size_is_refused_not_an_overflow() -> None:
+def test_absurd_numbers_are_refused() -> None:
+    # BUG: OverflowError from float() or ceil()
     with pytest.raises(ResourceError):
         parse_memory("9" * 400 + "GB")
+    with pytest.raises(ResourceError):
+        parse_walltime(10**400)
 
 
 @given(st.text(max_size=12) | st.integers() | st.floats() | st.none() | st.booleans())
@@ -113,7 +112,7 @@ def test_anything_is_a_whole_number_or_a_resource_error(value: Any) -> None:
         try:
             assert parse(value) >= 1
         except ResourceError as error:
-            assert repr(value) in str(error)
+            assert repr(value) in str(error)  # noqa: PT017
 
 
 @given(st.integers(1, 10**7))
@@ -146,7 +145,7 @@ def test_an_unknown_resource_is_refused_with_the_nearest_name() -> None:
         ("queue", "$(id)"), ("queue", "`id`"), ("queue", "a'b"), ("queue", 'a"b'), ("queue", 7),
         ("account", "x\n#SBATCH --uid=0"), ("qos", "\\"), ("constraint", "a\0b"),
         ("extra", "one\ntwo"), ("extra", [1]), ("extra", ["\x1b[2J"]),
-        ("extra", 5),
+        ("extra", 5),  # BUG: TypeError
     ],
 )  # fmt: skip
 def test_values_that_no_scheduler_should_see_are_refused(name: str, value: Any) -> None:

@@ -23,7 +23,10 @@ def get_scheduler(name: str) -> Scheduler:
     if target is None:
         raise ConfigError(f"unknown scheduler {name!r}{nearest(name, scheduler_names())}")
     module, _, attribute = target.partition(":")
-    made = getattr(import_module(module), attribute)()
+    try:
+        made = getattr(import_module(module), attribute)()
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"{target} of scheduler {name!r} cannot be loaded: {error}") from error
     if not isinstance(made, Scheduler):
         raise ConfigError(f"{target} of scheduler {name!r} is no hpcbatch Scheduler")
     return made

@@ -13,7 +13,7 @@ from ..shell import Output
 from .base import Argv, Ended, Limits, Scheduler
 
 _ID = re.compile(r"^(\d+)(?:;\S+)?\s*$", re.MULTILINE)
-_ROW = re.compile(r"(\d+)(?:_(\d+))?\|([A-Z_]+)\|([^|]*)\|(.*)")
+_ROW = re.compile(r"(\d+)(?:_(\d+)|\+\d+)?\|([A-Z_]+)\|([^|]*)\|(.*)")
 _RUN = r"\d+(?:-\d+)?"
 _ELEMENTS = re.compile(rf"(\d+)_\[?({_RUN}(?:,{_RUN})*)(?:%\d+)?\]?\Z")  # 2_7, 2_[3,5-9%2]
 _RUNNING = {"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"}

@@ -1,0 +1,73 @@
+"""What a fold finds after a crash or a loss, and sets right before it goes on."""
+
+from __future__ import annotations
+
+import os
+
+from ..disk.index import DONE, ENTRY, ERROR, NOTHING, Entry, read_entries, write_entries
+from ..disk.records import FRAME, read_records
+from ..words import events
+from ..words.errors import DamagedFile
+from ..words.events import Event
+from ..words.layout import TaskLayout
+from ..words.ranges import Ranges
+from .snapshot import Snapshot
+
+BLOCK = 50_000  # entries looked at in one go
+
+
+def mend(layout: TaskLayout, snapshot: Snapshot) -> None:
+    """Make results.rec, the index and ``snapshot`` agree. Raises DamagedFile.
+
+    A results.rec that is longer than committed tells of a crashed fold: index entries that point
+    behind the commit are taken back, else they would count once the file has grown past them.
+    Without any commit (status.json was lost) all that lies in results.rec is taken as committed.
+    """
+    size = os.path.getsize(layout.results) if os.path.exists(layout.results) else 0
+    if size < snapshot.committed:
+        raise DamagedFile(
+            f"{layout.results} is damaged: it has {size} bytes, and {snapshot.committed} were "
+            "stored. Results may be lost; restore the file, or resubmit in a new task"
+        )
+    if size > 0 and snapshot.committed == 0:
+        _rebuild(layout, snapshot)
+    elif size > snapshot.committed:
+        _take_back(layout, snapshot.committed)
+
+
+def _take_back(layout: TaskLayout, committed: int) -> None:
+    njobs = os.path.getsize(layout.index) // ENTRY.size
+    for first in range(0, njobs, BLOCK):
+        jobs = Ranges([(first, min(first + BLOCK, njobs))])
+        wrong = {
+            job: Entry(NOTHING, 0, 0)
+            for job, entry in read_entries(layout.index, jobs).items()
+            if entry.place >= committed
+        }
+        if wrong:
+            write_entries(layout.index, wrong)
+
+
+def _rebuild(layout: TaskLayout, snapshot: Snapshot) -> None:
+    processes: dict[tuple[int, int], int] = {}
+    entries: dict[int, Entry] = {}
+    for end, payload in read_records(layout.results):
+        place = end - FRAME.size - len(payload)
+        event = Event.unpack(payload)
+        owner = event.attempt, event.element
+        if event.kind == events.HELLO:
+            processes[owner] = place
+        elif event.job not in entries or entries[event.job].said != DONE:
+            said = ERROR if event.kind == events.ERROR else DONE
+            entries[event.job] = Entry(
+                said,
+                *owner,
+                place,
+                processes.get(owner, 0),
+                event.started,
+                event.ended,
+                event.memory,
+                event.cpu,
+            )
+        snapshot.committed = end
+    write_entries(layout.index, entries)

@@ -1,0 +1,38 @@
+"""cancel and remove."""
+
+from __future__ import annotations
+
+from .conftest import Shell
+
+
+def test_cancel(hb: Shell) -> None:
+    hb.fakes.hold()
+    task = hb.map("echo")
+    assert "canceled" in hb.ok("cancel", task)
+    assert hb.json("cancel", task)["objections"] == []
+    assert hb.json("status", task, status=1)["counts"]["canceled"] == 6
+    assert (hb.fakes.folder / "queue").read_text() == ""
+
+
+def test_a_scheduler_that_objects(hb: Shell) -> None:
+    hb.fakes.hold()
+    task = hb.map("echo")
+    (hb.fakes.folder / "scancel").write_text("#!/bin/bash\necho no way >&2; exit 1\n")
+    told = hb.fails(4, "cancel", task)
+    assert "no way" in told
+    assert f"hpcbatch cancel {task}" in told
+
+
+def test_remove(hb: Shell) -> None:
+    first, second = hb.map("echo"), hb.map()
+    assert "Removed" in hb("remove", first).stderr
+    assert hb.json("remove", second[:8]) == {"removed": second}
+    assert hb.tasks() == []
+    hb.fails(2, "remove", second)
+
+
+def test_what_is_alive_is_not_removed(hb: Shell) -> None:
+    hb.fakes.hold()
+    task = hb.map("echo")
+    assert "cancel it first" in hb.fails(3, "remove", task)
+    assert hb.tasks() == [task]

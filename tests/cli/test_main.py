@@ -1,0 +1,137 @@
+"""What all commands share: help, exit statuses, how fast they start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from hpcbatch.cli.main import COMMANDS, main
+
+from .conftest import PROGRAM, Shell
+
+HEAVY = ("rich", "jinja2", "yaml", "fabric", "drmaa", "cloudpickle", "numpy", "matplotlib")
+SHOW = (
+    "import atexit, sys; "
+    f"atexit.register(lambda: print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)); "
+    "from hpcbatch.cli.main import run; run()"
+)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_examples_and_its_summary_is_true(hb: Shell, name: str) -> None:
+    command = main.get_command(None, name)  # type: ignore[arg-type]
+    assert command is not None
+    assert command.name == name
+    assert command.get_short_help_str(200).rstrip(".") == COMMANDS[name][2].rstrip(".")
+    text = hb.ok(name, "--help")
+    assert "Examples:" in text
+    assert f"hpcbatch {name}" in text
+    assert "--json" in text
+
+
+def test_help_lists_everything_in_order(hb: Shell) -> None:
+    text = hb.ok("--help")
+    for name, (_, _, summary) in COMMANDS.items():
+        assert f"  {name} " in text
+        assert summary in text
+    for status in ("0", "1", "2", "3", "4", "5", "70", "130", "141"):
+        assert f"    {status} " in text
+    assert hb.ok("-h") == text
+    assert "hpcbatch, version" in hb.ok("--version")
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["stats"], "did you mean 'status'"),
+        (["\x1b[31m"], "there is no command"),
+        (["status", "--jsn"], "--json"),
+        (["status", "a", "b"], "unexpected extra argument"),
+        (["status", "--\x1b[31m"], "No such option"),
+        (["watch"], "Missing argument 'ID'"),
+    ],
+    ids=range(6),
+)
+def test_wrong_command_lines(hb: Shell, argv: list[str], told: str) -> None:
+    shown = hb.fails(2, *argv)
+    assert told in shown
+    assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["status", "last", "--json"]], ids=str)
+def test_what_is_asked_often_starts_fast(hb: Shell, argv: list[str]) -> None:
+    hb.map("echo")
+    shown = subprocess.run(
+        [sys.executable, "-c", SHOW, *argv], capture_output=True, text=True, check=True
+    )
+    assert shown.stderr.strip() == "[]"
+    assert min(_cpu_seconds(argv) for _ in range(5)) < 0.25
+
+
+def _cpu_seconds(argv: list[str]) -> float:
+    """CPU time: the machine may be busy with other tests."""
+    began = os.times()
+    subprocess.run([*PROGRAM, *argv], capture_output=True, check=True)
+    ended = os.times()
+    spent = ended.children_user + ended.children_system
+    return spent - began.children_user - began.children_system
+
+
+def test_debug_shows_the_traceback_and_the_commands(hb: Shell) -> None:
+    task = hb.map("echo")
+    shown = hb.program("--debug", "status", "nothing").stderr
+    assert "Traceback" in shown
+    assert "NotFound" in shown
+    assert "Traceback" in hb.program("status", "nothing", "--debug").stderr
+    assert "Traceback" not in hb.program("status", "nothing").stderr
+    hb.fakes.hold()
+    shown = hb.program("--debug", "resubmit", task, "--json").stderr
+    assert "Traceback" not in shown
+
+
+def test_a_terminal_of_few_letters(hb: Shell) -> None:
+    task = hb.map("echo", "--name", "ünï漢")
+    for options in (["status", task], ["--help"]):
+        ended = hb.program(*options, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+        assert ended.returncode == 0, ended.stderr
+        assert "Error" not in ended.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_closed_streams(hb: Shell, closed: str) -> None:
+    task = hb.map("echo")
+    argv = ["bash", "-c", f'"$@" {closed}', "-", *PROGRAM, "status", task]
+    ended = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == ""
+
+
+def test_bytes_that_are_no_text(hb: Shell) -> None:
+    argv = ["map", "sim.py:echo", "--arg", "x=1", "-c", "slurm", "--name"]
+    assert _bytes(argv, b"a\xffb") == 0
+    assert _bytes(["list"]) == 0
+    assert _bytes(["status", "last"]) == 0
+    for bad in (b"\xff.py:f", b"--\xff"):
+        assert _bytes(["map"], bad) == 2
+
+
+def _bytes(argv: list[str], *last: bytes) -> int:
+    ended = subprocess.run(
+        [*map(os.fsencode, [*PROGRAM, *argv]), *last], capture_output=True, check=False
+    )
+    assert b"Traceback" not in ended.stderr
+    assert ended.stdout.isascii()
+    return ended.returncode
+
+
+def test_terminated_it_unwinds(hb: Shell) -> None:
+    hb.fakes.hold()
+    task = hb.map("echo")
+    watching = hb.start("watch", task)
+    assert watching.stdout is not None
+    watching.stdout.readline()
+    watching.terminate()
+    assert watching.wait(30) == 143

@@ -1,0 +1,138 @@
+"""What a person sees: tables, colours, questions; on a pseudo terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import termios
+import time
+from collections.abc import Callable
+
+import pytest
+
+from .conftest import PROGRAM, Shell
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-9]m")
+
+
+def talk(
+    *argv: str, answer: str = "", cols: int = 120, when: Callable[[str], bool] = bool, **env: str
+) -> tuple[int, str]:
+    """Run a command on a terminal; ``answer`` is typed as soon as ``when`` holds of its output."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ.update({"TERM": "xterm-256color", **env})
+        os.execvp(PROGRAM[0], [*PROGRAM, *argv])
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, cols, 0, 0))
+    output, give_up = b"", time.monotonic() + 30
+    while time.monotonic() < give_up and select.select([terminal], [], [], 30)[0]:
+        try:
+            read = os.read(terminal, 65536)
+        except OSError:  # the other side is closed
+            break
+        output += read
+        if answer and when(output.decode("utf-8", "replace")):
+            time.sleep(0.5)  # Ctrl-C is lost when it comes before Python waits for the answer
+            os.write(terminal, answer.encode())
+            answer = ""
+    else:
+        os.kill(pid, signal.SIGKILL)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(terminal)
+    return status, output.decode("utf-8", "replace")
+
+
+@pytest.fixture(autouse=True)
+def _no_colour_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("command", ["list", "status", "jobs"])
+def test_colours_are_for_those_who_want_them(hb: Shell, command: str) -> None:
+    task = hb.map()
+    argv = [command] if command == "list" else [command, task]
+    shown = talk(*argv)[1]
+    assert "done" in shown
+    assert command == "list" or COLOUR.search(shown)
+    assert not COLOUR.search(talk(*argv, NO_COLOR="1")[1])
+    assert not COLOUR.search(talk(*argv, TERM="dumb")[1])
+
+
+def test_a_narrow_terminal_keeps_ids_whole(hb: Shell) -> None:
+    task = hb.map("echo", "--name", "n" * 40)
+    assert task in talk("list", cols=80)[1]
+
+
+def test_markup_and_escapes_are_only_text(hb: Shell) -> None:
+    (hb.work / "rude.py").write_text(
+        'class red(Exception): pass\nred.__name__ = "[red]\\x1b[5m"\n'
+        "def f(x):\n    print('\\x1b]0;pwned\\x07')\n    raise red('[/red]\\x1b[6n')\n"
+    )
+    task = hb.map("f", "--arg", "x=1", "--name", "[bold]\x1b[6n", file="rude.py")
+    for argv in (["jobs", task], ["list"], ["watch", task], ["errors", task, "--traceback"]):
+        shown = talk(*argv)[1]
+        assert "\x1b[6n" not in shown
+        assert "\x1b[5m" not in shown
+    assert "[red]" in talk("jobs", task)[1]
+    assert "\x1b]0" not in talk("logs", task, "0")[1]
+
+
+def test_a_live_view(hb: Shell) -> None:
+    hb.fakes.hold()
+    task = hb.map("echo")
+    status, shown = talk("watch", task, answer="\x03", when=lambda text: "Ctrl-C" in text)
+    assert status == 130
+    assert "queued" in shown
+    assert "Resources" in shown
+    assert "goes on" in shown
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")  # the cursor is back
+    status, shown = talk("watch", hb_done(hb))
+    assert status == 1
+    assert "83.3 %" in shown
+
+
+def hb_done(hb: Shell) -> str:
+    hb.fakes.obey()
+    return hb.map()
+
+
+def test_waiting_shows_a_bar(hb: Shell) -> None:
+    status, shown = talk(
+        "map", "sim.py:echo", "--arg", "x=1,2", "-c", "slurm", "--chunk", "9", "--wait"
+    )
+    assert status == 0
+    assert "2/2" in shown
+
+
+@pytest.mark.parametrize("command", ["cancel", "remove"])
+def test_a_question_comes_first(hb: Shell, command: str) -> None:
+    task = hb.map("echo")
+    asked = lambda text: "[y/N]" in text  # noqa: E731
+    assert talk(command, task, answer="n\n", when=asked)[0] == 130
+    assert talk(command, task, answer="\x03", when=asked)[0] == 130
+    assert hb.tasks() == [task]
+    assert talk(command, task, answer="y\n", when=asked)[0] == 0
+    if command == "remove":
+        assert hb.tasks() == []
+    else:
+        assert talk(command, task, "--yes")[0] == 0
+
+
+def test_what_takes_long_is_told(hb: Shell) -> None:
+    (hb.work / "slow.py").write_text("import time\ntime.sleep(1.5)\ndef f(x):\n    return x\n")
+    status, shown = talk("map", "slow.py:f", "--arg", "x=1", "-c", "slurm")
+    assert status == 0
+    assert "storing the inputs" in shown
+
+
+def test_long_tables_are_plain(hb: Shell) -> None:
+    task = hb.map("echo", "--arg", "x=range:0:600", "--chunk", "600")
+    shown = talk("jobs", task)[1]
+    assert shown.splitlines()[0].startswith("JOB\tSTATE")
+    assert len(shown.splitlines()) == 601

@@ -1,0 +1,255 @@
+"""Every registered scheduler, fake and real, behind one harness."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import hpcbatch as hb
+from hpcbatch.cluster import shell
+from hpcbatch.cluster.cluster import Cluster
+from hpcbatch.cluster.schedulers import get_scheduler, scheduler_names
+from hpcbatch.registry.attempts import read_attempts
+from hpcbatch.words.layout import TaskLayout
+from hpcbatch.words.model import Attempt
+
+FAKES = Path(__file__).resolve().parents[1] / "fakes"
+DATA = Path(__file__).resolve().parents[1] / "data"
+STATE_VARIABLES = {"slurm": "SLURM_CONF", "sge": "SGE_ROOT"}  # where the fakes find their state
+SLOW = 60.0  # seconds for a task of short jobs, also on a busy machine
+
+
+def _engine() -> Any:
+    spec = importlib.util.spec_from_file_location("fake_engine", FAKES / "engine.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+engine = _engine()
+
+
+def eventually(true: Callable[[], Any], what: str = "", pause: float = 0.1) -> Any:
+    """The first answer of ``true`` that holds; it may cost a program each time."""
+    give_up = time.monotonic() + SLOW
+    while time.monotonic() < give_up:
+        if answer := true():
+            return answer
+        time.sleep(pause)
+    raise AssertionError(f"in vain: {what or true}")
+
+
+def kinds(name: str) -> list[str]:
+    """How a scheduler can be tested: here, where it needs no program; else fake and real."""
+    if not get_scheduler(name).programs:
+        return ["here"]
+    return ["fake", "real"] if (FAKES / name).is_dir() else ["real"]
+
+
+def every_scheduler() -> list[Any]:
+    return [
+        pytest.param(
+            (name, kind),
+            id=f"{name}-{kind}",
+            marks=[getattr(pytest.mark, name)] if kind == "real" else [],
+        )
+        for name in scheduler_names()
+        for kind in kinds(name)
+    ]
+
+
+class Harness:
+    """One scheduler under test, with its configuration and what its elements write."""
+
+    def __init__(self, name: str, kind: str, folder: Path, patch: pytest.MonkeyPatch):
+        self.name, self.kind, self.folder, self._patch = name, kind, folder, patch
+        self.state = folder / "state"
+        self.config = folder / "config.yaml"
+        self.gate = folder / "gate"
+        self.log = folder / "log"
+        self._made: list[hb.Task] = []
+        patch.setenv("HPCBATCH_CONFIG", str(self.config))
+        patch.setenv("HPCBATCH_LOCAL_SLOTS", "8")
+        self.configure()
+
+    @property
+    def scheduler(self) -> Any:
+        return get_scheduler(self.name)
+
+    @property
+    def cluster(self) -> Cluster:
+        return Cluster.named(self.name)
+
+    def configure(self, **entry: Any) -> None:
+        quick = {"poll_seconds": [0.2, 0.4], "grace": 0.3}
+        content = {"default": self.name, "clusters": {self.name: {**quick, **entry}}}
+        self.config.write_text(yaml.safe_dump(content))
+
+    def create(self, function: Callable[..., Any], *inputs: Any, **more: Any) -> hb.Task:
+        function.__module__ = "__main__"  # else all tests would travel as its source
+        task = hb.create(function, *inputs, **more)
+        self._made.append(task)
+        return task
+
+    def wait(self, task: hb.Task) -> Any:
+        return task.wait(timeout=SLOW, progress=False)
+
+    def attempts(self, task: hb.Task) -> list[Attempt]:
+        folder = Path(task.folder)
+        return read_attempts(TaskLayout(str(folder.parent), folder.name))
+
+    def script(self, task: hb.Task, attempt: int = 1, name: str = "script.sh") -> str:
+        return Path(task.folder, "attempts", f"{attempt:04d}", name).read_text()
+
+    def listed(self, task: hb.Task) -> dict[tuple[str, int | None], Any]:
+        """What the cluster lists of a task's arrays, by array and index."""
+        ours = {array.id for a in self.attempts(task) for array in a.submitted_arrays}
+        alive = self.cluster.listing().alive
+        return {(s.array, s.index): s for s in alive if s.array in ours}
+
+    def lines(self) -> list[str]:
+        return self.log.read_text().split() if self.log.exists() else []
+
+    def peak(self) -> int:
+        """The most jobs at once, by their marks of + and -."""
+        now = most = 0
+        for mark in self.lines():
+            now += 1 if mark.startswith("+") else -1
+            most = max(most, now)
+        return most
+
+    def counted(self) -> Callable[[int], int]:
+        """A function whose calls log when they begin and end, and overlap where they may."""
+        log = str(self.log)
+
+        def job(x: int) -> int:
+            import os
+            import time
+
+            def mark(sign: str) -> None:
+                out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+                os.write(out, f"{sign}{x}\n".encode())
+                os.close(out)
+
+            mark("+")
+            time.sleep(0.15)
+            mark("-")
+            return x * x
+
+        return job
+
+    def gated(self) -> Callable[[int], int]:
+        """A function whose calls log their process, then wait until ``open_gate``."""
+        log, gate = str(self.log), str(self.gate)
+
+        def job(x: int) -> int:
+            import os
+            import time
+
+            out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            os.write(out, f"{os.getpid()}\n".encode())
+            os.close(out)
+            give_up = time.monotonic() + 120
+            while not os.path.exists(gate) and time.monotonic() < give_up:
+                time.sleep(0.02)
+            return x * x
+
+        return job
+
+    def open_gate(self) -> None:
+        self.gate.touch()
+
+    @contextlib.contextmanager
+    def listing_that(self, does: str) -> Iterator[None]:
+        """Shadow the list program by one that fails, hangs or prints what nobody can read."""
+        bodies = {
+            "fails": "import sys; print('cannot contact the controller', file=sys.stderr); "
+            "sys.exit(1)",
+            "hangs": "import subprocess; subprocess.run(['sleep', '600'])",
+            "babbles": "print('Welcome to the cluster!\\nMaintenance on Monday.')",
+            "says nothing and fails": "import sys; sys.exit(3)",
+        }
+        program = self.scheduler.list_argv("me")[0]
+        shadow = self.folder / "shadow"
+        with self._patch.context() as patch:
+            if program == sys.executable:  # our own supervisor, by its module
+                module = shadow / "hpcbatch" / "supervisor"
+                module.mkdir(parents=True, exist_ok=True)
+                (shadow / "hpcbatch" / "__init__.py").touch()
+                (module / "__init__.py").touch()
+                (module / "__main__.py").write_text(bodies[does] + "\n")
+                patch.setenv("PYTHONPATH", str(shadow))
+            else:
+                write_program(shadow / program, bodies[does])
+                patch.setenv("PATH", f"{shadow}:{os.environ['PATH']}")
+            patch.setattr(shell, "TIMEOUT", 1.0)
+            yield
+
+    def clean(self) -> None:
+        self.open_gate()
+        for task in self._made:
+            with contextlib.suppress(hb.HpcbatchError):
+                task.cancel()
+        for task in self._made:
+            with contextlib.suppress(hb.HpcbatchError):
+                eventually(lambda task=task: not self.listed(task), f"{task.id} to leave")
+        if self.kind == "fake":
+            crashes = [path.read_text() for path in self.state.glob("jobs/*.crash")]
+            engine.end_all(self.state)
+            assert not crashes, crashes[0]
+
+
+def write_program(path: Path, body: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!{sys.executable}\n{body}\n")
+    path.chmod(0o755)
+
+
+def use_fake(name: str, state: Path, patch: pytest.MonkeyPatch) -> None:
+    """Put the fake programs of a scheduler first on PATH, with their state in a folder."""
+    state.mkdir(exist_ok=True)
+    variable = STATE_VARIABLES[name]
+    patch.setenv(variable, str(state / "slurm.conf" if variable == "SLURM_CONF" else state))
+    patch.setenv("PATH", f"{FAKES / name}:{os.environ['PATH']}")
+
+
+@pytest.fixture(params=every_scheduler())
+def harness(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Harness]:
+    name, kind = request.param
+    if kind == "fake":
+        use_fake(name, tmp_path / "state", monkeypatch)
+    made = Harness(name, kind, tmp_path, monkeypatch)
+    try:
+        yield made
+    finally:
+        made.clean()
+
+
+@pytest.fixture
+def recorded() -> Callable[[str], tuple[str, int]]:
+    """What a recorded command printed, and its exit status."""
+
+    def read(name: str) -> tuple[str, int]:
+        lines = (DATA / name).read_text().splitlines(keepends=True)
+        status = 0
+        if lines and lines[0].startswith("$ "):
+            lines = lines[1:]
+        if lines and lines[-1].startswith("# rc="):
+            status = int(lines.pop()[len("# rc=") :])
+        return "".join(lines), status
+
+    return read

@@ -1,0 +1,237 @@
+"""Configuration files as people write them, right and wrong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from hpcbatch.cluster import schedulers
+from hpcbatch.cluster.config import find_cluster, is_installed, load_clusters
+from hpcbatch.cluster.schedulers import get_scheduler, scheduler_names
+from hpcbatch.words.errors import ConfigError
+
+from .conftest import write_program
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def only(name: str) -> str:
+    return f"clusters: {{{name}: {{scheduler: local}}}}"
+
+
+def test_order_of_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(load_clusters()[0]) == set(scheduler_names())
+    write(folder / "config/hpcbatch/hpcbatch.yaml", only("mine"))
+    assert "mine" in load_clusters()[0]
+    write(folder / "here/hpcbatch.yaml", only("project"))
+    assert load_clusters()[0].keys() - set(scheduler_names()) == {"project"}
+    named = write(folder / "named.yaml", only("named"))
+    monkeypatch.setenv("HPCBATCH_CONFIG", str(named))
+    assert load_clusters()[0].keys() - set(scheduler_names()) == {"named"}
+    given = write(folder / "given.yaml", only("given"))
+    assert load_clusters(str(given))[0].keys() - set(scheduler_names()) == {"given"}
+
+
+def test_named_file_must_exist(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HPCBATCH_CONFIG", str(folder / "nowhere.yaml"))
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml \(named by HPCBATCH_CONFIG\)"):
+        load_clusters()
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "clusters:\n", "default:\nclusters: {}\n"])
+def test_empty_files(folder: Path, text: str) -> None:
+    path = write(folder / "c.yaml", text)
+    clusters, default = load_clusters(str(path))
+    assert set(clusters) == set(scheduler_names())
+    assert default is None
+
+
+FULL = """
+default: gpu-long
+clusters:
+  gpu-long:
+    scheduler: slurm
+    template: gpu.sh.j2
+    resources: {queue: gpu, walltime: 2h, memory: 4GB, gpus: 1, extra: [--exclusive]}
+    max_walltime: 1d
+    setup:
+      - module load python/3.11
+      - "echo a: b"
+    env: {OMP_NUM_THREADS: 4, MODE: "on"}
+    python: /opt/python/bin/python3
+    array_limit: 500
+    elements: 200
+    grace: 30
+    poll_seconds: [1, 20.5]
+"""
+
+
+def test_every_key(folder: Path) -> None:
+    clusters, default = load_clusters(str(write(folder / "c.yaml", FULL)))
+    found = clusters["gpu-long"]
+    assert default == "gpu-long"
+    assert (found.scheduler, found.template) == ("slurm", "gpu.sh.j2")
+    assert found.resources["queue"] == "gpu"
+    assert found.max_walltime == 86400
+    assert found.setup == ("module load python/3.11", "echo a: b")
+    assert found.env == {"OMP_NUM_THREADS": "4", "MODE": "on"}
+    assert (found.array_limit, found.elements, found.grace) == (500, 200, 30.0)
+    assert found.poll_seconds == (1.0, 20.5)
+
+
+def test_setup_as_a_block(folder: Path) -> None:
+    text = 'clusters: {a: {scheduler: local, setup: "module load a\\r\\nmodule load b\\n"}}'
+    clusters, _ = load_clusters(str(write(folder / "c.yaml", text)))
+    assert clusters["a"].setup == ("module load a", "module load b")
+
+
+def test_a_built_in_one_is_overridden(folder: Path) -> None:
+    path = write(folder / "c.yaml", "clusters: {slurm: {array_limit: 7, template: }}")
+    found = load_clusters(str(path))[0]["slurm"]
+    assert (found.scheduler, found.array_limit, found.template) == ("slurm", 7, None)
+    path = write(folder / "c.yaml", "clusters: {slurm: {scheduler: local}}")
+    assert load_clusters(str(path))[0]["slurm"].scheduler == "local"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("clusterz: {}", "unknown key 'clusterz'; did you mean 'clusters'"),
+        ("clusters: {a: {scheduler: slurm, arraylimit: 3}}", "did you mean 'array_limit'"),
+        ("clusters: {a: {scheduler: slurm, name: b}}", "unknown key 'name'"),
+        ("clusters: {a: {scheduler: slurn}}", "did you mean 'slurm'"),
+        ("clusters: {a: {template: x}}", "names no scheduler"),
+        ("clusters: {a: {scheduler: }}", "names no scheduler"),
+        ("clusters: {a: {scheduler: [slurm]}}", "no text"),
+        ("clusters: {a: slurm}", "cluster a is no table"),
+        ("clusters: [a, b]", "'clusters' is no table"),
+        ("clusters: none", "'clusters' is no table"),
+        ("default: gpu\nclusters: {gpus: {scheduler: local}}", "did you mean 'gpus'"),
+        ("default: [a]", "unknown default cluster"),
+        ("- a\n- b", "is no table"),
+        ("just words", "is no table"),
+        ("clusters: {a: {scheduler: slurm", "cannot be read"),
+        ("a: b: c", "cannot be read"),
+        ("\tclusters: {}", "cannot be read"),
+        ("x: !!python/object/apply:os.system [touch pwned]", "cannot be read"),
+        ("clusters: {a: {scheduler: slurm, resources: {memry: 4GB}}}", "did you mean 'memory'"),
+        (
+            "clusters: {a: {scheduler: slurm, resources: {memory: lots}}}",
+            "'lots' is not understood",
+        ),
+        ("clusters: {a: {scheduler: slurm, resources: 2h}}", "resources: '2h' is no table"),
+        ("clusters: {a: {scheduler: slurm, resources: {extra: 5}}}", "resources"),
+        ("clusters: {a: {scheduler: slurm, max_walltime: long}}", "max_walltime"),
+        ("clusters: {a: {scheduler: slurm, array_limit: many}}", "array_limit: 'many'"),
+        ("clusters: {a: {scheduler: slurm, array_limit: 0}}", "array_limit: 0"),
+        ("clusters: {a: {scheduler: slurm, elements: -1}}", "elements: -1"),
+        ("clusters: {a: {scheduler: slurm, grace: soon}}", "grace: 'soon'"),
+        ("clusters: {a: {scheduler: slurm, grace: .nan}}", "grace: nan"),
+        ("clusters: {a: {scheduler: slurm, poll_seconds: 5}}", "poll_seconds: 5 is not two"),
+        ("clusters: {a: {scheduler: slurm, env: [A=1]}}", "env"),
+        ("clusters: {a: {scheduler: slurm, env: {A: on}}}", "put it in quotes"),
+        ("clusters: {a: {scheduler: slurm, env: {VERSION: 3.10}}}", "put it in quotes"),
+        ("clusters: {a: {scheduler: slurm, setup: [echo a: b]}}", "put it in quotes"),
+        ("clusters: {a: {scheduler: slurm, setup: 5}}", "no list of shell lines"),
+        ("clusters: {a: {scheduler: slurm, template: {a: b}}}", "template"),
+    ],
+)
+def test_what_is_wrong_is_told(folder: Path, text: str, words: str) -> None:
+    path = write(folder / "c.yaml", text)
+    with pytest.raises(ConfigError) as told:
+        load_clusters(str(path))
+    assert words in str(told.value)
+    assert str(path) in str(told.value)
+    assert not (folder / "here" / "pwned").exists()
+
+
+def test_file_that_is_no_text(folder: Path) -> None:
+    path = folder / "c.yaml"
+    path.write_bytes(b"\xff\xfe\x00clusters")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_clusters(str(path))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_clusters(str(folder))
+
+
+def test_unknown_cluster(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown cluster 'slrm'; did you mean 'slurm'"):
+        find_cluster("slrm")
+
+
+def programs(folder: Path, *names: str) -> Path:
+    for name in names:
+        for program in get_scheduler(name).programs:
+            write_program(folder / "bin" / program, "")
+    (folder / "bin").mkdir(exist_ok=True)
+    return folder / "bin"
+
+
+def test_detection(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(programs(folder)))
+    assert find_cluster().name == "local"
+    monkeypatch.setenv("PATH", str(programs(folder, "sge")))
+    assert find_cluster().name == "sge"
+    assert is_installed(find_cluster("sge"))
+    assert not is_installed(find_cluster("slurm"))
+    programs(folder, "slurm")
+    with pytest.raises(ConfigError, match=r"several schedulers \(slurm, sge\)"):
+        find_cluster()
+    path = write(folder / "here/hpcbatch.yaml", "default: sge")
+    assert find_cluster().name == "sge"
+    path.write_text("default: local")
+    assert find_cluster().name == "local"
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("no_such_module:Scheduler", "cannot be loaded"),
+        ("hpcbatch.cluster.config:NoSuch", "cannot be loaded"),
+        ("builtins:dict", "is no hpcbatch Scheduler"),
+        ("hpcbatch.cluster.schedulers.local:Local", ""),
+    ],
+)
+def test_schedulers_of_others(monkeypatch: pytest.MonkeyPatch, target: str, words: str) -> None:
+    monkeypatch.setattr(schedulers, "_from_entry_points", lambda: {"theirs": target})
+    get_scheduler.cache_clear()
+    try:
+        assert scheduler_names()[-1] == "theirs"
+        assert "theirs" in load_clusters()[0]
+        if not words:
+            assert get_scheduler("theirs").name == "local"
+            return
+        with pytest.raises(ConfigError, match=f"'theirs'.*{words}|{words}"):
+            get_scheduler("theirs")
+    finally:
+        get_scheduler.cache_clear()
+
+
+def test_half_a_scheduler_is_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bin_folder = programs(folder, "slurm")
+    (bin_folder / "squeue").unlink()
+    monkeypatch.setenv("PATH", str(bin_folder))
+    assert find_cluster().name == "local"
+
+
+def test_user_is_the_one_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    from hpcbatch.cluster.cluster import _user
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "somebody-else")
+    import pwd
+
+    assert _user() == pwd.getpwuid(os.getuid()).pw_name

@@ -1,0 +1,133 @@
+"""The arithmetic before a submission, and 1,500 elements that really start."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hpcbatch as hb
+from hpcbatch.cluster.cluster import Cluster
+from hpcbatch.cluster.config import ClusterConfig
+from hpcbatch.cluster.schedulers.base import Limits
+from hpcbatch.use.planning import make_arrays, make_plan
+from hpcbatch.words.errors import ResourceError
+from hpcbatch.words.ranges import Ranges
+from hpcbatch.words.resources import Resources
+
+from .conftest import Harness, engine, use_fake, write_program
+
+TASK = "01234567__Test"
+
+
+def cluster(scheduler: str = "slurm", **more: Any) -> Cluster:
+    return Cluster(ClusterConfig(scheduler, scheduler, **more))
+
+
+def jobs(count: int) -> Ranges:
+    return Ranges([(0, count)])
+
+
+def elements(count: int, chunk: Any = "auto", limits: Limits | None = None, **more: Any) -> int:
+    resources = Resources.parse(more.pop("resources", {}))
+    plan = make_plan(jobs(count), cluster(**more), limits or Limits(), resources, chunk, None)
+    assert sum(len(plan.jobs_of(element)) for element in range(plan.elements)) == count
+    return plan.elements
+
+
+@pytest.mark.parametrize(
+    ("expected", "asked"),
+    [
+        (1, {"count": 1}),
+        (10, {"count": 10}),
+        (1000, {"count": 1_000_000}),
+        (200, {"count": 1_000_000, "elements": 200}),
+        (75, {"count": 1500, "limits": Limits(array=75)}),
+        (16, {"count": 1500, "limits": Limits(array=75, parallel=16)}),
+        (10, {"count": 100, "chunk": 10}),
+        (10, {"count": 95, "chunk": 10}),
+        (1, {"count": 5, "chunk": 10}),
+        (1500, {"count": 1500, "chunk": 1, "limits": Limits(array=1001)}),
+        (50, {"count": 100, "max_walltime": 7200, "resources": {"walltime": "1h"}, "elements": 10}),
+        (
+            100,
+            {"count": 100, "max_walltime": 3600, "resources": {"walltime": "1h"}, "elements": 10},
+        ),
+        (
+            10,
+            {"count": 100, "max_walltime": 86400, "resources": {"walltime": "1m"}, "elements": 10},
+        ),
+    ],
+)
+def test_chunks(expected: int, asked: dict[str, Any]) -> None:
+    assert elements(**asked) == expected
+
+
+@pytest.mark.parametrize("chunk", [0, -1, 1.5, "10", None, True, "all"])
+def test_chunk_that_is_none(chunk: Any) -> None:
+    with pytest.raises(ResourceError, match="chunk"):
+        elements(10, chunk)
+
+
+@pytest.mark.parametrize(
+    "throttle",
+    [
+        0,
+        -1,
+        1.5,
+        "2",
+        pytest.param(True, marks=pytest.mark.xfail(reason="bool is int", strict=True)),
+    ],
+)
+def test_throttle_that_is_none(throttle: Any) -> None:
+    with pytest.raises(ResourceError, match="throttle"):
+        make_plan(jobs(3), cluster(), Limits(), Resources(), "auto", throttle)
+
+
+def test_walltime_beyond_the_profile() -> None:
+    for asked in (
+        {"chunk": 3, "resources": {"walltime": "1h"}},
+        {"chunk": "auto", "resources": {"walltime": "3h"}},
+        {"chunk": "auto", "resources": {"element_walltime": "3h"}},
+    ):
+        with pytest.raises(ResourceError, match="smaller chunk or a shorter walltime"):
+            elements(9, max_walltime=7200, **asked)
+
+
+@given(count=st.integers(1, 5000), limit=st.one_of(st.none(), st.integers(1, 2000)))
+def test_arrays_cover_the_elements(count: int, limit: int | None) -> None:
+    limits = Limits(array=limit)
+    for scheduler in ("slurm", "sge"):
+        here = cluster(scheduler)
+        plan = make_plan(jobs(count), here, limits, Resources(), 1, None)
+        arrays = make_arrays(plan, here, limits, TASK)
+        covered = [e for a in arrays for e in range(a.first, a.first + a.count)]
+        assert covered == list(range(count))
+        assert all(1 <= a.count <= (limit or count) for a in arrays)
+        assert {a.base for a in arrays} == {here.scheduler.base}
+
+
+def test_1500_elements_on_a_limit_of_1001(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two arrays, all of whose elements start; a stand-in for Python notes their numbers."""
+    use_fake("slurm", tmp_path / "state", monkeypatch)
+    harness = Harness("slurm", "fake", tmp_path, monkeypatch)
+    stub = tmp_path / "python"
+    write_program(stub, "")
+    stub.write_text(f'#!/bin/sh\necho "$4" >>{tmp_path}/started\n')
+    harness.configure(python=str(stub))
+    task = hb.create(lambda x: x, range(1500)).submit(chunk=1)
+    arrays = harness.attempts(task)[0].arrays
+    assert [(array.first, array.count) for array in arrays] == [(0, 1001), (1001, 499)]
+    try:
+        give_up = time.monotonic() + 120
+        while harness.cluster.listing().alive and time.monotonic() < give_up:
+            time.sleep(0.5)
+        started = Counter(map(int, (tmp_path / "started").read_text().split()))
+        assert started == Counter(range(1500))
+    finally:
+        engine.end_all(harness.state)

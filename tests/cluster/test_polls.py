@@ -1,0 +1,200 @@
+"""One listing for all clients, and none is better than a wrong one."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpcbatch.cluster.cluster import Cluster
+from hpcbatch.cluster.config import ClusterConfig
+from hpcbatch.cluster.polls import poll, poll_interval
+
+from .conftest import write_program
+
+ROW = "7_3|RUNNING|None|n"
+
+
+class Squeue:
+    """A fake squeue that counts its calls."""
+
+    def __init__(self, folder: Path):
+        self.calls, self.answer = folder / "calls", folder / "answer"
+        self.answer.write_text(ROW)
+        write_program(
+            folder / "bin" / "squeue",
+            "import sys, time\n"
+            f"open({str(self.calls)!r}, 'a').write('.')\n"
+            "time.sleep(0.1)\n"
+            f"said = open({str(self.answer)!r}).read()\n"
+            "print(said)\n"
+            "sys.exit(said == 'fail')",
+        )
+
+    def count(self) -> int:
+        return len(self.calls.read_text()) if self.calls.exists() else 0
+
+
+@pytest.fixture
+def squeue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Squeue:
+    import os
+
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    return Squeue(tmp_path)
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster(ClusterConfig("slurm", "slurm"))
+
+
+def kept(root: Path) -> Path:
+    (path,) = root.glob("polls/slurm-*.json")
+    return path
+
+
+def age(root: Path, seconds: float) -> None:
+    """Make the kept listing older."""
+    fields = json.loads(kept(root).read_bytes())
+    fields["tried"] -= seconds
+    kept(root).write_text(json.dumps(fields))
+
+
+def test_one_listing_serves_until_it_is_old(
+    squeue: Squeue, cluster: Cluster, tmp_path: Path
+) -> None:
+    root = tmp_path / "registry"
+    before = time.time()
+    first, failed = poll(str(root), cluster, 60)
+    assert first is not None
+    assert (failed, first.time >= before) == ("", True)
+    assert [(s.array, s.index, s.running) for s in first.alive] == [("7", 3, True)]
+    again, _ = poll(str(root), cluster, 60)
+    assert again == first
+    assert squeue.count() == 1
+    age(root, 61)
+    poll(str(root), cluster, 60)
+    assert squeue.count() == 2
+
+
+def test_ten_clients_ask_once(squeue: Squeue, cluster: Cluster, tmp_path: Path) -> None:
+    root = tmp_path / "registry"
+    poll(str(root), cluster, 60)
+    age(root, 61)
+    found: list[Any] = []
+    clients = [
+        threading.Thread(target=lambda: found.append(poll(str(root), cluster, 60)))
+        for _ in range(10)
+    ]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    assert squeue.count() == 2
+    assert len(found) == 10
+    assert all(listing is not None and not failed for listing, failed in found)
+
+
+def test_failed_poll_keeps_the_listing(squeue: Squeue, cluster: Cluster, tmp_path: Path) -> None:
+    root = tmp_path / "registry"
+    first, _ = poll(str(root), cluster, 60)
+    squeue.answer.write_text("fail")
+    age(root, 61)
+    listing, failed = poll(str(root), cluster, 60)
+    assert listing == first
+    assert "squeue" in failed
+    assert poll(str(root), cluster, 60) == (first, failed)  # others hear of it too
+    assert squeue.count() == 2  # and do not ask again at once
+    squeue.answer.write_text(ROW)
+    age(root, 61)
+    listing, failed = poll(str(root), cluster, 60)
+    assert listing is not None
+    assert first is not None
+    assert (failed, listing.time > first.time) == ("", True)
+
+
+def test_first_poll_that_fails(squeue: Squeue, cluster: Cluster, tmp_path: Path) -> None:
+    squeue.answer.write_text("fail")
+    listing, failed = poll(str(tmp_path / "registry"), cluster, 60)
+    assert listing is None
+    assert failed
+
+
+def test_missing_program(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    listing, failed = poll(str(tmp_path / "registry"), cluster, 60)
+    assert listing is None
+    assert "squeue cannot be run" in failed
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        '{"tried": "now", "failed": "", "time": 1, "alive": []}',
+        '{"tried": 1, "failed": "", "time": "x", "alive": []}',
+        '{"tried": 99999999999, "failed": "", "time": 1, "alive": [["7"]]}',
+        '{"tried": 99999999999, "failed": "", "time": 1, "alive": 5}',
+        '{"tried": 99999999999, "failed": "", "time": 1, "alive": []}',
+    ],
+)
+def test_damaged_file_or_clock(
+    squeue: Squeue, cluster: Cluster, tmp_path: Path, content: str
+) -> None:
+    root = tmp_path / "registry"
+    poll(str(root), cluster, 60)
+    kept(root).write_text(content)
+    listing, failed = poll(str(root), cluster, 60)
+    assert squeue.count() == 2
+    assert listing is not None
+    assert (len(listing.alive), failed) == (1, "")
+
+
+def test_interval_grows_with_age(cluster: Cluster) -> None:
+    intervals = [poll_interval(cluster, age) for age in (0, 10, 100, 300, 10_000, -5)]
+    assert intervals == [2.0, 2.0, 10.0, 30.0, 60.0, 2.0]
+    own = Cluster(ClusterConfig("a", "slurm", poll_seconds=(5.0, 7.0)))
+    assert [poll_interval(own, age) for age in (0, 60, 10_000)] == [5.0, 6.0, 7.0]
+
+
+def scontrol(folder: Path, said: str) -> Path:
+    calls = folder / "limit-calls"
+    body = f"open({str(calls)!r}, 'a').write('.'); print({said!r})"
+    write_program(folder / "bin" / "scontrol", body)
+    return calls
+
+
+def test_limits_are_asked_once_a_day(squeue: Squeue, cluster: Cluster, tmp_path: Path) -> None:
+    root = tmp_path / "registry"
+    calls = scontrol(tmp_path, "MaxArraySize = 1001")
+    assert [cluster.limits(str(root)).array for _ in range(3)] == [1001] * 3
+    assert calls.read_text() == "."
+    own = Cluster(ClusterConfig("a", "slurm", array_limit=10))
+    assert own.limits(str(root)).array == 10
+    path = root / "polls" / "limits-slurm.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "time": time.time() - 90_000}))
+    cluster.limits(str(root))
+    assert calls.read_text() == ".."
+    path.write_text("damaged")
+    assert cluster.limits(str(root)).array == 1001
+
+
+def test_limits_that_make_no_sense_are_not_kept(
+    squeue: Squeue, cluster: Cluster, tmp_path: Path
+) -> None:
+    from hpcbatch.words.errors import CommandFailed
+
+    root = tmp_path / "registry"
+    scontrol(tmp_path, "Welcome to the cluster!")
+    with pytest.raises(CommandFailed, match="MaxArraySize"):
+        cluster.limits(str(root))
+    scontrol(tmp_path, "MaxArraySize = 1001")
+    assert cluster.limits(str(root)).array == 1001

@@ -1,0 +1,132 @@
+"""Jobs that are command lines, run by the real /bin/sh."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpcbatch.registry.registry import Registry
+from hpcbatch.use.create import create_program
+from hpcbatch.use.task import Task
+from hpcbatch.words.errors import InputError
+from tests.conftest import HOSTILE_NAMES
+from tests.core import Case
+
+
+def program(command: str, const: dict[str, Any] | None = None, **named: Any) -> Case:
+    registry = Registry()
+    spec = create_program(registry, command, named, const, None, 7)
+    case = Case(Task(registry, spec.id))
+    case.submit()
+    return case
+
+
+def outputs(case: Case) -> list[str]:
+    assert case.run() == 0, case.log()
+    values = case.task.collect()
+    assert all(value["status"] == 0 for value in values)
+    return [value["output"] for value in values]
+
+
+def test_hostile_values_reach_the_program_unharmed(tmp_path: Path) -> None:
+    values = [*HOSTILE_NAMES, "", "*", "~", "$HOME", "a'b\"c", "{x}", "-e", "\\n", "!", "#"]
+    case = program("printf %s {x}", x=values)
+    assert outputs(case) == values
+    assert not [name for _, _, names in os.walk(tmp_path) for name in names if name == "pwned"]
+
+
+def test_places_take_numbers_attributes_and_formats() -> None:
+    assert outputs(program("echo {x:04d} {y[0]} {z.real}", x=[7], y=["ab"], z=[2])) == [
+        "0007 a 2\n"
+    ]
+    assert outputs(program("echo {x!r}", x=["a b"])) == ["'a b'\n"]
+    assert outputs(program("echo {{x}} {x}", x=[1])) == ["{x} 1\n"]
+
+
+def test_pipes_and_constants_work_and_every_job_knows_its_index_and_seed() -> None:
+    command = "echo {index} {x} {who} {seed} | tr a-z A-Z"
+    first, second = outputs(program(command, x=["a", "b"], const={"who": "me"}))
+    assert first.split()[:3] == ["0", "A", "ME"]
+    assert second.split()[:3] == ["1", "B", "ME"]
+    assert first.split()[3] != second.split()[3]
+    assert outputs(program(command, x=["a", "b"], const={"who": "me"})) == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("command", "named", "told"),
+    [
+        ("echo {y}", {"x": [1]}, r"names \{y\}, which is no input"),
+        ("echo {valeu} {x}", {"x": [1], "value": [1]}, "did you mean 'value'"),
+        ("echo", {"x": [1]}, "does not use the input 'x': write {x}"),
+        ("echo {}", {"x": [1]}, "no input"),
+        ("echo {0}", {"x": [1]}, "no input"),
+        ("echo {x", {"x": [1]}, "plain braces"),
+        ("echo }", {"x": [1]}, "plain braces"),
+        ("awk {print} {x}", {"x": [1]}, r"names \{print\}, which is no input"),
+    ],
+)
+def test_missing_and_extra_places_are_refused(
+    command: str, named: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(InputError, match=told):
+        create_program(Registry(), command, named, None, None, None)
+    assert Registry().ids() == []
+
+
+@pytest.mark.parametrize("command", ["", "  "])
+def test_an_empty_command_is_refused(command: str) -> None:
+    # BUG: IndexError
+    with pytest.raises(InputError):
+        create_program(Registry(), command, {}, None, None, None)
+
+
+@pytest.mark.parametrize("command", ['printf %s "{x}"', "printf %s '{x}'", 'printf %s "a {x}"'])
+def test_a_place_within_quotes_runs_nothing(command: str, tmp_path: Path) -> None:
+    mark = tmp_path / "pwned"
+    hostile = f"$(touch {mark})' ; touch {mark} ; '"
+    # BUG: the quoting of the value ends the template's own quotes: its content is run
+    try:
+        case = program(command, x=[hostile])
+    except InputError:
+        return
+    case.run()
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("echo said; exit {x}", "exit status 3"),
+        ("no-such-program-{x}", "exit status 127"),
+        ("echo said; kill -9 $$; : {x}", "killed by signal 9"),
+    ],
+)
+def test_a_program_that_fails_is_an_error_with_its_output(command: str, told: str) -> None:
+    case = program(command, x=[3])
+    assert case.run() == 1
+    assert case.states() == ["error"]
+    kind, message, _ = case.error(0)
+    assert kind == "ProgramFailed"
+    assert message.startswith(told)
+    assert ("said" in message) == ("said" in command)
+    assert ("said" in case.log()) == ("said" in command)
+
+
+def test_standard_error_goes_to_the_log_and_input_is_empty() -> None:
+    case = program("cat; echo loud >&2; echo {x}", x=[1])
+    assert outputs(case) == ["1\n"]
+    assert case.log() == "loud\n"
+
+
+def test_output_that_is_no_text_still_is_a_result() -> None:
+    assert outputs(program("printf '\\377%s' {x}", x=["a"])) == ["\ufffda"]
+
+
+def test_a_value_with_a_zero_byte_is_one_jobs_error() -> None:
+    case = program("echo {x}", x=["a\0b", "c"])
+    assert case.run() == 1
+    assert case.states() == ["error", "done"]
+    assert case.error(0)[0] == "ValueError"
