@@ -70,26 +70,23 @@ class Cluster:
         return found
 
     def limits(self, root: str) -> Limits:
-        """Asked of the cluster once a day and kept in the registry ``root``."""
+        """Asked of the cluster once a day and kept in the registry ``root``; a limit in the
+        configuration stands without asking."""
         argv = self.scheduler.limits_argv()
-        if argv is None:
+        if argv is None or self.config.array_limit is not None:
             return Limits(self.config.array_limit)
         path = f"{root}/polls/limits-{self.config.scheduler}.json"
         try:
             kept = json.loads(read(path))
             if 0 <= time.time() - kept["time"] < LIMITS_KEPT:
-                return self._limited(Limits(kept["array"], kept["parallel"]))
+                return Limits(kept["array"], kept["parallel"])
         except (OSError, ValueError, KeyError, TypeError):
             pass  # nothing kept yet, or nothing that can be used: ask
         limits = self.scheduler.parse_limits(self._run(argv))
         make_folder(f"{root}/polls")
         fields = {"time": time.time(), "array": limits.array, "parallel": limits.parallel}
         publish(path, json.dumps(fields).encode())
-        return self._limited(limits)
-
-    def _limited(self, limits: Limits) -> Limits:
-        chosen = [n for n in (self.config.array_limit, limits.array) if n is not None]
-        return Limits(min(chosen, default=None), limits.parallel)
+        return limits
 
     def _run(self, argv: list[str], stdin: str = "") -> Output:
         return shell.run(argv, stdin, variables=self.scheduler.variables)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -14,17 +12,8 @@ import jinja2
 
 from ..words.errors import ConfigError, nearest
 from ..words.resources import Resources
+from .orders import ArrayOrder, ScriptOrder
 
-PASSED_ON = (
-    "PATH",
-    "LD_LIBRARY_PATH",
-    "PYTHONPATH",
-    "VIRTUAL_ENV",
-    "CONDA_PREFIX",
-    "LANG",
-    "LC_ALL",
-)
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _LINE_ENDS = {"\n": "\\n", "\r": "\\r", "\\": "\\\\", "'": "\\'"}
 # a template is its author's code: an expression such as walltime // 60 without a walltime
 _CANNOT_BE_USED = (
@@ -35,41 +24,6 @@ _CANNOT_BE_USED = (
     ArithmeticError,
     RecursionError,
 )
-
-
-@dataclass(frozen=True)
-class ArrayOrder:
-    """One array as its script describes it: elements ``first`` to ``first + count - 1`` of the
-    attempt, which the scheduler counts from ``base`` to ``last``."""
-
-    name: str
-    first: int
-    count: int
-    base: int
-
-    @property
-    def last(self) -> int:
-        return self.base + self.count - 1
-
-
-@dataclass(frozen=True)
-class ScriptOrder:
-    """All that a template may name. Paths are absolute; ``walltime`` is an element's, seconds."""
-
-    title: str
-    array: ArrayOrder
-    resources: Resources
-    walltime: int | None
-    throttle: int | None
-    after: tuple[str, ...]  # ids of arrays that must have ended
-    env: Mapping[str, str]
-    setup: tuple[str, ...]
-    folder: str
-    log_prefix: str
-    python: str
-    runner: str
-    task: str
-    attempt: int
 
 
 _NAMED = (ScriptOrder, ArrayOrder, Resources)
@@ -97,15 +51,6 @@ def render(template: str, order: ScriptOrder) -> str:
     if _quoted(order.runner) not in text:
         raise ConfigError(f"template {template} does not run {{{{ runner }}}}: no job would start")
     return text
-
-
-def passed_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """The submitter's variables that elements get, and the profile's. Raises ConfigError."""
-    for name in extra:
-        if not _VARIABLE.match(name):
-            raise ConfigError(f"{name!r} is no name of an environment variable")
-    own = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    return {**own, **extra}
 
 
 def template_folders() -> list[str]:

@@ -213,7 +213,10 @@ class _Batch:
     def _note_leave(self, segment: SegmentState, event: Event) -> None:
         segment.left = unpack_text(event.body)[0]
         endings = self.snapshot.endings.setdefault(event.attempt, {})
-        endings[event.element] = Ending(segment.left, host=segment.host, time=time.time())
+        vague = segment.left.startswith("signal ")
+        endings[event.element] = Ending(
+            segment.left, host=segment.host, time=time.time(), vague=vague
+        )
 
     def _append(self, frames: list[bytes]) -> None:
         try:

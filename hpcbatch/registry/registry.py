@@ -102,7 +102,7 @@ class Registry:
         """The id that ``text`` means: an id, its unique beginning, or ``last``. Raises NotFound."""
         ids = self.ids()
         if text == LAST and ids:
-            return self.specs()[-1].id
+            return max(ids, key=lambda one: os.stat(self.layout(one).spec).st_mtime_ns)
         found = [text] if text in ids else [one for one in ids if one.startswith(text)]
         if len(found) == 1 and text:
             return found[0]

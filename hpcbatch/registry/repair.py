@@ -23,7 +23,7 @@ def mend(layout: TaskLayout, snapshot: Snapshot) -> None:
     behind the commit are taken back, else they would count once the file has grown past them.
     Without any commit (status.json was lost) all that lies in results.rec is taken as committed.
     """
-    size = os.path.getsize(layout.results) if os.path.exists(layout.results) else 0
+    size = _size(layout.results)
     if size < snapshot.committed:
         raise DamagedFile(
             f"{layout.results} is damaged: it has {size} bytes, and {snapshot.committed} were "
@@ -33,6 +33,16 @@ def mend(layout: TaskLayout, snapshot: Snapshot) -> None:
         _rebuild(layout, snapshot)
     elif size > snapshot.committed:
         _take_back(layout, snapshot.committed)
+
+
+def _size(path: str) -> int:
+    """Bytes in a file; 0 when there is none. Opened for it: over a network, the attributes of a
+    name may be a minute old."""
+    try:
+        with open(path, "rb") as file:
+            return os.fstat(file.fileno()).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _take_back(layout: TaskLayout, committed: int) -> None:

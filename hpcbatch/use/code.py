@@ -21,6 +21,7 @@ from typing import Any
 from ..words.errors import InputError
 
 LARGEST = 64 << 20  # bytes of source and data
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the runner has its own
 _SKIPPED = {"__pycache__", "node_modules", "site-packages"}
 
 
@@ -86,14 +87,13 @@ def _is_installed(file: str) -> bool:
 
 @cache
 def _installed_places() -> tuple[str, ...]:
-    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    places = {sys.prefix, sys.base_prefix, here, *sysconfig.get_paths().values()}
+    places = {sys.prefix, sys.base_prefix, _OURS, *sysconfig.get_paths().values()}
     return tuple(place.rstrip(os.sep) + os.sep for place in places if place)
 
 
 def _add(root: str, name: str, found: dict[str, str]) -> list[str]:
     """Add module or package ``name`` of ``root``; returns the new source files."""
-    if f"{name}.py" in found or f"{name}/" in found:
+    if f"{name}.py" in found or f"{name}/" in found or f"{root}/{name}" == _OURS:
         return []
     path = f"{root}/{name}.py"
     if os.path.isfile(path) and not os.path.isdir(f"{root}/{name}"):

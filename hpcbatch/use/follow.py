@@ -21,6 +21,7 @@ from .submit import submitting
 
 GRACE_NETWORK = 60.0  # seconds a result may take to be seen over a network file system
 GRACE_LOCAL = 5.0
+HISTORY_LATE = 30.0  # seconds that a scheduler's history may lag behind
 
 
 def follow(registry: Registry, spec: TaskSpec) -> tuple[View, tuple[str, ...]]:
@@ -29,6 +30,8 @@ def follow(registry: Registry, spec: TaskSpec) -> tuple[View, tuple[str, ...]]:
     view = tracker.refresh(layout, spec)
     if unsettled(view.attempts):
         view = _settled(view)
+    if vague := _vague(view):
+        view = tracker.end_elements(layout, spec, vague)
     waiting = [a for a in view.attempts if a.submitted_arrays and view.alive_elements(a)]
     if not waiting:
         return view, ()
@@ -52,6 +55,27 @@ def follow(registry: Registry, spec: TaskSpec) -> tuple[View, tuple[str, ...]]:
         view = tracker.end_elements(layout, spec, _endings(view, missing))
         view.sight(listings)
     return view, (*dict.fromkeys(notes), *_stuck(view))
+
+
+def _vague(view: View) -> dict[int, dict[int, Ending]]:
+    """Better endings for elements that left by a signal: the scheduler knows why it sent one.
+
+    It may know some seconds late; what it has not told by then stays as the process told it.
+    """
+    better: dict[int, dict[int, Ending]] = {}
+    now = time.time()
+    for attempt in view.attempts:
+        endings = view.snapshot.endings.get(attempt.number, {})
+        vague = {element: ending for element, ending in endings.items() if ending.vague}
+        if not vague:
+            continue
+        told = _history(attempt) if attempt.canceled is None else {}
+        for element, ending in vague.items():
+            if (known := told.get(element)) is not None:
+                better.setdefault(attempt.number, {})[element] = replace(known, time=now)
+            elif attempt.canceled is not None or now - (ending.time or 0.0) > HISTORY_LATE:
+                better.setdefault(attempt.number, {})[element] = replace(ending, vague=False)
+    return better
 
 
 def _settled(view: View) -> View:

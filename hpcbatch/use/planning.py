@@ -38,16 +38,22 @@ def make_plan(
         elements = -(-len(jobs) // chunk)
     else:
         raise ResourceError(f"chunk {chunk!r} is neither 'auto' nor a whole number from 1 up")
-    if throttle is not None and (not isinstance(throttle, int) or throttle < 1):
+    is_count = isinstance(throttle, int) and not isinstance(throttle, bool) and throttle > 0
+    if throttle is not None and not is_count:
         raise ResourceError(f"throttle {throttle!r} is no whole number from 1 up")
     plan = Plan(jobs, elements)
     _check_walltime(plan, cluster, resources)
     return plan
 
 
-def make_arrays(plan: Plan, cluster: Cluster, limits: Limits, task_id: str) -> tuple[Array, ...]:
-    """Arrays that hold all elements of ``plan`` within the cluster's limit."""
+def make_arrays(
+    plan: Plan, cluster: Cluster, limits: Limits, task_id: str, throttle: int | None
+) -> tuple[Array, ...]:
+    """Arrays that hold all elements of ``plan`` within the cluster's limit; one array where a
+    throttle would need them to wait for one another and the scheduler cannot do that."""
     size = min(limits.array or plan.elements, plan.elements)
+    if throttle and not cluster.scheduler.chains:
+        size = plan.elements
     scheduler = cluster.scheduler
     return tuple(
         Array(

@@ -12,7 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ..cluster.cluster import Cluster
-from ..cluster.scripts import ArrayOrder, ScriptOrder, passed_environment, render
+from ..cluster.orders import ArrayOrder, ScriptOrder, passed_environment
 from ..disk.files import publish
 from ..registry import tracker
 from ..registry.attempts import next_number, update_attempt, write_attempt
@@ -108,7 +108,7 @@ def submit_jobs(
 
     def script(number: int, attempt: Attempt) -> str:
         order = _order(layout, spec, attempt, number, cluster, resources, runner)
-        return render(cluster.template, order)
+        return _render(cluster, order)
 
     script(0, attempt)  # what is wrong with a template is told before anything is stored
     whole = resources.for_element(attempt.plan.largest())
@@ -131,6 +131,12 @@ def preview(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> str:
     attempt, resources = _prepare(registry, spec, jobs, cluster, options)
     runner = f"{registry.root}/runner-preview.pyz"
     order = _order(layout, spec, attempt, 0, cluster, resources, runner)
+    return _render(cluster, order)
+
+
+def _render(cluster: Cluster, order: ScriptOrder) -> str:
+    from ..cluster.scripts import render  # and jinja2 with it, which only a submission needs
+
     return render(cluster.template, order)
 
 
@@ -147,7 +153,7 @@ def _prepare(
         host=os.uname().nodename,
         created=time.time(),
         plan=plan,
-        arrays=make_arrays(plan, cluster, limits, spec.id),
+        arrays=make_arrays(plan, cluster, limits, spec.id, options.throttle),
         resources=resources.to_json(),
         throttle=options.throttle,
         chunk=options.chunk,
@@ -196,7 +202,7 @@ def _submit_arrays(
     for number, array in enumerate(attempt.arrays):
         path = layout.attempt(attempt.number).script(number)
         text = script(number, attempt)
-        publish(path, text.encode())
+        publish(path, text.encode("utf-8", "surrogateescape"))
         try:
             array_id = cluster.submit(text)
         except (CommandTimeout, SubmissionUnclear) as error:

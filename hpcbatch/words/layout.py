@@ -37,7 +37,7 @@ def new_job_name(task_id: str, longest: int = 63) -> str:
     Begins with a letter (Grid Engine refuses a digit); the token alone where ``longest``
     leaves no room for more (old PBS: 15 characters).
     """
-    token = task_id[:8] + "".join(_BASE32[byte % 32] for byte in os.urandom(4))
+    token = task_id[:8] + "".join(_BASE32[byte % 32] for byte in os.urandom(6))
     room = longest - len(token) - 1
     readable = safe_name(task_id.partition("__")[2], max(room, 0)).replace(".", "-")
     if room < 4 or not readable:

@@ -99,7 +99,8 @@ class Attempt:
 @dataclass(frozen=True)
 class Ending:
     """How an element ended that left jobs without a result; ``time`` is when that was noticed
-    (seconds since the epoch, on the host that noticed it)."""
+    (seconds since the epoch, on the host that noticed it). ``vague``: the process told of a
+    signal only, and the scheduler may know why it was sent."""
 
     reason: str
     code: int | None = None
@@ -108,6 +109,7 @@ class Ending:
     time: float | None = None
     elapsed: float | None = None
     memory: int | None = None
+    vague: bool = False
 
     def __str__(self) -> str:
         by = f" by signal {self.signal}" if self.signal and self.reason == "killed" else ""

@@ -36,7 +36,7 @@ class Ranges:
     @classmethod
     def parse(cls, text: str) -> Ranges:
         """From text such as ``3,7-9`` (both ends count). Raises UsageError."""
-        numbers: set[int] = set()
+        runs = []
         for part in text.split(","):
             first, dash, last = part.strip().partition("-")
             try:
@@ -45,8 +45,8 @@ class Ranges:
                 raise UsageError(f"{text!r} is no list of numbers such as 3,7-9") from None
             if low > high or low < 0:
                 raise UsageError(f"{part.strip()!r} in {text!r} runs backwards")
-            numbers.update(range(low, high + 1))
-        return cls.of(numbers)
+            runs.append((low, high + 1))
+        return cls(_merged(runs))
 
     def __str__(self) -> str:
         return ",".join(f"{a}-{b - 1}" if b - a > 1 else str(a) for a, b in self.runs)
@@ -89,3 +89,14 @@ class Ranges:
                 found.append((low, high))
             at += 1
         return Ranges(found)
+
+
+def _merged(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Runs in any order, overlapping or not, as sorted and disjoint ones."""
+    merged: list[tuple[int, int]] = []
+    for start, stop in sorted(runs):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
+        else:
+            merged.append((start, stop))
+    return merged

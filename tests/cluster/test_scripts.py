@@ -20,14 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpcbatch.cluster import scripts
+from hpcbatch.cluster.orders import ArrayOrder, ScriptOrder, passed_environment
 from hpcbatch.cluster.schedulers import get_scheduler, scheduler_names
-from hpcbatch.cluster.scripts import (
-    ArrayOrder,
-    ScriptOrder,
-    passed_environment,
-    render,
-    template_folders,
-)
+from hpcbatch.cluster.scripts import render, template_folders
 from hpcbatch.words.errors import ConfigError, ResourceError
 from hpcbatch.words.layout import new_job_name, new_task_id
 from hpcbatch.words.resources import Resources

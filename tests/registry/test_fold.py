@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from hpcbatch.disk import files
 from hpcbatch.disk.index import BEGUN, DONE, ERROR, SUPERSEDED, read_entries, read_said
 from hpcbatch.disk.records import frame
 from hpcbatch.registry import fold as fold_module
@@ -88,6 +89,8 @@ class World:
             add_attempt(self.layout, 2, self.second, 3)
         elif what == "fold":
             self.fold(crash, after)
+        elif what == "lose":
+            files.unlink_quietly(self.layout.status)
         elif living:
             self.tell(what, living[number % len(living)], job)
 
@@ -149,7 +152,7 @@ class World:
 steps = st.tuples(
     st.sampled_from(
         ["begin", "begin", "done", "done", "done", "error", "error", "start", "leave", "end",
-         "second", "fold", "fold", "fold"]
+         "second", "lose", "fold", "fold", "fold"]
     ),
     st.integers(0, 5),
     st.integers(0, NJOBS - 1),

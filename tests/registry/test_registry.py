@@ -199,7 +199,7 @@ def test_an_ambiguous_beginning_names_the_tasks(own_registry: Path) -> None:
     "content",
     [
         b"", b"{", b"\xff\xfe", b"{}", b'{"format": 1, "id": "x"}', b'{"format": 1, "more": 2}',
-        b"[]", b"null", b"7",  # BUG: AttributeError from checked_format
+        b"[]", b"null", b"7",
     ],
 )  # fmt: skip
 def test_a_damaged_task_file_is_named(content: bytes) -> None:
@@ -279,7 +279,7 @@ def test_a_snapshot_comes_back_as_it_was(tmp_path: Path) -> None:
     "content",
     [
         b"", b"{", b"{}", b'{"committed": 1}',
-        b"[]",  # BUG: AttributeError from checked_format
+        b"[]",
     ],
 )  # fmt: skip
 def test_a_damaged_snapshot_is_named(tmp_path: Path, content: bytes) -> None:

@@ -236,7 +236,6 @@ def test_a_rerun_that_lives_is_seen_beside_a_first_run_that_died_here(
     cluster = Cluster(case, clock)
     for _ in range(4):
         view = cluster.look(after=50)
-    # BUG: only the first segment of the element is asked
     assert state_names(view) == ["running", "queued"]
 
 

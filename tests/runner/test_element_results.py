@@ -139,7 +139,6 @@ def test_a_message_that_ends_the_process_is_still_one_jobs_error() -> None:
 
     case = Case.of(job, range(3))
     case.submit()
-    # BUG: describe() catches Exception only; the element stops without its end record
     assert case.run() == 1
     assert case.states() == ["done", "error", "done"]
 
@@ -258,7 +257,6 @@ def test_huge_results_of_an_element_that_runs_again_after_a_fold() -> None:
     assert case.run() == 143
     assert case.states() == ["done", "expired", "expired"]
     assert case.segments() == []
-    # BUG: the segment's name is free again, its side file's is not: FileExistsError, status 74
     assert case.run() == 0
     assert {k: value[:1] for k, value in case.values().items()} == {k: bytes([k]) for k in range(3)}
 
@@ -302,7 +300,6 @@ def test_a_damaged_input_is_named_and_the_other_jobs_run() -> None:
     path.write_bytes(content)
     status = case.run()
     assert "inputs.rec is damaged" in case.log() or "inputs.rec is damaged" in case.error(1)[1]
-    # BUG: one damaged input ends the element: the jobs behind it are never run
     assert status == 1
     assert case.states() == ["done", "error", "done"]
 

@@ -207,7 +207,6 @@ def test_a_variable_that_is_not_yet_set_is_no_crash() -> None:
     def closing(x: Any) -> Any:
         return lock, later, x
 
-    # BUG: an empty cell has no contents: ValueError("Cell is empty") in place of InputError
     with pytest.raises(InputError, match="its variable 'lock'"):
         hb.create(closing, [1])
     later = 1
@@ -257,7 +256,6 @@ def test_every_kind_of_callable_runs() -> None:
 
 
 def test_a_partial_of_a_modules_function_runs() -> None:
-    # BUG: pack_code asks the partial for its module, which is functools: nothing travels
     assert ran(functools.partial(add, y=10), [1, 2]) == [11, 12]
 
 
@@ -319,7 +317,7 @@ def test_collect_in_order_some_jobs_and_with_gaps() -> None:
     "index",
     [
         4,
-        -1,  # BUG: OSError from a read at a negative offset
+        -1,
     ],
 )
 def test_a_job_that_is_not_there_is_not_found(index: int) -> None:
@@ -343,7 +341,6 @@ def test_one_result_that_does_not_load_leaves_the_others() -> None:
     case = Case.of(job, range(3))
     case.submit()
     assert case.run() == 0
-    # BUG: whatever the unpickling raises ends the whole collect, whatever on_error says
     found = case.task.collect(on_error="return")
     assert (found[0], found[2]) == (0, 2)
     assert isinstance(found[1], HpcbatchError)

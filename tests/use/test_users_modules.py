@@ -169,7 +169,6 @@ def test_a_notebook_that_uses_a_module_beside_it(project: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     case = Case(hb.restore(ended.stdout.strip()))
     shutil.rmtree(project)
-    # BUG: __main__ has no file, so no folder is looked at: ModuleNotFoundError in every job
     case.submit()
     assert case.run() == 0, case.log() + str(case.error(0))
     assert case.values() == {0: 8}

@@ -99,7 +99,6 @@ def test_memory_of_nothing_is_refused(value: Any) -> None:
 
 
 def test_absurd_numbers_are_refused() -> None:
-    # BUG: OverflowError from float() or ceil()
     with pytest.raises(ResourceError):
         parse_memory("9" * 400 + "GB")
     with pytest.raises(ResourceError):
@@ -145,7 +144,7 @@ def test_an_unknown_resource_is_refused_with_the_nearest_name() -> None:
         ("queue", "$(id)"), ("queue", "`id`"), ("queue", "a'b"), ("queue", 'a"b'), ("queue", 7),
         ("account", "x\n#SBATCH --uid=0"), ("qos", "\\"), ("constraint", "a\0b"),
         ("extra", "one\ntwo"), ("extra", [1]), ("extra", ["\x1b[2J"]),
-        ("extra", 5),  # BUG: TypeError
+        ("extra", 5),
     ],
 )  # fmt: skip
 def test_values_that_no_scheduler_should_see_are_refused(name: str, value: Any) -> None:
@@ -178,5 +177,4 @@ def test_stored_resources_still_overrule_the_clusters_defaults(
     default: dict[str, Any], asked: dict[str, Any]
 ) -> None:
     stored = Resources.parse(default, asked).to_json()
-    # BUG: what equals hpcbatch's default is not stored, so a resubmission gets the cluster's
     assert Resources.parse(default, stored) == Resources.parse(default, asked)

@@ -50,6 +50,7 @@ class Scheduler(ABC):
     variables: tuple[str, ...] = ()  # prefixes of environment variables that the programs need
     base: int = 0  # the index of an array's first element
     longest_name: int = 63
+    chains: bool = True  # an array can wait for the end of another
     grace: float | None = None  # seconds a silent element is waited for; None: by file system
     poll_seconds: tuple[float, float] = (2.0, 60.0)  # shortest and longest between two listings
     deferred_words: tuple[str, ...] = ()  # in stderr of a refusal that may pass later

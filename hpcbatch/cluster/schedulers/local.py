@@ -21,6 +21,7 @@ class Local(Scheduler):
     name = "local"
     template = "local.sh.j2"
     programs = ()
+    chains = False
     variables = ("HPCBATCH_LOCAL_", "PYTHONPATH", "VIRTUAL_ENV")
     grace = 0.5  # one host and one disk: nothing is late
     poll_seconds = (0.5, 2.0)

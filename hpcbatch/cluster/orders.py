@@ -1,0 +1,66 @@
+"""What a script has to say: all that a template may name."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..words.errors import ConfigError
+from ..words.resources import Resources
+
+PASSED_ON = (
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "LANG",
+    "LC_ALL",
+)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+@dataclass(frozen=True)
+class ArrayOrder:
+    """One array as its script describes it: elements ``first`` to ``first + count - 1`` of the
+    attempt, which the scheduler counts from ``base`` to ``last``."""
+
+    name: str
+    first: int
+    count: int
+    base: int
+
+    @property
+    def last(self) -> int:
+        return self.base + self.count - 1
+
+
+@dataclass(frozen=True)
+class ScriptOrder:
+    """All that a template may name. Paths are absolute; ``walltime`` is an element's, seconds."""
+
+    title: str
+    array: ArrayOrder
+    resources: Resources
+    walltime: int | None
+    throttle: int | None
+    after: tuple[str, ...]  # ids of arrays that must have ended
+    env: Mapping[str, str]
+    setup: tuple[str, ...]
+    folder: str
+    log_prefix: str
+    python: str
+    runner: str
+    task: str
+    attempt: int
+
+
+def passed_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """The submitter's variables that elements get, and the profile's. Raises ConfigError."""
+    for name in extra:
+        if not _VARIABLE.match(name):
+            raise ConfigError(f"{name!r} is no name of an environment variable")
+    own = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return {**own, **extra}
