@@ -167,7 +167,7 @@ def _fake_slurm(folder: Path) -> str:
     answers |= {"squeue": ":", "scancel": ":", "sacct": ":"}
     for name, line in answers.items():
         if name == "sbatch":
-            line = 'case "$*" in *--parsable*) cat >/dev/null; echo 1;; *) echo Submitted batch job 1;; esac'
+            line = f'case "$*" in *--parsable*) cat >/dev/null; echo 1;; *) {line};; esac'
         (folder / name).write_text(f"#!/bin/sh\n{line}\n")
         (folder / name).chmod(0o755)
     return f"{folder}:{os.environ['PATH']}"

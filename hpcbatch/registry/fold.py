@@ -128,7 +128,12 @@ class _Batch:
     def commit(self) -> bool:
         if not self.records:
             return False
-        jobs = Ranges.of(event.job for _, event, _ in self.records if event.job != NO_JOB)
+        jobs = Ranges.of(  # also those begun in earlier batches: they may be done elsewhere by now
+            job
+            for segment, event, _ in self.records
+            for job in (event.job, segment.job)
+            if job is not None and job != NO_JOB
+        )
         entries = read_entries(self.layout.index, jobs)
         before = dict(entries)
         frames = list(self._apply(entries))

@@ -81,7 +81,7 @@ def test_chunk_that_is_none(chunk: Any) -> None:
         -1,
         1.5,
         "2",
-        pytest.param(True, marks=pytest.mark.xfail(reason="bool is int", strict=True)),
+        True,
     ],
 )
 def test_throttle_that_is_none(throttle: Any) -> None:
@@ -105,7 +105,7 @@ def test_arrays_cover_the_elements(count: int, limit: int | None) -> None:
     for scheduler in ("slurm", "sge"):
         here = cluster(scheduler)
         plan = make_plan(jobs(count), here, limits, Resources(), 1, None)
-        arrays = make_arrays(plan, here, limits, TASK)
+        arrays = make_arrays(plan, here, limits, TASK, None)
         covered = [e for a in arrays for e in range(a.first, a.first + a.count)]
         assert covered == list(range(count))
         assert all(1 <= a.count <= (limit or count) for a in arrays)

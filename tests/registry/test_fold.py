@@ -254,6 +254,29 @@ def test_the_first_done_wins_also_over_a_later_attempt(tmp_path: Path) -> None:
     assert stored_values(layout, 3) == {1: b"by the second"}
 
 
+@pytest.mark.parametrize("last", ["leave", "end", "start"])
+def test_the_end_of_a_process_whose_job_another_has_done_takes_nothing_back(
+    tmp_path: Path, last: str
+) -> None:
+    layout = make_layout(tmp_path, 2)
+    add_attempt(layout, 1, range(2))
+    straggler = Process(layout, 1, 0)
+    straggler.start(0)
+    fold_once(layout)
+    add_attempt(layout, 2, [0])
+    second = Process(layout, 2, 0)
+    second.done(0, b"zero")
+    fold_once(layout)
+    if last == "leave":
+        straggler.leave("signal SIGTERM")
+    elif last == "end":
+        straggler.end()
+    else:
+        straggler.start(1)
+    fold_once(layout)
+    assert stored_values(layout, 2) == {0: b"zero"}
+
+
 def test_a_stragglers_result_counts(tmp_path: Path) -> None:
     layout = make_layout(tmp_path, 1)
     add_attempt(layout, 1, [0])
@@ -488,7 +511,6 @@ def test_what_a_network_disk_remembers_of_the_results_is_not_believed(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "stat", remembered)
-        # BUG: getsize() and exists() ask for the name: DamagedFile, or results cut to nothing
         fold_once(layout)
     assert stored_values(layout, 2) == {0: b"zero", 1: b"one"}
 
