@@ -6,10 +6,9 @@ import json
 import os
 import time
 
-from filelock import FileLock, Timeout
-
 from ..disk.files import make_folder, publish, read
-from ..words.errors import SchedulerError
+from ..disk.locks import held
+from ..words.errors import RegistryBusy, SchedulerError
 from ..words.model import Listing, Sighting
 from .cluster import Cluster
 
@@ -25,7 +24,7 @@ def poll(root: str, cluster: Cluster, interval: float) -> tuple[Listing | None, 
     if 0 <= time.time() - tried < interval:
         return listing, failed
     try:
-        with FileLock(f"{path}.lock", timeout=0, mode=0o600):
+        with held(f"{path}.lock", 0.0):
             listing, failed, tried = _read(path)
             if 0 <= time.time() - tried < interval:
                 return listing, failed
@@ -34,7 +33,7 @@ def poll(root: str, cluster: Cluster, interval: float) -> tuple[Listing | None, 
             except SchedulerError as error:
                 failed = str(error)
             _publish(path, listing, failed)
-    except Timeout:
+    except RegistryBusy:
         pass  # another client asks right now: what is known will do
     return listing, failed
 

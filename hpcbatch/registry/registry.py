@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import stat
+import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from ..words.errors import (
     HpcbatchError,
     InputError,
     NotFound,
+    RegistryError,
     RegistryUnsafe,
     nearest,
 )
@@ -95,8 +97,14 @@ class Registry:
             raise DamagedFile(f"{path} is damaged: {error}") from error
 
     def specs(self) -> list[TaskSpec]:
-        """All tasks, oldest first."""
-        return sorted((self.spec(task_id) for task_id in self.ids()), key=lambda s: s.created)
+        """All tasks, oldest first; warns of those that cannot be read."""
+        found = []
+        for task_id in self.ids():
+            try:
+                found.append(self.spec(task_id))
+            except RegistryError as error:
+                warnings.warn(str(error), RuntimeWarning, stacklevel=3)
+        return sorted(found, key=lambda spec: spec.created)
 
     def find(self, text: str) -> str:
         """The id that ``text`` means: an id, its unique beginning, or ``last``. Raises NotFound."""

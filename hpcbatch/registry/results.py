@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 from collections.abc import Iterator
 from zlib import crc32
 
 from ..disk.index import DONE, ERROR, Entry
-from ..disk.records import FRAME, checksum
+from ..disk.records import FRAME, checksum, read_record
 from ..words import events
 from ..words.errors import DamagedFile
 from ..words.events import Event, unpack_text
 from ..words.layout import TaskLayout
+from .snapshot import read_snapshot
 
 
 class Results:
@@ -21,16 +23,21 @@ class Results:
     def __init__(self, layout: TaskLayout):
         self.layout = layout
         self._view: mmap.mmap | bytes = b""
+        self._fd: int | None = None
         try:
-            with open(layout.results, "rb") as file:
-                if os.fstat(file.fileno()).st_size:
-                    self._view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._fd = os.open(layout.results, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            pass
+            return
+        # a fold may cut what lies behind the commit: reading that from a map would be SIGBUS
+        size = min(os.fstat(self._fd).st_size, read_snapshot(layout.status).committed)
+        if size:
+            self._view = mmap.mmap(self._fd, size, access=mmap.ACCESS_READ)
 
     def close(self) -> None:
         if isinstance(self._view, mmap.mmap):
             self._view.close()
+        if self._fd is not None:
+            os.close(self._fd)
 
     def __enter__(self) -> Results:
         return self
@@ -79,12 +86,16 @@ class Results:
 
     def _payload(self, place: int) -> bytes | None:
         view = self._view
-        if place + FRAME.size > len(view):
-            return None
-        length, expected = FRAME.unpack_from(view, place)
-        begin = place + FRAME.size
-        payload = view[begin : begin + length]
-        return payload if len(payload) == length and checksum(payload) == expected else None
+        if place + FRAME.size <= len(view):
+            length, expected = FRAME.unpack_from(view, place)
+            begin = place + FRAME.size
+            payload = view[begin : begin + length]
+            if len(payload) == length and checksum(payload) == expected:
+                return payload
+        elif self._fd is not None:
+            with contextlib.suppress(DamagedFile):
+                return read_record(self._fd, place, self.layout.results)
+        return None
 
     def _aside(self, event: Event) -> bytes:
         name, offset, length, expected = unpack_text(event.body)

@@ -7,18 +7,15 @@ of the grace has ended.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from filelock import FileLock, Timeout
-
 from ..disk import index
+from ..disk.locks import held
 from ..disk.records import held_by
-from ..words.errors import RegistryBusy
 from ..words.layout import TaskLayout, segment_owner
 from ..words.model import ALIVE, STATES, Array, Attempt, Ending, Listing, Sighting, TaskSpec
 from ..words.ranges import Ranges
@@ -103,21 +100,9 @@ class View:
                 }
 
 
-@contextlib.contextmanager
-def locked(layout: TaskLayout) -> Iterator[None]:
-    """Hold the task's tracker lock. Raises RegistryBusy."""
-    try:
-        with FileLock(layout.tracker_lock, timeout=LOCK_SECONDS, mode=0o600):
-            yield
-    except Timeout:
-        raise RegistryBusy(
-            f"another process has kept {layout.tracker_lock} for {LOCK_SECONDS:.0f} s: try again"
-        ) from None
-
-
 def refresh(layout: TaskLayout, spec: TaskSpec) -> View:
     """Fold what is new and return the task as it is now. Asks no scheduler."""
-    with locked(layout):
+    with held(layout.tracker_lock, LOCK_SECONDS):
         attempts = read_attempts(layout)
         snapshot = read_snapshot(layout.status)
         fold(layout, attempts, snapshot)
@@ -129,7 +114,7 @@ def observe(
 ) -> tuple[View, dict[int, list[int]]]:
     """Compare the task with listings of its clusters, by attempt; returns it and the elements
     that have been missing for longer than their attempt's grace, in seconds."""
-    with locked(layout):
+    with held(layout.tracker_lock, LOCK_SECONDS):
         attempts = read_attempts(layout)
         snapshot = read_snapshot(layout.status)
         fold(layout, attempts, snapshot)
@@ -153,7 +138,7 @@ def end_elements(
     layout: TaskLayout, spec: TaskSpec, endings: Mapping[int, Mapping[int, Ending]]
 ) -> View:
     """Note how elements ended that nobody lists any more. A result that still comes counts."""
-    with locked(layout):
+    with held(layout.tracker_lock, LOCK_SECONDS):
         attempts = read_attempts(layout)
         snapshot = read_snapshot(layout.status)
         fold(layout, attempts, snapshot)

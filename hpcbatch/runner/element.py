@@ -7,6 +7,7 @@ leave, 74 when the disk could not be written (EX_IOERR, sysexits(3)).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -66,6 +67,7 @@ class Element:
         except Leave:
             left = True
         self.segment.close()
+        leaving.end()
         if left or leaving.reason:
             return leaving.exit_status
         return 1 if self.failed else 0
@@ -97,18 +99,19 @@ class Element:
 
     def _done_before(self) -> set[int]:
         """Jobs that have a result: from folds, and from an earlier run of this same element."""
-        entries = index.read_entries(self.layout.index, self.jobs)
-        done = {job for job, entry in entries.items() if entry.said == index.DONE}
+        done = self._folded()
         if not self.segment.is_rerun:
             return done
         first = segment_name(self.attempt, self.number)
         for name in os.listdir(self.layout.segments):
             if name.startswith(first[:-3]) and name != self.segment.name:
-                for _, payload in read_records(f"{self.layout.segments}/{name}"):
-                    event = events.Event.unpack(payload)
-                    if event.kind in (events.DONE, events.DONE_ASIDE):
-                        done.add(event.job)
-        return done
+                with contextlib.suppress(FileNotFoundError):  # folded and unlinked meanwhile
+                    done |= _done_in(f"{self.layout.segments}/{name}")
+        return done | self._folded()
+
+    def _folded(self) -> set[int]:
+        entries = index.read_entries(self.layout.index, self.jobs)
+        return {job for job, entry in entries.items() if entry.said == index.DONE}
 
     def _stop_reason(self) -> str:
         now = time.monotonic()
@@ -122,3 +125,8 @@ class Element:
         if per_job and whole and not first and now - self.began + per_job > whole:
             return "timeout"
         return ""
+
+
+def _done_in(path: str) -> set[int]:
+    told = (events.Event.unpack(payload) for _, payload in read_records(path))
+    return {event.job for event in told if event.kind in (events.DONE, events.DONE_ASIDE)}

@@ -28,6 +28,7 @@ class Leaving:
         self.exit_status = 1
         self.in_job = False
         self._segment = segment
+        self._masks: list[set[int | signal.Signals]] = []
 
     def __enter__(self) -> Leaving:
         for number in SIGNALS:
@@ -35,9 +36,9 @@ class Leaving:
         # a forked worker of the job must die of SIGTERM as always, and never write our segment;
         # blocked meanwhile: a signal between fork and child would go to our handler there
         os.register_at_fork(
-            before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS),
-            after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS),
-            after_in_child=_default_signals,
+            before=self._block,
+            after_in_parent=self._unblock,
+            after_in_child=self._begin_child,
         )
         return self
 
@@ -50,6 +51,11 @@ class Leaving:
         for number in SIGNALS:  # the last records are written in peace
             signal.signal(number, signal.SIG_IGN)
 
+    def end(self) -> None:
+        """Signals end the process again, as they do any other."""
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+
     def leave(self, reason: str, exit_status: int = 1) -> None:
         if not self.reason:
             self.reason, self.exit_status = reason, exit_status
@@ -61,8 +67,12 @@ class Leaving:
             if self.in_job:
                 raise Leave(self.reason)
 
+    def _block(self) -> None:
+        self._masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS))
 
-def _default_signals() -> None:
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    def _unblock(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._masks.pop())
+
+    def _begin_child(self) -> None:
+        self.end()
+        self._unblock()

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from ..cluster.cluster import Cluster
 from ..cluster.orders import ArrayOrder, ScriptOrder, passed_environment
 from ..disk.files import publish
+from ..disk.locks import held
 from ..registry import tracker
 from ..registry.attempts import next_number, update_attempt, write_attempt
 from ..registry.registry import Registry
@@ -22,7 +21,6 @@ from ..runner.bundle import ensure_runner
 from ..words.errors import (
     AlreadySubmitted,
     CommandTimeout,
-    RegistryBusy,
     SchedulerError,
     StateError,
     SubmissionUnclear,
@@ -48,20 +46,9 @@ class SubmitOptions:
     throttle: int | None = None
 
 
-@contextlib.contextmanager
-def submitting(layout: TaskLayout, seconds: float = LOCK_SECONDS) -> Iterator[None]:
+def submitting(layout: TaskLayout, seconds: float = LOCK_SECONDS) -> AbstractContextManager[None]:
     """Hold the task's submit lock: one attempt is made at a time. Raises RegistryBusy."""
-    lock = FileLock(layout.submit_lock, mode=0o600)
-    try:
-        lock.acquire(timeout=seconds)
-    except Timeout:
-        raise RegistryBusy(
-            f"another process is submitting this task (lock {layout.submit_lock}): try again"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    return held(layout.submit_lock, seconds)
 
 
 def submit_defined(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> Attempt:
