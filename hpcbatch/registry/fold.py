@@ -49,6 +49,17 @@ def fold(layout: TaskLayout, attempts: Sequence[Attempt], snapshot: Snapshot) ->
     return changed
 
 
+def is_folded(layout: TaskLayout, attempts: Sequence[Attempt], snapshot: Snapshot) -> bool:
+    """Whether a fold would find nothing to do; asked without the lock."""
+    submitted = [attempt.number for attempt in attempts if attempt.submitted_arrays]
+    return (
+        snapshot.committed > 0
+        and not _segment_names(layout)
+        and max(submitted, default=0) <= snapshot.superseded
+        and not any(state.ended for state in snapshot.segments.values())
+    )
+
+
 def _segment_names(layout: TaskLayout) -> list[str]:
     try:
         return sorted(name for name in os.listdir(layout.segments) if name.endswith(".seg"))

@@ -20,7 +20,7 @@ from ..words.layout import TaskLayout, segment_owner
 from ..words.model import ALIVE, STATES, Array, Attempt, Ending, Listing, Sighting, TaskSpec
 from ..words.ranges import Ranges
 from .attempts import read_attempts
-from .fold import fold
+from .fold import fold, is_folded
 from .snapshot import Snapshot, read_snapshot
 from .states import CODE, element_states, job_states
 
@@ -102,6 +102,9 @@ class View:
 
 def refresh(layout: TaskLayout, spec: TaskSpec) -> View:
     """Fold what is new and return the task as it is now. Asks no scheduler."""
+    attempts, snapshot = read_attempts(layout), read_snapshot(layout.status)
+    if is_folded(layout, attempts, snapshot):
+        return View(layout, spec, attempts, snapshot)
     with held(layout.tracker_lock, LOCK_SECONDS):
         attempts = read_attempts(layout)
         snapshot = read_snapshot(layout.status)

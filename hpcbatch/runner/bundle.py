@@ -14,7 +14,6 @@ import io
 import marshal
 import os
 import sys
-import zipfile
 from struct import pack
 
 from ..disk.files import publish, read
@@ -77,6 +76,8 @@ def _cloudpickle() -> dict[str, bytes]:
 
 
 def _archive(boot: bytes, ours: dict[str, bytes], cloudpickle: dict[str, bytes]) -> bytes:
+    import zipfile
+
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(zipfile.ZipInfo("__main__.py"), boot)
