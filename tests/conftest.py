@@ -39,7 +39,7 @@ def own_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HPCBATCH_ROOT", str(root))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.delenv("HPCBATCH_CONFIG", raising=False)
-    spool = tmp_path / "spool"
+    spool = tmp_path / "local-spool"
     spool.mkdir(mode=0o700)
     monkeypatch.setenv("HPCBATCH_LOCAL_SPOOL", str(spool))
     return root
