@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .use.task import Job, Task, create, restore, tasks
     from .words.errors import (
         AlreadySubmitted,
+        CodeWarning,
         ConfigError,
         DamagedFile,
         HpcbatchError,
@@ -44,6 +45,7 @@ _HOMES = {
     "use.task": ("Job", "Task", "create", "restore", "tasks"),
     "words.errors": (
         "AlreadySubmitted",
+        "CodeWarning",
         "ConfigError",
         "DamagedFile",
         "HpcbatchError",
@@ -67,6 +69,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AlreadySubmitted",
+    "CodeWarning",
     "ConfigError",
     "DamagedFile",
     "HpcbatchError",

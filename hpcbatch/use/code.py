@@ -12,13 +12,14 @@ import io
 import os
 import sys
 import sysconfig
+import warnings
 import zipfile
 from collections.abc import Iterator
 from functools import cache, partial
 from types import ModuleType
 from typing import Any
 
-from ..words.errors import InputError
+from ..words.errors import CodeWarning, InputError
 
 LARGEST = 64 << 20  # bytes of source and data
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the runner has its own
@@ -31,16 +32,14 @@ def pack_code(function: Any) -> bytes | None:
     Raises InputError when they are larger than 64 MiB.
     """
     main = sys.modules.get("__main__")
-    roots = list(dict.fromkeys(root for root in map(_root, (main, _home(function))) if root))
-    if _file(main) is None:
-        roots.append(os.getcwd())  # a notebook or a prompt imports from there
+    roots = _roots(function)
     found: dict[str, str] = {}  # name in the archive -> path
     waiting = [path for path in map(_file, (main,)) if path]
     for module in list(sys.modules.values()):
         root = _root(module)
         if root in roots and module is not main:
             waiting += _add(root, module.__name__.partition(".")[0], found)
-    seen = set()
+    seen: set[str] = set()
     while waiting:
         path = waiting.pop()
         if path not in seen:
@@ -49,6 +48,40 @@ def pack_code(function: Any) -> bytes | None:
                 for root in roots:
                     waiting += _add(root, name, found)
     return _zip(found) if found else None
+
+
+def warn_of_others(function: Any, pickled: bytes) -> None:
+    """Tell of modules that ``pickled`` refers to and that neither travel nor are installed, as
+    after ``pip install -e``."""
+    roots = _roots(function)
+    # a function that travels by value carries the name of its module, and does not need it
+    own = str(getattr(function, "__globals__", {}).get("__name__")) + "."
+    for name in sorted(_named_in(pickled)):
+        root = _root(sys.modules.get(name))
+        if root is not None and root not in roots and not own.startswith(f"{name}."):
+            warnings.warn(
+                f"module {name!r} of {root} is neither installed nor beside the script: it does "
+                "not travel with the task and must be importable on the nodes",
+                CodeWarning,
+                stacklevel=4,
+            )
+
+
+def _named_in(pickled: bytes) -> set[str]:
+    """Names of loaded modules among the strings of a pickle."""
+    import pickletools
+
+    strings = {value for _, value, _ in pickletools.genops(pickled) if isinstance(value, str)}
+    return {name for name in strings if name in sys.modules and name != "__main__"}
+
+
+def _roots(function: Any) -> list[str]:
+    """The folders whose modules travel."""
+    main = sys.modules.get("__main__")
+    roots = list(dict.fromkeys(root for root in map(_root, (main, _home(function))) if root))
+    if _file(main) is None:
+        roots.append(os.getcwd())  # a notebook or a prompt imports from there
+    return roots
 
 
 def _home(function: Any) -> ModuleType | None:

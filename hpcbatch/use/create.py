@@ -15,7 +15,7 @@ from ..registry.registry import Registry
 from ..runner.program import places
 from ..words.errors import InputError, nearest
 from ..words.model import TaskSpec
-from .code import pack_code
+from .code import pack_code, warn_of_others
 from .inputs import pack_inputs
 
 OWN_PLACES = ("index", "seed")  # that a command line may use beside its inputs
@@ -39,6 +39,7 @@ def create_task(
     module = sys.modules.get(getattr(function, "__module__", None) or "")
     file = getattr(module, "__file__", None) or "interactive"
     pickled = _pickle_function(function), _pickle_constants(constants)
+    warn_of_others(function, pickled[0])
     spec = _spec(name or str(getattr(function, "__name__", "task")), "python", f"{shown} ({file})")
     spec = _with(spec, seed, named, constants)
     return registry.create(spec, pickled, pack_inputs(positional, named), pack_code(function))

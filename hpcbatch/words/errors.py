@@ -174,6 +174,10 @@ class WaitTimeout(HpcbatchError, TimeoutError):
     """The task did not resolve within the time given."""
 
 
+class CodeWarning(UserWarning):
+    """A module that the task imports does not travel with it."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint such as ``; did you mean 'memory'? (known: cpus, memory)``."""
     import difflib

@@ -1,0 +1,35 @@
+"""The public face is one list."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import hpcbatch
+
+ASKED_FOR = """
+AlreadySubmitted CodeWarning ConfigError DamagedFile HpcbatchError InputError Job JobError JobInfo
+NotFound RegistryError ResourceError SchedulerError StateError SubmissionDeferred
+SubmissionRejected SubmissionUnclear Task TaskFailed TaskStatus UsageError WaitTimeout __version__
+create grid restore tasks
+""".split()
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(hpcbatch.__all__) == sorted(ASKED_FOR)
+    for name in hpcbatch.__all__:
+        assert getattr(hpcbatch, name) is not None
+    assert set(dir(hpcbatch)) == set(hpcbatch.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    assert not hasattr(hpcbatch, "no_such_name")
+
+
+def test_importing_it_imports_nothing_heavy() -> None:
+    heavy = ("cloudpickle", "jinja2", "yaml", "click", "rich", "filelock", "fabric", "drmaa")
+    source = f"import hpcbatch, sys; print([m for m in {heavy} if m in sys.modules])"
+    told = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.strip() == "[]"
