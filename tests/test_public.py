@@ -7,12 +7,35 @@ import sys
 
 import hpcbatch
 
-ASKED_FOR = """
-AlreadySubmitted CodeWarning ConfigError DamagedFile HpcbatchError InputError Job JobError JobInfo
-NotFound RegistryError ResourceError SchedulerError StateError SubmissionDeferred
-SubmissionRejected SubmissionUnclear Task TaskFailed TaskStatus UsageError WaitTimeout __version__
-create grid restore tasks
-""".split()
+ASKED_FOR = [
+    "AlreadySubmitted",
+    "CodeWarning",
+    "ConfigError",
+    "DamagedFile",
+    "HpcbatchError",
+    "InputError",
+    "Job",
+    "JobError",
+    "JobInfo",
+    "NotFound",
+    "RegistryError",
+    "ResourceError",
+    "SchedulerError",
+    "StateError",
+    "SubmissionDeferred",
+    "SubmissionRejected",
+    "SubmissionUnclear",
+    "Task",
+    "TaskFailed",
+    "TaskStatus",
+    "UsageError",
+    "WaitTimeout",
+    "__version__",
+    "create",
+    "grid",
+    "restore",
+    "tasks",
+]
 
 
 def test_the_public_names_are_these() -> None:
