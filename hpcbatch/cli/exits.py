@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import IO, Any
 
@@ -64,7 +65,8 @@ class Stop(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:
         click.echo(f"hpcbatch: {plain_lines(self.message)}", err=True)
         if self.as_json:
-            click.echo(json.dumps({"error": self.kind, "message": self.message}))
+            with contextlib.suppress(OSError):  # it may be standard output that failed
+                click.echo(json.dumps({"error": self.kind, "message": self.message}))
 
 
 def stop_for(error: BaseException) -> Stop:

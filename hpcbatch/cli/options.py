@@ -42,7 +42,7 @@ def _all() -> list[Callable[..., Any]]:
     resources = [click.option(*names, help=told) for names, told in RESOURCES]
     last = [
         click.option("--extra", multiple=True, help="A directive as the scheduler reads it."),
-        click.option("--chunk", metavar="N", default="auto", help="Most jobs of an element."),
+        click.option("--chunk", metavar="N", help="Most jobs of an element, or auto."),
         click.option("--throttle", type=int, metavar="N", help="Most elements at once."),
     ]
     return [first, *resources, *last]
@@ -58,8 +58,8 @@ def _taken(values: dict[str, Any]) -> SubmitOptions:
     return SubmitOptions(values.pop("cluster"), given, chunk, values.pop("throttle"))
 
 
-def _chunk(text: str) -> int | str:
-    if text == "auto":
+def _chunk(text: str | None) -> int | str | None:
+    if text is None or text == "auto":
         return text
     try:
         return int(text)

@@ -74,7 +74,7 @@ def _show_tasks(setting: Setting, limit: int | None) -> None:
     elif found:
         rows = [_row(spec, status) for spec, status in found]
         print_table(HEADINGS, rows, right=HEADINGS[1:6])
-    else:
+    elif not specs:
         say(f"There are no tasks in {registry.root}: hpcbatch map --help shows how to make one.")
 
 
@@ -95,7 +95,7 @@ def _statuses(
     for spec in specs:
         try:
             yield spec, service.status(registry, spec.id)
-        except RegistryError as error:
+        except (RegistryError, OSError) as error:
             say(f"{spec.id}: {error}")
 
 

@@ -44,7 +44,7 @@ class Cluster:
 
     @property
     def python(self) -> str:
-        return self.config.python or sys.executable
+        return os.path.expanduser(self.config.python) if self.config.python else sys.executable
 
     def submit(self, script: str) -> str:
         """The id of the array. Raises SubmissionRejected, SubmissionDeferred, CommandTimeout."""

@@ -156,7 +156,7 @@ def _text(value: Any) -> str:
 
 def _lines(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
-        return tuple(value.splitlines())
+        return ("\n".join(value.splitlines()),) if value.strip() else ()
     if not isinstance(value, list):
         raise ValueError(f"{value!r} is no list of shell lines")
     return tuple(map(_text, value))

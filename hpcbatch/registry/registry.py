@@ -31,7 +31,7 @@ LAST = "last"
 
 def default_root() -> str:
     """``$HPCBATCH_ROOT``, or ``~/.hpcbatch``."""
-    return os.path.abspath(os.environ.get("HPCBATCH_ROOT") or os.path.expanduser("~/.hpcbatch"))
+    return os.path.abspath(os.path.expanduser(os.environ.get("HPCBATCH_ROOT") or "~/.hpcbatch"))
 
 
 class Registry:
@@ -42,7 +42,7 @@ class Registry:
     """
 
     def __init__(self, root: str | None = None):
-        self.root = os.path.abspath(root) if root else default_root()
+        self.root = os.path.abspath(os.path.expanduser(root)) if root else default_root()
         make_folder(self.root)
         _check_safe(self.root)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 
-from ..disk.index import DONE, ENTRY, ERROR, NOTHING, Entry, read_entries, write_entries
+from ..disk.index import DONE, ENTRY, ERROR, NOTHING, Entry, make_index, read_entries, write_entries
 from ..disk.records import FRAME, read_records
 from ..words import events
 from ..words.errors import DamagedFile
@@ -79,5 +80,21 @@ def _rebuild(layout: TaskLayout, snapshot: Snapshot) -> None:
                 event.memory,
                 event.cpu,
             )
-        snapshot.committed = end
+        snapshot.committed = max(snapshot.committed, end)
+    if snapshot.committed < _size(layout.results):
+        shutil.copyfile(layout.results, f"{layout.results}.damaged")  # the next append cuts it
     write_entries(layout.index, entries)
+
+
+def index_is_whole(layout: TaskLayout, njobs: int) -> bool:
+    return _size(layout.index) == njobs * ENTRY.size
+
+
+def mend_index(layout: TaskLayout, njobs: int, snapshot: Snapshot) -> None:
+    """Where the index was lost or cut, make it anew from results.rec."""
+    if index_is_whole(layout, njobs):
+        return
+    if os.path.exists(layout.index):
+        os.replace(layout.index, f"{layout.index}.damaged")
+    make_index(layout.index, njobs)
+    _rebuild(layout, snapshot)

@@ -7,9 +7,10 @@ of the grace has ended.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -21,6 +22,7 @@ from ..words.model import ALIVE, STATES, Array, Attempt, Ending, Listing, Sighti
 from ..words.ranges import Ranges
 from .attempts import read_attempts
 from .fold import fold, is_folded
+from .repair import index_is_whole, mend_index
 from .snapshot import Snapshot, read_snapshot
 from .states import CODE, element_states, job_states
 
@@ -100,16 +102,23 @@ class View:
                 }
 
 
+@contextlib.contextmanager
+def _folded(layout: TaskLayout, spec: TaskSpec) -> Iterator[View]:
+    """The task with everything folded, and its lock held. Raises RegistryBusy, DamagedFile."""
+    with held(layout.tracker_lock, LOCK_SECONDS):
+        attempts, snapshot = read_attempts(layout), read_snapshot(layout.status)
+        mend_index(layout, spec.njobs, snapshot)
+        fold(layout, attempts, snapshot)
+        yield View(layout, spec, attempts, snapshot)
+
+
 def refresh(layout: TaskLayout, spec: TaskSpec) -> View:
     """Fold what is new and return the task as it is now. Asks no scheduler."""
     attempts, snapshot = read_attempts(layout), read_snapshot(layout.status)
-    if is_folded(layout, attempts, snapshot):
+    if index_is_whole(layout, spec.njobs) and is_folded(layout, attempts, snapshot):
         return View(layout, spec, attempts, snapshot)
-    with held(layout.tracker_lock, LOCK_SECONDS):
-        attempts = read_attempts(layout)
-        snapshot = read_snapshot(layout.status)
-        fold(layout, attempts, snapshot)
-    return View(layout, spec, attempts, snapshot)
+    with _folded(layout, spec) as view:
+        return view
 
 
 def observe(
@@ -117,45 +126,39 @@ def observe(
 ) -> tuple[View, dict[int, list[int]]]:
     """Compare the task with listings of its clusters, by attempt; returns it and the elements
     that have been missing for longer than their attempt's grace, in seconds."""
-    with held(layout.tracker_lock, LOCK_SECONDS):
-        attempts = read_attempts(layout)
-        snapshot = read_snapshot(layout.status)
-        fold(layout, attempts, snapshot)
-        view = View(layout, spec, attempts, snapshot)
+    with _folded(layout, spec) as view:
         view.sight(listings)
         missing = {}
         changed = False
-        for attempt in attempts:
+        for attempt in view.attempts:
             listing = listings.get(attempt.number)
             if listing is not None:
                 changed |= _count_missing(view, attempt, listing)
-                gone = _gone(snapshot.absent.get(attempt.number, {}), graces[attempt.number])
+                absent = view.snapshot.absent.get(attempt.number, {})
+                gone = _gone(absent, graces[attempt.number])
                 if gone:
                     missing[attempt.number] = gone
         if changed:
-            snapshot.publish(layout.status)
-    return view, missing
+            view.snapshot.publish(layout.status)
+        return view, missing
 
 
 def end_elements(
     layout: TaskLayout, spec: TaskSpec, endings: Mapping[int, Mapping[int, Ending]]
 ) -> View:
     """Note how elements ended that nobody lists any more. A result that still comes counts."""
-    with held(layout.tracker_lock, LOCK_SECONDS):
-        attempts = read_attempts(layout)
-        snapshot = read_snapshot(layout.status)
-        fold(layout, attempts, snapshot)
+    with _folded(layout, spec) as view:
+        snapshot = view.snapshot
         for number, by_element in endings.items():
             absent = snapshot.absent.get(number, {})
             for element, ending in by_element.items():
                 snapshot.endings.setdefault(number, {})[element] = ending
                 absent.pop(element, None)
             for name, segment in snapshot.segments.items():
-                segment.lost |= segment_owner(name)[1] in by_element and (
-                    segment_owner(name)[0] == number
-                )
+                owner, element = segment_owner(name)
+                segment.lost |= owner == number and element in by_element
         snapshot.publish(layout.status)
-    return View(layout, spec, attempts, snapshot)
+        return view
 
 
 def _count_missing(view: View, attempt: Attempt, listing: Listing) -> bool:

@@ -124,6 +124,13 @@ def _check_signature(function: Any, positional: int, names: list[str]) -> None:
     """Find out now what would fail in every job."""
     import inspect
 
+    for is_kind, kind in (
+        (inspect.iscoroutinefunction, "an async function: wrap it in one that calls asyncio.run"),
+        (inspect.isasyncgenfunction, "an async generator: wrap it in one that returns a list"),
+        (inspect.isgeneratorfunction, "a generator function: return a list instead"),
+    ):
+        if is_kind(function):
+            raise InputError(f"{getattr(function, '__name__', function)} is {kind}")
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):

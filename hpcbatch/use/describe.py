@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ..disk.index import BEGUN, Entry
+from ..disk.index import BEGUN, Entry, read_entries
 from ..registry.results import Results
 from ..registry.tracker import View
 from ..words.errors import DamagedFile, JobError
-from ..words.model import JobInfo
+from ..words.model import Attempt, JobInfo
 
+LAST_LINE = 300  # characters of it that a message takes
 LOG_TAIL = 1500  # characters of a log that explain an ending
 
 
@@ -64,7 +65,14 @@ def job_error(view: View, results: Results, job: int, state: str, entry: Entry |
     begun = "" if began else ", before the job began"
     tail = read_log(view, attempt.number, element)[-LOG_TAIL:].strip()
     shown = f"the end of its element's log:\n{tail}\n" if tail else ""
-    return JobError(job, state, "", f"{told}{begun}", shown)
+    last = f": {tail.splitlines()[-1][:LAST_LINE]}" if tail and not _any_began(view, owner) else ""
+    return JobError(job, state, "", f"{told}{begun}{last}", shown)
+
+
+def _any_began(view: View, owner: tuple[Attempt, int]) -> bool:
+    """Whether any job of the element began: if none did, its log tells what kept it."""
+    jobs = owner[0].plan.jobs_of(owner[1])
+    return bool(read_entries(view.layout.index, jobs))
 
 
 def _cluster_name(view: View, number: int) -> str:

@@ -54,6 +54,12 @@ def follow(registry: Registry, spec: TaskSpec) -> tuple[View, tuple[str, ...]]:
     if missing:
         view = tracker.end_elements(layout, spec, _endings(view, missing))
         view.sight(listings)
+    notes += [
+        f"{len(absent)} elements of attempt {number} are in no listing any more: what became of "
+        "them will be known in a moment"
+        for number, absent in view.snapshot.absent.items()
+        if absent
+    ]
     return view, (*dict.fromkeys(notes), *_stuck(view))
 
 

@@ -21,7 +21,7 @@ class Loader:
         """Raises JobError when the value cannot be made here, whatever its class raises."""
         try:
             return self._load(value)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             told = f"its result is stored, and cannot be loaded here: {error}"
             raise JobError(job, "done", type(error).__name__, told) from error
 

@@ -29,7 +29,7 @@ def make_plan(
 
     Raises ResourceError for a chunk that is none, or whose walltime is beyond the profile's.
     """
-    if chunk == AUTO:
+    if chunk is None or chunk == AUTO:
         elements = min(len(jobs), cluster.config.elements)
         for limit in (limits.array, limits.parallel):
             elements = min(elements, limit or elements)

@@ -28,7 +28,6 @@ from ..words.ranges import Ranges
 from .clusters import cluster_of
 from .describe import job_error, job_info, read_log
 from .follow import follow
-from .planning import AUTO
 from .settle import UNKNOWN_ID, settle, unsettled
 from .submit import SubmitOptions, settled_view, submit_jobs, submitting
 
@@ -161,8 +160,9 @@ def resubmit(
             chosen = Ranges.of(job for job in only if job in chosen)
         if not chosen:
             raise UsageError(f"no job of {task_id} is both chosen and without a result")
-        if options.cluster is None and view.attempts:
-            options = _like(view.attempts[-1], options)
+        accepted = [attempt for attempt in view.attempts if attempt.submitted_arrays]
+        if accepted and options.cluster in (None, accepted[-1].cluster):
+            options = _like(accepted[-1], options)
         for attempt in view.attempts:
             if attempt.submitted_arrays:
                 touch(layout.attempt(attempt.number).revoked)
@@ -195,7 +195,7 @@ def _like(last: Attempt, options: SubmitOptions) -> SubmitOptions:
     return SubmitOptions(
         cluster=last.cluster,
         resources={**last.resources, **(options.resources or {})},
-        chunk=options.chunk if options.chunk != AUTO else last.chunk,
+        chunk=options.chunk if options.chunk is not None else last.chunk,
         throttle=options.throttle if options.throttle is not None else last.throttle,
     )
 

@@ -42,7 +42,7 @@ class SubmitOptions:
 
     cluster: str | None = None
     resources: dict[str, Any] | None = None
-    chunk: Any = AUTO
+    chunk: Any = None  # a number, or "auto"; None: auto, or as before
     throttle: int | None = None
 
 
@@ -143,7 +143,7 @@ def _prepare(
         arrays=make_arrays(plan, cluster, limits, spec.id, options.throttle),
         resources=resources.to_json(),
         throttle=options.throttle,
-        chunk=options.chunk,
+        chunk=AUTO if options.chunk is None else options.chunk,
     )
     return attempt, resources
 

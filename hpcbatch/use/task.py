@@ -8,8 +8,10 @@ from typing import Any
 
 from ..registry.registry import Registry
 from ..words.errors import (
+    InputError,
     JobError,
     NotFound,
+    NotSubmitted,
     StateError,
     TaskFailed,
     UsageError,
@@ -105,12 +107,14 @@ class Task:
     def wait(self, timeout: float | None = None, progress: bool | None = None) -> TaskStatus:
         """Wait until no job is waiting or running; returns the status then.
 
-        ``progress`` shows a bar; by default on a terminal only. Raises WaitTimeout after
-        ``timeout`` seconds: the task goes on meanwhile.
+        ``progress`` shows a bar; by default on a terminal only. Raises NotSubmitted, and
+        WaitTimeout after ``timeout`` seconds: the task goes on meanwhile.
         """
         with Progress(self, progress) as bar:
             for status in self._statuses(timeout):
                 bar.show(status)
+                if status.counts["defined"] == status.njobs:
+                    raise NotSubmitted(f"{self.id} was never submitted: submit() it first")
                 if status.idle:
                     return status
         raise AssertionError("unreachable: the statuses end by raising")
@@ -175,12 +179,12 @@ class Task:
         only: str | Sequence[str] | None = None,
         jobs: Sequence[int] | None = None,
         resources: Mapping[str, Any] | None = None,
-        chunk: int | str = "auto",
+        chunk: int | str | None = None,
         throttle: int | None = None,
     ) -> Attempt | None:
         """Submit again only the jobs without a result; None when every job has one.
 
-        By default on the last cluster, with its resources and throttle. ``only`` chooses
+        By default on the last cluster, with its resources, chunk and throttle. ``only`` chooses
         states, such as ``"expired"``; ``jobs`` indices. Raises StateError while jobs are alive.
         """
         options = SubmitOptions(cluster, dict(resources or {}), chunk, throttle)
@@ -266,12 +270,19 @@ def create(
     """Store ``function`` and its inputs as a task; nothing is submitted yet.
 
     ``inputs`` are iterables, as for ``map``; or name them as the function does:
-    ``create(f, x=range(10), y=values)``. One job per position. ``const`` are arguments that are
-    the same for every job. ``seed`` makes random numbers of jobs repeatable; it is drawn when
-    absent. ``root`` is another registry than ``$HPCBATCH_ROOT`` or ``~/.hpcbatch``.
+    ``create(f, x=range(10), y=values)``, but for the words const, name, seed and root.
+    One job per position. ``const`` are arguments that are the same for every job. ``seed`` makes
+    random numbers of jobs repeatable; it is drawn when absent. ``root`` is another registry than
+    ``$HPCBATCH_ROOT`` or ``~/.hpcbatch``.
 
     Raises InputError, RegistryUnwritable, RegistryUnsafe.
     """
+    for word, given in (("name", name), ("root", root)):
+        if given is not None and not isinstance(given, str):
+            raise InputError(
+                f"{word}={given!r} is no text. create() keeps the words const, name, seed and root "
+                f"for itself: give an input of the name {word!r} by position"
+            )
     registry = Registry(root)
     spec = create_task(registry, function, inputs, named, const, name, seed)
     return Task(registry, spec.id)

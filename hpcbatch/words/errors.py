@@ -32,6 +32,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+SHOWN = 16  # names that a hint lists
+
 
 class HpcbatchError(Exception):
     """Root of all errors raised by hpcbatch."""
@@ -70,6 +72,9 @@ class RegistryUnsafe(RegistryError):
 
 class RegistryUnwritable(RegistryError, OSError):
     """The registry cannot be written: permission, space or a read-only disk."""
+
+    def __str__(self) -> str:
+        return str(self.strerror or super().__str__())
 
 
 class RegistryBusy(RegistryError):
@@ -185,4 +190,5 @@ def nearest(word: str, known: Iterable[str]) -> str:
     names = sorted(known)
     close = difflib.get_close_matches(word, names, 1, 0.5)
     guess = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{guess} (known: {', '.join(names)})" if names else guess
+    more = ", …" if len(names) > SHOWN else ""
+    return f"{guess} (known: {', '.join(names[:SHOWN])}{more})" if names else guess

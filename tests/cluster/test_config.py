@@ -95,7 +95,7 @@ def test_every_key(folder: Path) -> None:
 def test_setup_as_a_block(folder: Path) -> None:
     text = 'clusters: {a: {scheduler: local, setup: "module load a\\r\\nmodule load b\\n"}}'
     clusters, _ = load_clusters(str(write(folder / "c.yaml", text)))
-    assert clusters["a"].setup == ("module load a", "module load b")
+    assert clusters["a"].setup == ("module load a\nmodule load b",)
 
 
 def test_a_built_in_one_is_overridden(folder: Path) -> None:

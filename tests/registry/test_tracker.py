@@ -368,3 +368,17 @@ def test_a_hundred_thousand_jobs_are_counted_quickly_and_rightly() -> None:
         "defined": 0, "submitted": njobs - 100, "queued": 99, "running": 0, "done": 1, "error": 0,
         "expired": 0, "canceled": 0,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("harm", ["gone", "cut"])
+def test_a_lost_index_is_made_anew_from_the_results(harm: str) -> None:
+    case = Case.of(lambda x: x * x, range(5))
+    case.submit()
+    assert case.run() == 0
+    assert case.states() == ["done"] * 5
+    if harm == "gone":
+        os.unlink(case.layout.index)
+    else:
+        os.truncate(case.layout.index, 100)
+    assert case.states() == ["done"] * 5
+    assert case.values() == {k: k * k for k in range(5)}
