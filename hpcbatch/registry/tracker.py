@@ -17,6 +17,7 @@ from functools import cached_property
 from ..disk import index
 from ..disk.locks import held
 from ..disk.records import held_by
+from ..words.errors import DamagedFile
 from ..words.layout import TaskLayout, segment_owner
 from ..words.model import ALIVE, STATES, Array, Attempt, Ending, Listing, Sighting, TaskSpec
 from ..words.ranges import Ranges
@@ -40,6 +41,7 @@ class View:
     attempts: list[Attempt]
     snapshot: Snapshot
     alive: dict[int, dict[int, Sighting]] = field(default_factory=dict)
+    damage: str = ""  # why nothing can be folded any more
 
     @cached_property
     def said(self) -> bytes:
@@ -113,12 +115,18 @@ def _folded(layout: TaskLayout, spec: TaskSpec) -> Iterator[View]:
 
 
 def refresh(layout: TaskLayout, spec: TaskSpec) -> View:
-    """Fold what is new and return the task as it is now. Asks no scheduler."""
+    """Fold what is new and return the task as it is now. Asks no scheduler.
+
+    Where results.rec is damaged, what was folded before is told, with the ``damage``.
+    """
     attempts, snapshot = read_attempts(layout), read_snapshot(layout.status)
     if index_is_whole(layout, spec.njobs) and is_folded(layout, attempts, snapshot):
         return View(layout, spec, attempts, snapshot)
-    with _folded(layout, spec) as view:
-        return view
+    try:
+        with _folded(layout, spec) as view:
+            return view
+    except DamagedFile as error:  # what was folded before is still there to be read
+        return View(layout, spec, attempts, snapshot, damage=str(error))
 
 
 def observe(

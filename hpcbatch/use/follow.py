@@ -28,6 +28,8 @@ def follow(registry: Registry, spec: TaskSpec) -> tuple[View, tuple[str, ...]]:
     """The task, and notes for a person: failed listings, stuck elements, other hosts."""
     layout = registry.layout(spec.id)
     view = tracker.refresh(layout, spec)
+    if view.damage:
+        return view, (view.damage,)
     if unsettled(view.attempts):
         view = _settled(view)
     if vague := _vague(view):

@@ -21,6 +21,7 @@ from ..runner.bundle import ensure_runner
 from ..words.errors import (
     AlreadySubmitted,
     CommandTimeout,
+    DamagedFile,
     SchedulerError,
     StateError,
     SubmissionUnclear,
@@ -65,9 +66,12 @@ def submit_defined(registry: Registry, spec: TaskSpec, options: SubmitOptions) -
 
 
 def settled_view(registry: Registry, spec: TaskSpec) -> View:
-    """The task with no submission in doubt; called under ``submitting``. Raises StateError."""
+    """The task with no submission in doubt; called under ``submitting``. Raises StateError,
+    DamagedFile."""
     layout = registry.layout(spec.id)
     view = tracker.refresh(layout, spec)
+    if view.damage:
+        raise DamagedFile(view.damage)
     doubtful = unsettled(view.attempts)
     for attempt in doubtful:
         settled = settle(view, attempt, cluster_of(attempt))

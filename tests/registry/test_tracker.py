@@ -12,7 +12,7 @@ from hpcbatch.registry import tracker
 from hpcbatch.registry.attempts import mark_canceled, write_attempt
 from hpcbatch.registry.tracker import View
 from hpcbatch.words import events
-from hpcbatch.words.errors import RegistryBusy
+from hpcbatch.words.errors import DamagedFile, RegistryBusy
 from hpcbatch.words.model import Ending, Listing, Sighting
 from tests.core import Case, everyone, make_attempt, state_names
 from tests.registry.processes import Process
@@ -382,3 +382,19 @@ def test_a_lost_index_is_made_anew_from_the_results(harm: str) -> None:
         os.truncate(case.layout.index, 100)
     assert case.states() == ["done"] * 5
     assert case.values() == {k: k * k for k in range(5)}
+
+
+def test_of_results_that_were_cut_the_rest_is_still_read() -> None:
+    case = Case.of(lambda x: x * x, range(5))
+    case.submit()
+    assert case.run() == 0
+    assert case.states() == ["done"] * 5
+    os.truncate(case.layout.results, os.path.getsize(case.layout.results) - 10)
+    status = case.task.status()
+    assert status.done == 5
+    assert "results.rec is damaged" in status.notes[0]
+    found = case.task.collect(on_error="return")
+    assert found[:4] == [0, 1, 4, 9]
+    assert "job 4" in str(found[4])
+    with pytest.raises(DamagedFile, match=r"results\.rec"):
+        case.task.resubmit()
