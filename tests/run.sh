@@ -37,4 +37,4 @@ fi
     "$BIN/ruff" check hpcbatch tests examples benchmarks &&
     "$BIN/mypy" &&
     "$BIN/lint-imports" &&
-    "$BIN/python" -m pytest "$@"
+    "$BIN/python" -m pytest -n 2 --dist loadfile "$@"

@@ -170,7 +170,7 @@ def test_hostile_words_arrive(harness: Harness, monkeypatch: pytest.MonkeyPatch)
         "HOSTILE_EMPTY": "",
         "HOSTILE_TAB": "\t \x01\x7f\u2028é",
     }
-    harness.configure(env=values, setup=["export FROM_SETUP=$((6 * 7))", "false", "# it's"])
+    harness.configure(env=values, setup=["export FROM_SETUP=$((6 * 7))", "# it's"])
 
     def job(x: int) -> Any:
         import os
@@ -364,3 +364,10 @@ def test_controller_away_defers(harness: Harness) -> None:
     again.submit()
     harness.wait(again)
     assert again.collect() == [1]
+
+
+def test_a_setup_line_that_fails_stops_the_element(harness: Harness) -> None:
+    harness.configure(setup=["export FINE=1", "ls /no/such/folder"])
+    task = harness.create(lambda x: x, [1]).submit()
+    assert harness.wait(task).expired == 1
+    assert "setup line of the cluster failed: ls /no/such/folder" in str(task.errors()[0])

@@ -154,7 +154,7 @@ def test_hostile_words_arrive(
             title=title,
             array=ArrayOrder("Test-01234567abcd", 10, 3, scheduler.base),
             env=env,
-            setup=("export HB_FROM_SETUP=$((6*7))", "false"),
+            setup=("export HB_FROM_SETUP=$((6*7))", "# it's"),
             folder=str(stage.place),
             log_prefix=f"{stage.place}/{log}-",
             python=str(stage.python),

@@ -566,15 +566,16 @@ def test_two_processes_that_fold_at_once_agree(own_registry: Path) -> None:
 
 
 MEMORY = """
-import resource, sys
+import sys
 sys.path.insert(0, sys.argv[1])
 from hpcbatch.registry.fold import fold
 from hpcbatch.registry.snapshot import Snapshot
 from hpcbatch.words.layout import TaskLayout
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+peak = lambda: int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
+before = peak()
 layout = TaskLayout(sys.argv[2], sys.argv[3])
 fold(layout, [], Snapshot())
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(peak() - before)
 """
 
 

@@ -37,7 +37,9 @@ def test_an_element_finds_a_clean_place(local: Any) -> None:
     assert local.lines("fds")[0] == "/dev/null"
     assert local.lines("fds")[2] == "/dev/null"
     assert set(local.lines("open")) <= {"0", "1", "2", "255"}  # 255: the script, opened by bash
-    assert [int(line.split()[1], 16) for line in local.lines("signals")] == [0, 0]
+    # libc keeps signals of its own, which a parent may have ignored and nobody can put back
+    known = sum(1 << (number - 1) for number in signal.valid_signals())
+    assert [int(line.split()[1], 16) & known for line in local.lines("signals")] == [0, 0]
 
 
 def test_elements_start_in_order_and_at_once(local: Any) -> None:
