@@ -94,8 +94,11 @@ def _home(function: Any) -> ModuleType | None:
 
 def _root(module: ModuleType | None) -> str | None:
     """The folder that a user's module is imported from; None for installed ones."""
+    named = getattr(module, "__file__", None)
+    if module is None or not isinstance(named, str) or _is_installed(named):
+        return None  # most modules: decided without asking the disk
     file = _file(module)
-    if module is None or file is None or _is_installed(file):
+    if file is None:
         return None
     if module.__name__ == "__main__":
         return os.path.dirname(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ..disk.files import touch
 from ..disk.index import DONE, ERROR, read_entries
@@ -163,6 +164,8 @@ def resubmit(
         accepted = [attempt for attempt in view.attempts if attempt.submitted_arrays]
         if accepted and options.cluster in (None, accepted[-1].cluster):
             options = _like(accepted[-1], options)
+        elif view.attempts and options.cluster is None:
+            options = replace(options, cluster=view.attempts[-1].cluster)
         for attempt in view.attempts:
             if attempt.submitted_arrays:
                 touch(layout.attempt(attempt.number).revoked)

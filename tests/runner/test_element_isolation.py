@@ -266,7 +266,8 @@ def test_random_numbers_depend_on_seed_and_job_alone() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
-def test_an_element_costs_few_system_calls(tmp_path: Path) -> None:
+def test_an_element_costs_few_system_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # without modules of ours that would travel along
     case = Case.of(abs, range(3))
     case.submit()
     counts = tmp_path / "counts"
