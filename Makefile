@@ -1,6 +1,8 @@
 # make demo   the main job on this machine
 # make test   all tests, real clusters included where this machine can have them
 # make check  format, lint, types, layers and the quick tests: under a minute
+# make chaos  kills, cancels and resubmits at random, for long (HPCBATCH_CHAOS_SEED=N: that run
+#             again), and a shared disk that lags
 # make bench  the numbers, beside a peer's
 
 PYTHON ?= python3
@@ -8,7 +10,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 SOURCES = hpcbatch tests examples benchmarks
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check chaos bench clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/hpcbatch demo
@@ -23,8 +25,12 @@ check: $(VENV)/dev.stamp
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q -m "not slow and not slurm and not sge" --ignore=tests/supervisor
 
+chaos: $(VENV)/dev.stamp
+	HPCBATCH_CHAOS=long MARKED= BIN=$(abspath $(BIN)) tests/run.sh tests/chaos tests/faults/test_lag.py tests/real
+
 bench: $(VENV)/bench.stamp
 	$(BIN)/python benchmarks/core.py
+	$(BIN)/python benchmarks/tracker.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("hpcbatch needs Python 3.10 or newer: make PYTHON=python3.11 ...") if sys.version_info < (3, 10) else 0'

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .use.inputs import grid
-    from .use.task import Job, Task, create, restore, tasks
+    from .use.job import Job
+    from .use.task import Task
+    from .use.tasks import create, restore, tasks
     from .words.errors import (
         AlreadySubmitted,
         CodeWarning,
@@ -41,16 +43,19 @@ if TYPE_CHECKING:
         SubmissionRejected,
         SubmissionUnclear,
         TaskFailed,
+        TaskStuck,
         UsageError,
         WaitTimeout,
     )
-    from .words.model import JobInfo, TaskStatus
+    from .words.status import JobInfo, TaskStatus
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "use.inputs": ("grid",),
-    "use.task": ("Job", "Task", "create", "restore", "tasks"),
+    "use.job": ("Job",),
+    "use.task": ("Task",),
+    "use.tasks": ("create", "restore", "tasks"),
     "words.errors": (
         "AlreadySubmitted",
         "CodeWarning",
@@ -76,10 +81,11 @@ _HOMES = {
         "SubmissionRejected",
         "SubmissionUnclear",
         "TaskFailed",
+        "TaskStuck",
         "UsageError",
         "WaitTimeout",
     ),
-    "words.model": ("JobInfo", "TaskStatus"),
+    "words.status": ("JobInfo", "TaskStatus"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -112,6 +118,7 @@ __all__ = [
     "Task",
     "TaskFailed",
     "TaskStatus",
+    "TaskStuck",
     "UsageError",
     "WaitTimeout",
     "__version__",

@@ -8,7 +8,11 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("hpcbatch", deadline=None)  # the machine may be busy
+hypothesis.settings.load_profile("hpcbatch")
 
 REQUIRED = set(filter(None, os.environ.get("HPCBATCH_TEST_REQUIRE", "").split(",")))
 REAL = {
@@ -48,6 +52,13 @@ def own_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(params=HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
 def hostile_name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long first: none is left to a single worker at the end."""
+    long = ("slow", *REAL)
+    first = {item.path for item in items if any(map(item.get_closest_marker, long))}
+    items.sort(key=lambda item: item.path not in first)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

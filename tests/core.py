@@ -17,9 +17,12 @@ from hpcbatch.registry import tracker
 from hpcbatch.registry.attempts import next_number, write_attempt
 from hpcbatch.registry.registry import Registry
 from hpcbatch.registry.results import Results
-from hpcbatch.registry.tracker import View
+from hpcbatch.registry.view import View
 from hpcbatch.runner.bundle import ensure_runner
-from hpcbatch.use.task import Task, create
+from hpcbatch.use.own_modules import has_data
+from hpcbatch.use.task import Task
+from hpcbatch.use.tasks import create
+from hpcbatch.words.assignment import Assignment
 from hpcbatch.words.events import Event
 from hpcbatch.words.model import STATES, Array, Attempt
 from hpcbatch.words.plan import Plan
@@ -83,14 +86,10 @@ class Case:
         spec = self.task.spec
         number = next_number(self.layout)
         chosen = everyone(spec.njobs) if jobs is None else Ranges.of(jobs)
-        own = {
-            "kind": spec.kind,
-            "names": spec.names,
-            "seed": spec.seed,
-            "job_walltime": None,
-            "element_walltime": None,
-        }
-        write_attempt(self.layout, make_attempt(number, chosen, elements), {**own, **orders})
+        code = ["code.zip"] if os.path.exists(self.layout.code) else []
+        own = {"code": code, "unpacked": [name for name in code if has_data(self.layout.code)]}
+        assignment = Assignment(spec.kind, spec.names, spec.seed)._replace(**own, **orders)
+        write_attempt(self.layout, make_attempt(number, chosen, elements), assignment)
         return number
 
     def command(self, attempt: int, element: int, python: str = sys.executable) -> list[str]:

@@ -1,6 +1,6 @@
 #!/bin/bash
 # All tests, with real clusters: root on Debian starts what is not up, and stops it afterwards.
-# HPCBATCH_TEST_REQUIRE=slurm,sge,user makes what is absent a failure instead of a skip.
+# HPCBATCH_TEST_REQUIRE=slurm,sge,user,tools makes what is absent a failure instead of a skip.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 BIN=${BIN:-.venv/bin}
@@ -26,6 +26,8 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
             "$clusters/$cluster.sh" start || echo "tests/run.sh: $cluster did not start" >&2
         fi
     done
+    "$clusters/trial.sh" install || echo "tests/run.sh: no Slurm that tests may break" >&2
+    "$clusters/tools.sh" || echo "tests/run.sh: the tools for faults are not all there" >&2
     "$BIN/python" -m pip wheel --quiet --no-deps --disable-pip-version-check -w "$wheels" . &&
         "$clusters/user.sh" "$wheels"/hpcbatch-*.whl 'scikit-learn>=1.3' >/dev/null ||
         echo "tests/run.sh: the ordinary user's environment could not be made" >&2
@@ -37,4 +39,4 @@ fi
     "$BIN/ruff" check hpcbatch tests examples benchmarks &&
     "$BIN/mypy" &&
     "$BIN/lint-imports" &&
-    "$BIN/python" -m pytest -n 2 --dist loadfile "$@"
+    "$BIN/python" -m pytest -n 3 --dist loadfile -m "${MARKED-not long}" "$@"

@@ -13,7 +13,8 @@ ASKED_FOR = [
     *("ProgramMissing", "RegistryBusy", "RegistryError", "RegistryUnsafe", "RegistryUnwritable"),
     *("ResourceError", "SchedulerError", "StateError", "SubmissionDeferred", "SubmissionError"),
     *("SubmissionRejected", "SubmissionUnclear", "TaskFailed", "UsageError", "WaitTimeout"),
-    *("Job", "JobInfo", "Task", "TaskStatus", "__version__", "create", "grid", "restore", "tasks"),
+    *("Job", "JobInfo", "Task", "TaskStatus", "TaskStuck"),
+    *("__version__", "create", "grid", "restore", "tasks"),
 ]
 
 

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 import click
 
 from ..cluster.cluster import Cluster
-from ..cluster.config import ClusterConfig, find_cluster, is_installed, load_clusters
+from ..cluster.config import find_cluster, is_installed, load_clusters
+from ..cluster.profile import ClusterConfig
 from ..words.errors import ConfigError, HpcbatchError
 from .common import Setting, common, print_json, say
 from .tables import print_table

@@ -14,7 +14,7 @@ import click
 
 from .. import JobError, Task, TaskStatus, create
 from ..use.progress import Progress
-from ..words.model import plain
+from ..words.text import plain
 from . import demo_study as study
 from .common import Setting, common, print_json
 from .exits import FAILED, FILES, Stop

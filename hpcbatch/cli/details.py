@@ -14,15 +14,18 @@ import click
 from ..registry.registry import Registry
 from ..use import service
 from ..words.errors import JobError, UsageError
-from ..words.model import RESOLVED, JobInfo, plain
+from ..words.model import RESOLVED
 from ..words.ranges import Ranges
+from ..words.status import JobInfo
+from ..words.text import plain
 from .common import Setting, chosen, common, jobs_option, listed, print_json, say, task_argument
 from .exits import INTERRUPTED, Stop
-from .tables import print_table
+from .tables import print_table, print_words
 from .text import counted, duration, on_terminal, plain_lines, size
 from .waiting import Busy
 
 HEADINGS = ("job", "state", "reason", "attempt", "host", "elapsed", "cpu", "memory")
+FAILED = ("error", "expired", "canceled")
 PAUSE = 0.5  # seconds between two looks at a log that is followed
 
 
@@ -83,12 +86,13 @@ def errors(setting: Setting, task: str, traceback: bool) -> None:
     registry, task_id = setting.find(task)
     with Busy("reading the errors"):
         groups = _grouped(service.errors(registry, task_id))
+        attempts = _attempts(registry, task_id) if groups else {}
     if setting.json:
-        print_json([_as_json(group) for group in groups])
+        print_json([_as_json(group, attempts) for group in groups])
     elif not groups:
         say(f"No job of {task_id} failed.")
     for group in groups if not setting.json else ():
-        _print_group(group, traceback)
+        _print_group(group, attempts, traceback)
 
 
 def _grouped(failures: Iterable[JobError]) -> list[list[JobError]]:
@@ -99,7 +103,18 @@ def _grouped(failures: Iterable[JobError]) -> list[list[JobError]]:
     return sorted(groups.values(), key=len, reverse=True)
 
 
-def _as_json(group: list[JobError]) -> dict[str, Any]:
+def _attempts(registry: Registry, task_id: str) -> dict[int, int]:
+    """The last attempt of each job that failed."""
+    infos = service.jobs(registry, task_id, FAILED)
+    return {info.index: info.attempt for info in infos if info.attempt is not None}
+
+
+def _attempts_of(group: list[JobError], attempts: dict[int, int]) -> Ranges:
+    indices = [failure.index for failure in group]
+    return Ranges.of(attempts[index] for index in indices if index in attempts)
+
+
+def _as_json(group: list[JobError], attempts: dict[int, int]) -> dict[str, Any]:
     first = group[0]
     return {
         "state": first.state,
@@ -107,15 +122,18 @@ def _as_json(group: list[JobError]) -> dict[str, Any]:
         "message": first.message,
         "count": len(group),
         "jobs": str(Ranges.of(failure.index for failure in group)),
+        "attempts": str(_attempts_of(group, attempts)),
         "traceback": first.traceback,
     }
 
 
-def _print_group(group: list[JobError], traceback: bool) -> None:
+def _print_group(group: list[JobError], attempts: dict[int, int], traceback: bool) -> None:
     first = group[0]
     told = f"{first.type}: {first.message}" if first.type else first.message
-    click.echo(f"{counted(len(group), 'job')} {first.state}: {plain(told)}")
+    print_words(counted(len(group), "job"), " ", first.state, f": {plain(told)}")
     click.echo(f"  jobs {Ranges.of(failure.index for failure in group)}")
+    if len(tried := _attempts_of(group, attempts)):
+        click.echo(f"  {'attempt' if len(tried) == 1 else 'attempts'} {tried}")
     if traceback and first.traceback:
         shown = plain_lines(first.traceback.rstrip()).replace("\n", "\n    ")
         click.echo(f"  job {first.index}:\n    {shown}")
@@ -144,19 +162,37 @@ def logs(setting: Setting, task: str, job: int, follow: bool) -> None:
         _follow(registry, task_id, job)
         return
     text = service.log(registry, task_id, job)
+    info = _info(registry, task_id, job)
     if setting.json:
-        print_json({"id": task_id, "job": job, "log": text})
-    elif text:
-        _write(text if text.endswith("\n") else f"{text}\n")
-    else:
-        say(f"Job {job} of {task_id} has printed nothing.")
+        print_json({"id": task_id, "job": job, **_log_of(info), "log": text})
+        return
+    if on_terminal() or not text:
+        say(f"{_told(info)}{'' if text else ': it has printed nothing'}")
+    _write(text if not text or text.endswith("\n") else f"{text}\n")
+
+
+def _log_of(info: JobInfo) -> dict[str, Any]:
+    fields = asdict(info)
+    return {name: fields[name] for name in ("state", "reason", "attempt", "element", "host")}
+
+
+def _told(info: JobInfo) -> str:
+    """``job 3 error (ValueError), attempt 1, element 0 on node7``."""
+    told = [f"job {info.index} {info.state}" + (f" ({info.reason})" if info.reason else "")]
+    if info.attempt is not None:
+        told += [f"attempt {info.attempt}", f"element {info.element}"]
+    return ", ".join(told) + (f" on {info.host}" if info.host else "")
+
+
+def _info(registry: Registry, task_id: str, job: int) -> JobInfo:
+    return service.jobs(registry, task_id, None, _only(job))[0]
 
 
 def _follow(registry: Registry, task_id: str, job: int) -> None:
     reader = _Tail()
     try:
         while True:
-            info = service.jobs(registry, task_id, None, _only(job))[0]
+            info = _info(registry, task_id, job)
             if info.attempt is not None and info.element is not None:
                 _write(reader.read(registry.layout(task_id).log(info.attempt, info.element)))
             if info.state in RESOLVED:

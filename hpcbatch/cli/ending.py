@@ -7,7 +7,8 @@ import sys
 import click
 
 from ..use import service
-from .common import Setting, common, print_json, say, task_argument
+from ..use.cancel import cancel as cancel_jobs
+from .common import Setting, chosen, common, jobs_option, print_json, say, task_argument
 from .exits import INTERRUPTED, SCHEDULER, Stop
 from .tables import print_status
 from .waiting import Busy
@@ -17,9 +18,10 @@ yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
 @click.command("cancel")
 @task_argument
+@jobs_option
 @yes_option
 @common
-def cancel(setting: Setting, task: str, yes: bool) -> None:
+def cancel(setting: Setting, task: str, jobs: str | None, yes: bool) -> None:
     """Cancel the jobs that have no result yet. Results that are there stay. Safe to repeat.
 
     On a terminal it asks first.
@@ -27,16 +29,20 @@ def cancel(setting: Setting, task: str, yes: bool) -> None:
     \b
     Examples:
       hpcbatch cancel last
+      hpcbatch cancel 3f9a --jobs 3,7-9
       hpcbatch cancel 3f9a --yes
     """
     registry, task_id = setting.find(task)
-    _ask(f"Cancel what is not resolved of {task_id}?", yes)
+    _ask(f"Cancel what is not resolved of {task_id}?" if jobs is None else f"Cancel {jobs}?", yes)
     with Busy("cancelling"):
-        status, objections = service.cancel(registry, task_id)
+        count, objections = cancel_jobs(registry, task_id, chosen(jobs))
+        status = service.status(registry, task_id)
     if setting.json:
-        print_json({**status.to_json(), "objections": objections})
+        print_json({**status.to_json(), "canceled_now": count, "objections": objections})
     else:
         print_status(status)
+        if not count:
+            say("Nothing was left to cancel.")
     for objection in objections:
         say(f"hpcbatch: the scheduler objects: {objection}")
     if objections:

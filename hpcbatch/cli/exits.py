@@ -18,7 +18,8 @@ from ..words.errors import (
     UsageError,
     WaitTimeout,
 )
-from ..words.model import ALIVE, TaskStatus
+from ..words.model import ALIVE
+from ..words.status import TaskStatus
 from .text import plain_lines
 
 DONE, FAILED, USAGE, WAITING, SCHEDULER, FILES = range(6)

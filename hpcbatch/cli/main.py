@@ -38,8 +38,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
         "watch": ("watching", "watch", "Watch a task until nothing of it is alive."),
         "jobs": ("details", "jobs", "List the jobs of a task."),
         "logs": ("details", "logs", "Print what a job printed."),
+        "tend": ("tending", "tend", "Track tasks, retry what may be retried, tell of the end."),
         "errors": ("details", "errors", "Group the failed jobs of a task by their message."),
         "clusters": ("clusters", "clusters", "List the clusters that are configured."),
+        "config": ("configuration", "config", "See how clusters are configured."),
     },
     "Get and end": {
         "collect": ("results", "collect", "Collect the results in the order of the inputs."),

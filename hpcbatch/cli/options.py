@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from ..use.submit import SubmitOptions
-from ..words.errors import ResourceError
+from ..words.errors import ResourceError, UsageError
+from ..words.options import SubmitOptions
 
 RESOURCES = (
     (("--walltime", "-t"), "Time that one job needs: 90s, 10m, 2h, 01:30:00."),
@@ -44,6 +44,16 @@ def _all() -> list[Callable[..., Any]]:
         click.option("--extra", multiple=True, help="A directive as the scheduler reads it."),
         click.option("--chunk", metavar="N", help="Most jobs of an element, or auto."),
         click.option("--throttle", type=int, metavar="N", help="Most elements at once."),
+        click.option(
+            "--isolate/--no-isolate", default=None, help="A process of its own for each job."
+        ),
+        click.option("--job-timeout", metavar="TIME", help="End a job after it; isolates."),
+        click.option("--retries", type=int, metavar="N", help="Submit expired jobs again."),
+        click.option("--retry-on", metavar="REASONS", help="Such as timeout,node-failure."),
+        click.option("--retry-scale", metavar="memory=2,…", help="Resources grow with each retry."),
+        click.option("--after", multiple=True, metavar="ID", help="Begin when it has ended."),
+        click.option("--after-ok", multiple=True, metavar="ID", help="Begin when it is done."),
+        click.option("--notify", metavar="COMMAND", help="Or URL, called when it has resolved."),
     ]
     return [first, *resources, *last]
 
@@ -54,8 +64,39 @@ def _taken(values: dict[str, Any]) -> SubmitOptions:
     resources = {name: values.pop(name) for name in names}
     resources["extra"] = values.pop("extra") or None
     given = {name: value for name, value in resources.items() if value is not None}
-    chunk = _chunk(values.pop("chunk"))
-    return SubmitOptions(values.pop("cluster"), given, chunk, values.pop("throttle"))
+    reasons = values.pop("retry_on")
+    return SubmitOptions(
+        cluster=values.pop("cluster"),
+        resources=given,
+        chunk=_chunk(values.pop("chunk")),
+        retry_on=None if reasons is None else tuple(reasons.replace(" ", "").split(",")),
+        retry_scale=_factors(values.pop("retry_scale")),
+        **{name: values.pop(name) for name in _AS_THEY_ARE},
+    )
+
+
+_AS_THEY_ARE = (
+    "throttle",
+    "isolate",
+    "job_timeout",
+    "retries",
+    "after",
+    "after_ok",
+    "notify",
+)
+
+
+def _factors(text: str | None) -> dict[str, float] | None:
+    if text is None:
+        return None
+    found = {}
+    for part in text.split(","):
+        name, _, factor = part.strip().partition("=")
+        try:
+            found[name] = float(factor)
+        except ValueError:
+            raise UsageError(f"retry_scale {text!r} is no list such as memory=2") from None
+    return found
 
 
 def _chunk(text: str | None) -> int | str | None:

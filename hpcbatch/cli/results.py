@@ -13,8 +13,9 @@ from ..registry.registry import Registry
 from ..use import service
 from ..use.loading import Loader
 from ..words.errors import HpcbatchError, JobError
-from ..words.model import ALIVE, UNFINISHED, JobInfo
+from ..words.model import ALIVE, UNFINISHED
 from ..words.ranges import Ranges
+from ..words.status import JobInfo
 from .common import Setting, chosen, common, jobs_option, print_json, say, task_argument
 from .exits import FAILED, WAITING, Stop
 from .text import counted

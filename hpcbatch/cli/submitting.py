@@ -13,12 +13,15 @@ import click
 from ..cluster.cluster import Cluster
 from ..registry.registry import Registry
 from ..use import service
-from ..use.submit import SubmitOptions, preview, submit_defined
+from ..use.resubmit import resubmit as resubmit_jobs
+from ..use.submit import preview, submit_defined
 from ..words.errors import StateError, UsageError
+from ..words.options import SubmitOptions
 from ..words.resources import Resources
 from .asking import Asked, asked_options
 from .common import Setting, chosen, common, jobs_option, listed, print_json, say, task_argument
 from .exits import INTERRUPTED, Stop, final_exit
+from .functions import load_function
 from .options import submit_options
 from .tables import print_status
 from .text import counted
@@ -85,6 +88,8 @@ def script(setting: Setting, asked: Asked, options: SubmitOptions) -> None:
 @task_argument
 @click.option("--only", multiple=True, metavar="STATES", help="States, such as error,expired.")
 @jobs_option
+@click.option("--function", metavar="FILE.py:NAME", help="Call this instead, from now on.")
+@click.option("--revoke", is_flag=True, help="Take jobs that wait or run from their elements.")
 @submit_options
 @click.option("--wait", is_flag=True, help="Wait until all jobs are resolved.")
 @common
@@ -93,6 +98,8 @@ def resubmit(
     task: str,
     only: tuple[str, ...],
     jobs: str | None,
+    function: str | None,
+    revoke: bool,
     options: SubmitOptions,
     wait: bool,
 ) -> None:
@@ -105,11 +112,14 @@ def resubmit(
       hpcbatch resubmit last
       hpcbatch resubmit last --only expired --memory 8GB
       hpcbatch resubmit 3f9a --jobs 3,7-9 --cluster local
+      hpcbatch resubmit 3f9a --only error --function sim.py:simulate
     """
     registry, task_id = setting.find(task)
-    only_jobs = chosen(jobs)
+    mended = None if function is None else load_function(function)
     with Busy("submitting"), _resumable(task_id):
-        attempt = service.resubmit(registry, task_id, options, listed(only), only_jobs)
+        attempt = resubmit_jobs(
+            registry, task_id, options, listed(only), chosen(jobs), mended, revoke
+        )
     _finish(setting, registry, registry.spec(task_id), attempt, wait)
 
 

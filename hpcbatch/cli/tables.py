@@ -7,25 +7,18 @@ from collections.abc import Collection, Sequence
 
 import click
 
-from ..words.model import TaskStatus, plain
+from ..words.status import COLOURS, TaskStatus
+from ..words.text import plain
 from .text import on_terminal
 
 LONGEST = 500  # rows that a terminal gets with borders and colours
-COLOURS = {
-    "done": "green",
-    "running": "cyan",
-    "queued": "blue",
-    "submitted": "blue",
-    "error": "red",
-    "expired": "magenta",
-    "canceled": "yellow",
-}
+NOTHING = ("", "0")
 
 
 def print_table(
     headings: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str] = ()
 ) -> None:
-    """``right`` names the columns of numbers."""
+    """``right`` names the columns of numbers. A terminal gets no columns without content."""
     cleaned = [[plain(cell) for cell in row] for row in rows]
     if on_terminal() and len(rows) <= LONGEST:
         _print_rich(headings, cleaned, right)
@@ -36,17 +29,40 @@ def print_table(
 
 def print_status(status: TaskStatus) -> None:
     """A line per state that has jobs, with its share; in colours on a terminal."""
-    for line in str(status).splitlines():
-        word = line.split(maxsplit=1)[0] if line.strip() else ""
-        if line.startswith("  ") and word in COLOURS and colourful():
-            line = line.replace(word, click.style(word, fg=COLOURS[word]), 1)
-        click.echo(line)
+    if colourful():
+        _print_coloured(str(status))
+    else:
+        click.echo(str(status))
+
+
+def print_words(*words: str) -> None:
+    """One line; the states among ``words`` in their colours on a terminal."""
+    if not colourful():
+        click.echo("".join(words))
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    line = Text.assemble(*((word, COLOURS.get(word, "")) for word in words))
+    Console(highlight=False).print(line, soft_wrap=True)
 
 
 def colourful() -> bool:
     """Whether standard output may have colours (https://no-color.org)."""
     no_colour = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return on_terminal() and not no_colour
+
+
+def _print_coloured(lines: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    text = Text(lines)
+    for state, colour in COLOURS.items():
+        text.highlight_regex(rf"(?m)^  {state}\b", colour)
+    text.highlight_regex(r"(?m)^\S.*$", "bold")
+    text.highlight_regex(r"(?m)^  note: .*$", COLOURS["canceled"])
+    Console(highlight=False).print(text, soft_wrap=True)
 
 
 def _print_rich(
@@ -57,14 +73,20 @@ def _print_rich(
     from rich.table import Table
     from rich.text import Text
 
+    filled = [
+        place
+        for place, heading in enumerate(headings)
+        if any(row[place] not in NOTHING for row in rows) or heading == headings[0]
+    ]
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for place, heading in enumerate(headings):
+    for place in filled:
         table.add_column(
-            heading,
-            justify="right" if heading in right else "left",
+            Text(headings[place], style=COLOURS.get(headings[place], "")),
+            justify="right" if headings[place] in right else "left",
             no_wrap=place == 0,
             overflow="fold",
         )
     for row in rows:  # as Text: a name such as [red] is no markup
-        table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
+        cells = [row[place] for place in filled]
+        table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in cells))
     Console(highlight=False).print(table)

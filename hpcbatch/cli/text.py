@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from ..words.model import plain
+from ..words.text import plain
 
 
 def on_terminal() -> bool:

@@ -10,7 +10,8 @@ import click
 from ..registry.registry import Registry
 from ..use import service
 from ..words.errors import HpcbatchError, RegistryError
-from ..words.model import TaskSpec, TaskStatus
+from ..words.model import STATES, TaskSpec
+from ..words.status import TaskStatus
 from .common import Setting, common, print_json, say
 from .exits import exit_of
 from .tables import print_status, print_table
@@ -18,9 +19,8 @@ from .text import clock
 from .waiting import Busy
 
 RECENT = 10  # tasks that status shows when it is given none
-HEADINGS = ("id", "jobs", "done", "running", "waiting", "failed", "cluster", "created")
-WAITING_STATES = ("defined", "submitted", "queued")
-FAILED_STATES = ("error", "expired", "canceled")
+NUMBERS = ("jobs", *STATES, "attempts")
+HEADINGS = ("id", *NUMBERS, "reasons", "cluster", "created")
 
 
 @click.command("list")
@@ -73,7 +73,7 @@ def _show_tasks(setting: Setting, limit: int | None) -> None:
         print_json([_as_json(spec, status) for spec, status in found])
     elif found:
         rows = [_row(spec, status) for spec, status in found]
-        print_table(HEADINGS, rows, right=HEADINGS[1:6])
+        print_table(HEADINGS, rows, right=NUMBERS)
     elif not specs:
         say(f"There are no tasks in {registry.root}: hpcbatch map --help shows how to make one.")
 
@@ -105,14 +105,12 @@ def _as_json(spec: TaskSpec, status: TaskStatus) -> dict[str, Any]:
 
 
 def _row(spec: TaskSpec, status: TaskStatus) -> list[str]:
-    counts = status.counts
     return [
         spec.id,
         str(spec.njobs),
-        str(counts["done"]),
-        str(counts["running"]),
-        str(sum(counts[state] for state in WAITING_STATES)),
-        str(sum(counts[state] for state in FAILED_STATES)),
+        *(str(status.counts[state]) for state in STATES),
+        str(status.attempts),
+        status.why("expired"),
         ", ".join(status.clusters),
         clock(spec.created),
     ]

@@ -5,24 +5,29 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ..registry.registry import Registry
-from ..use import service
-from ..words.errors import WaitTimeout
-from ..words.model import ALIVE, RESOLVED, TaskStatus, plain
+from ..use.newest import newest_failures
+from ..use.watch import watch as statuses_of
+from ..words.errors import JobError
 from ..words.resources import parse_walltime
+from ..words.status import TaskStatus
+from ..words.text import plain
 from .common import Setting, common, say, task_argument
 from .exits import INTERRUPTED, Stop, final_exit
-from .tables import COLOURS, print_status
-from .text import counted, duration, on_terminal
+from .tables import print_status
+from .text import counted, on_terminal
+from .waiting import Busy
 
-PAUSES = (0.2, 2.0)  # seconds between two looks: the first, and the longest
-RECENT = 60.0  # seconds that the throughput is measured over
+if TYPE_CHECKING:
+    from .live import StatusView
+
+FAILED = ("error", "expired")
+FAILURES = 5  # that the live view shows
 
 
 @click.command("watch")
@@ -42,9 +47,9 @@ def watch(setting: Setting, task: str, timeout: str | None) -> None:
     """
     seconds = None if timeout is None else parse_walltime(timeout)
     registry, task_id = setting.find(task)
-    statuses = _statuses(registry, task_id, seconds)
+    statuses = statuses_of(registry, task_id, seconds)
     try:
-        status = _viewer(setting)(statuses)
+        status = _viewer(setting, registry, task_id)(statuses)
     except KeyboardInterrupt:
         raise Stop(
             f"stopped watching; {task_id} goes on. hpcbatch watch {task_id} watches again, "
@@ -58,27 +63,13 @@ def watch(setting: Setting, task: str, timeout: str | None) -> None:
     click.get_current_context().exit(final_exit(status))
 
 
-def _viewer(setting: Setting) -> Callable[[Iterator[TaskStatus]], TaskStatus]:
+def _viewer(
+    setting: Setting, registry: Registry, task_id: str
+) -> Callable[[Iterator[TaskStatus]], TaskStatus]:
     if setting.json:
         return _watch_json
     is_dumb = os.environ.get("TERM") == "dumb"
-    return _watch_live if on_terminal() and not is_dumb else _watch_lines
-
-
-def _statuses(registry: Registry, task_id: str, timeout: float | None) -> Iterator[TaskStatus]:
-    """The status again and again, ever less often, until nothing is alive. Raises WaitTimeout."""
-    began = time.monotonic()
-    pause, longest = PAUSES
-    while True:
-        status = service.status(registry, task_id)
-        yield status
-        if status.idle:
-            return
-        left = float("inf") if timeout is None else timeout - (time.monotonic() - began)
-        if left <= 0:
-            raise WaitTimeout(f"{task_id} did not resolve within {timeout} s; it goes on")
-        time.sleep(min(pause, left))
-        pause = min(pause * 1.3, longest)
+    return _LiveView(registry, task_id) if on_terminal() and not is_dumb else _watch_lines
 
 
 def _watch_json(statuses: Iterator[TaskStatus]) -> TaskStatus:
@@ -90,72 +81,62 @@ def _watch_json(statuses: Iterator[TaskStatus]) -> TaskStatus:
 
 def _watch_lines(statuses: Iterator[TaskStatus]) -> TaskStatus:
     for status in _changes(statuses):
-        counts = ", ".join(f"{count} {state}" for state, count in status.counts.items() if count)
-        notes = "".join(f"; {plain(note)}" for note in status.notes)
-        click.echo(f"{time.strftime('%H:%M:%S')}  {status.id}  {counts}{notes}")
+        click.echo(f"{time.strftime('%H:%M:%S')}  {status.id}  {_on_a_line(status)}")
     return status
+
+
+def _on_a_line(status: TaskStatus) -> str:
+    counts = []
+    for state, count in status.counts.items():
+        if count:
+            why = status.why(state)
+            counts.append(f"{count} {state} ({why})" if why else f"{count} {state}")
+    counts += [f"{count} {word}" for word, count in status.besides.items()]
+    told = [", ".join(counts), status.pace, *map(plain, status.notes)]
+    return "; ".join(filter(None, told))
 
 
 def _changes(statuses: Iterator[TaskStatus]) -> Iterator[TaskStatus]:
     last: TaskStatus | None = None
     for status in statuses:
-        if last is None or (status.counts, status.notes) != (last.counts, last.notes):
+        if last is None or _changing(status) != _changing(last):
             yield status
         last = status
 
 
-def _watch_live(statuses: Iterator[TaskStatus]) -> TaskStatus:
-    from rich.live import Live
-
-    rate = Rate()
-    with Live(transient=True, auto_refresh=False) as live:
-        for status in statuses:
-            rate.note(status)
-            live.update(_view(status, rate), refresh=True)
-    print_status(status)
-    return status
+def _changing(status: TaskStatus) -> tuple[object, ...]:
+    return status.counts, status.reasons, status.besides, status.notes
 
 
-class Rate:
-    """Jobs resolved a second, of late."""
+class _LiveView:
+    """The view of one task on a terminal. It ends with the status as it was last seen."""
 
-    def __init__(self) -> None:
-        self._seen: deque[tuple[float, int]] = deque()
+    def __init__(self, registry: Registry, task_id: str):
+        self._registry, self._task_id = registry, task_id
+        self._seen: set[str] = set()
+        self._failed: list[int] = []
+        self._failures: list[JobError] = []
 
-    def note(self, status: TaskStatus) -> None:
-        now = time.monotonic()
-        self._seen.append((now, sum(status.counts[state] for state in RESOLVED)))
-        while now - self._seen[0][0] > RECENT:
-            self._seen.popleft()
+    def __call__(self, statuses: Iterator[TaskStatus]) -> TaskStatus:
+        from rich.live import Live
 
-    def per_second(self) -> float:
-        (began, first), (ended, last) = self._seen[0], self._seen[-1]
-        return (last - first) / (ended - began) if ended > began else 0.0
+        with Busy("looking at the jobs"):
+            status = next(statuses)
+        try:
+            with Live(self._view(status), screen=True) as live:
+                for status in statuses:
+                    live.update(self._view(status))
+        finally:
+            print_status(status)
+        return status
 
-    def told(self, status: TaskStatus) -> str:
-        rate = self.per_second()
-        if rate <= 0:
-            return "no job resolved of late"
-        left = sum(status.counts[state] for state in ALIVE) / rate
-        speed = f"{rate:.1f} jobs/s" if rate >= 1 else f"{rate * 60:.1f} jobs/min"
-        return f"{speed}, about {duration(left)} left"
+    def _view(self, status: TaskStatus) -> StatusView:
+        from .live import StatusView
 
-
-def _view(status: TaskStatus, rate: Rate) -> Any:
-    from rich.console import Group
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
-    from rich.text import Text
-
-    bars = Table.grid(padding=(0, 1))
-    for state, count in status.counts.items():
-        if count:
-            colour = COLOURS.get(state, "default")
-            bar = ProgressBar(
-                status.njobs, count, width=40, complete_style=colour, finished_style=colour
-            )
-            bars.add_row(state, bar, str(count), f"{100 * count / status.njobs:.1f} %")
-    title = f"{status.id}  {plain(status.name)}  ({', '.join(status.clusters)})"
-    notes = [Text(f"note: {plain(note)}", style="yellow") for note in status.notes]
-    ctrl_c = Text("Ctrl-C leaves the task running", style="dim")
-    return Group(Text(title), bars, Text(rate.told(status)), *notes, ctrl_c)
+        self._seen |= {state for state, count in status.counts.items() if count}
+        failed = [status.attempts, *(status.counts[state] for state in FAILED)]
+        if failed != self._failed and any(failed[1:]):
+            self._failures = newest_failures(self._registry, self._task_id, FAILURES)
+        self._failed = failed
+        states = [state for state in status.counts if state in self._seen]
+        return StatusView(status, states, self._failures, time.strftime("%H:%M:%S"))

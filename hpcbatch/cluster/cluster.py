@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
-import pwd
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 
 from ..disk.files import make_folder, publish, read
-from ..words.errors import SchedulerError
-from ..words.model import Listing
+from ..words.errors import ConfigError, ProgramMissing, SchedulerError, SubmissionDeferred
+from ..words.model import Attempt, Listing
 from ..words.ranges import Ranges
 from . import shell
-from .config import ClusterConfig, find_cluster
+from .config import find_cluster, load_clusters
+from .explain import explained
+from .profile import ClusterConfig
 from .schedulers import get_scheduler
 from .schedulers.base import Ended, Limits
 from .shell import Output
@@ -34,6 +35,17 @@ class Cluster:
     def named(cls, name: str | None) -> Cluster:
         return cls(find_cluster(name))
 
+    @classmethod
+    def of(cls, attempt: Attempt) -> Cluster:
+        """The one that an attempt went to, also when its name has left the configuration since."""
+        try:
+            config = load_clusters()[0].get(attempt.cluster)
+        except ConfigError:
+            config = None
+        if config is None or config.scheduler != attempt.scheduler:
+            config = ClusterConfig(attempt.cluster, attempt.scheduler)
+        return cls(config)
+
     @property
     def name(self) -> str:
         return self.config.name
@@ -48,53 +60,69 @@ class Cluster:
 
     def submit(self, script: str) -> str:
         """The id of the array. Raises SubmissionRejected, SubmissionDeferred, CommandTimeout."""
-        return self.scheduler.parse_submit(self._run(self.scheduler.submit_argv(), script))
+        return self.scheduler.parse_submit(self.run(self.scheduler.submit_argv(), script))
 
-    def listing(self) -> Listing:
+    def listing(self, before: Listing | None = None) -> Listing:
+        """What is alive; what an earlier listing explained is not asked again."""
         asked = time.time()
-        output = self._run(self.scheduler.list_argv(_user()))
-        return Listing(asked, self.scheduler.parse_list(output))
+        output = self.run(self.scheduler.list_argv(shell.user_name()))
+        return explained(self, Listing(asked, self.scheduler.parse_list(output)), before)
 
     def cancel(self, array: str, indices: Ranges | None = None) -> None:
         for argv in self.scheduler.cancel_argv(array, indices):
-            self.scheduler.parse_cancel(self._run(argv))
+            self.scheduler.parse_cancel(self.run(argv))
 
     def history(self, arrays: Sequence[str], since: float) -> list[Ended]:
         """How elements ended, as far as anyone knows: a source that fails is passed over."""
         found: list[Ended] = []
         for argv in self.scheduler.history_argv(arrays, since):
             try:
-                found += self.scheduler.parse_history(self._run(argv))
+                found += self.scheduler.parse_history(self.run(argv))
             except SchedulerError as error:
                 shell.log.info("history: %s", error)
         return found
 
     def limits(self, root: str) -> Limits:
-        """Asked of the cluster once a day and kept in the registry ``root``; a limit in the
-        configuration stands without asking."""
+        """Asked of the cluster once a day and kept in the registry ``root``; what is configured
+        stands. Raises SubmissionDeferred when the cluster cannot tell now, and never did."""
+        found, own = self._asked_limits(root), self.config
+        return replace(
+            found,
+            array=own.array_limit or found.array,
+            memory_unit=own.memory_unit or found.memory_unit,
+        )
+
+    def _asked_limits(self, root: str) -> Limits:
         argv = self.scheduler.limits_argv()
-        if argv is None or self.config.array_limit is not None:
-            return Limits(self.config.array_limit)
+        if argv is None:
+            return Limits()
         path = f"{root}/polls/limits-{self.config.scheduler}.json"
+        kept: Limits | None = None
         try:
-            kept = json.loads(read(path))
-            if 0 <= time.time() - kept["time"] < LIMITS_KEPT:
-                return Limits(kept["array"], kept["parallel"])
-        except (OSError, ValueError, KeyError, TypeError):
+            fields = json.loads(read(path))
+            age = time.time() - fields.pop("time")
+            kept = Limits(**fields)
+            if 0 <= age < LIMITS_KEPT:
+                return kept
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             pass  # nothing kept yet, or nothing that can be used: ask
-        limits = self.scheduler.parse_limits(self._run(argv))
+        try:
+            limits = self.scheduler.parse_limits(self.run(argv))
+        except SchedulerError as error:
+            if kept is not None:
+                return kept
+            if self.config.array_limit is not None:
+                return Limits()
+            if isinstance(error, ProgramMissing):
+                raise
+            raise SubmissionDeferred(
+                f"cluster {self.name} cannot tell its limits now ('array_limit' in its "
+                f"configuration would do). {error}"
+            ) from error
         make_folder(f"{root}/polls")
-        fields = {"time": time.time(), "array": limits.array, "parallel": limits.parallel}
-        publish(path, json.dumps(fields).encode())
+        publish(path, json.dumps({"time": time.time(), **asdict(limits)}).encode())
         return limits
 
-    def _run(self, argv: list[str], stdin: str = "") -> Output:
+    def run(self, argv: list[str], stdin: str = "") -> Output:
+        """Run one of the scheduler's commands."""
         return shell.run(argv, stdin, variables=self.scheduler.variables)
-
-
-def _user() -> str:
-    """Whose jobs are ours. LOGNAME would be another's after ``su``: every job would seem gone."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return getpass.getuser()

@@ -46,7 +46,7 @@ class ScriptOrder:
     resources: Resources
     walltime: int | None
     throttle: int | None
-    after: tuple[str, ...]  # ids of arrays that must have ended
+    after: tuple[str, ...]  # ids of arrays that must have ended, however they did
     env: Mapping[str, str]
     setup: tuple[str, ...]
     folder: str
@@ -55,6 +55,9 @@ class ScriptOrder:
     runner: str
     task: str
     attempt: int
+    memory_unit: str | None = None  # KB, MB, …: of a number without one, where sites differ
+    container: tuple[str, ...] = ()  # words before the interpreter
+    after_ok: tuple[str, ...] = ()  # ids of arrays all of whose elements must end with status 0
 
 
 def passed_environment(extra: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ import time
 from ..disk.files import make_folder, publish, read
 from ..disk.locks import held
 from ..words.errors import RegistryBusy, SchedulerError
-from ..words.model import Listing, Sighting
+from ..words.model import Listing, Question, Sighting
 from .cluster import Cluster
 
 
@@ -29,7 +29,7 @@ def poll(root: str, cluster: Cluster, interval: float) -> tuple[Listing | None, 
             if 0 <= time.time() - tried < interval:
                 return listing, failed
             try:
-                listing, failed = cluster.listing(), ""
+                listing, failed = cluster.listing(listing), ""
             except SchedulerError as error:
                 failed = str(error)
             _publish(path, listing, failed)
@@ -46,14 +46,16 @@ def poll_interval(cluster: Cluster, age: float) -> float:
 
 def _publish(path: str, listing: Listing | None, failed: str) -> None:
     rows = [
-        [s.array, s.index, s.name, s.running, s.word, s.why]
+        [s.array, s.index, s.name, s.running, s.word, s.why, s.stuck]
         for s in (listing.alive if listing else ())
     ]
+    answers = listing.answers if listing else {}
     fields = {
         "tried": time.time(),
         "failed": failed,
         "time": listing.time if listing else None,
         "alive": rows,
+        "answers": [[*question, told] for question, told in answers.items()],
     }
     publish(path, json.dumps(fields).encode())
 
@@ -62,7 +64,9 @@ def _read(path: str) -> tuple[Listing | None, str, float]:
     try:
         fields = json.loads(read(path))
         alive = [Sighting(*row) for row in fields["alive"]]
-        listing = Listing(float(fields["time"]), alive) if fields["time"] is not None else None
+        answers = {Question(array, stuck): told for array, stuck, told in fields["answers"]}
+        told = fields["time"] is not None
+        listing = Listing(float(fields["time"]), alive, answers) if told else None
         return listing, str(fields["failed"]), float(fields["tried"])
     except (OSError, ValueError, KeyError, TypeError):
         return None, "", 0.0  # no listing yet, or none that can be used: ask

@@ -10,8 +10,8 @@ from typing import Any
 
 import jinja2
 
-from ..words.errors import ConfigError, nearest
-from ..words.resources import Resources
+from ..words.errors import ConfigError, ResourceError, nearest
+from ..words.resources import MEMORY_UNITS, Resources
 from .orders import ArrayOrder, ScriptOrder
 
 _LINE_ENDS = {"\n": "\\n", "\r": "\\r", "\\": "\\\\", "'": "\\'"}
@@ -26,11 +26,34 @@ _CANNOT_BE_USED = (
 )
 
 
-_NAMED = (ScriptOrder, ArrayOrder, Resources)
-
-
 class _Verbatim(str):
     """Text that goes into a script as it is."""
+
+
+class _Watched:
+    """The resources, for a template: it knows which of them were looked at."""
+
+    def __init__(self, resources: Resources):
+        # walltime comes to a template as that of the element
+        self._seen = {"walltime", "element_walltime"}
+        self._resources = resources
+
+    def __getattr__(self, name: str) -> Any:
+        self._seen.add(name)
+        return getattr(self._resources, name)
+
+    def check(self, template: str) -> None:
+        """Raises ResourceError for one that was asked for and that nothing came of."""
+        for name in self._resources.__dataclass_fields__:
+            value = getattr(self._resources, name)
+            if name not in self._seen and value != getattr(Resources(), name):
+                raise ResourceError(
+                    f"{name}={value!r} was asked for, and the cluster's template {template} has "
+                    "no use for it: leave it out, or write it as a directive in 'extra'"
+                )
+
+
+_NAMED = {"ScriptOrder": ScriptOrder, "ArrayOrder": ArrayOrder, "_Watched": Resources}
 
 
 def render(template: str, order: ScriptOrder) -> str:
@@ -43,13 +66,16 @@ def render(template: str, order: ScriptOrder) -> str:
                 source = environment.from_string(file.read())
         else:
             source = environment.get_template(template)
-        text = source.render({name: getattr(order, name) for name in order.__dataclass_fields__})
+        names = {name: getattr(order, name) for name in order.__dataclass_fields__}
+        watched = _Watched(order.resources)
+        text = source.render({**names, "resources": watched})
     except ConfigError:
         raise
     except _CANNOT_BE_USED as error:
         raise ConfigError(f"template {template} cannot be used: {_explained(error)}") from error
     if _quoted(order.runner) not in text:
         raise ConfigError(f"template {template} does not run {{{{ runner }}}}: no job would start")
+    watched.check(template)
     return text
 
 
@@ -79,6 +105,7 @@ def _environment() -> jinja2.Environment:
         minutes=lambda seconds: -(-int(seconds) // 60),
         kilobytes=lambda size: -(-size // 1024).__int__(),
         megabytes=lambda size: -(-size // 1048576).__int__(),
+        in_unit=lambda size, unit: -(-size // MEMORY_UNITS[unit]).__int__(),
     )
     return environment
 
@@ -99,7 +126,8 @@ def _explained(error: Exception) -> str:
     if isinstance(error, jinja2.TemplateNotFound):
         return f"there is none of the name {error.name!r} in {', '.join(template_folders())}"
     if isinstance(error, jinja2.UndefinedError):
-        owner = next((kind for kind in _NAMED if f".{kind.__name__} " in str(error)), ScriptOrder)
+        kinds = (kind for name, kind in _NAMED.items() if f".{name} " in str(error))
+        owner: Any = next(kinds, ScriptOrder)
         name = re.findall(r"'([^']*)'", str(error))[-1]
         return f"{error}{nearest(name, owner.__dataclass_fields__)}"
     return str(error)

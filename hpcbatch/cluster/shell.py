@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import pwd
 import shlex
 import shutil
 import signal
@@ -108,6 +109,15 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 def _environment(environment: Mapping[str, str], prefixes: tuple[str, ...]) -> dict[str, str]:
     passed = {name: value for name, value in environment.items() if name.startswith(prefixes)}
     return {**passed, "LC_ALL": "C"}
+
+
+def user_name() -> str:
+    """Whose processes and jobs are ours; LOGNAME would be another's after ``su``. A uid without
+    an account (a container's) is told as a number."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 def is_here(program: str) -> bool:

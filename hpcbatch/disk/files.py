@@ -33,6 +33,16 @@ def write_all(fd: int, content: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
+def read_at(fd: int, size: int, offset: int) -> bytes:
+    """``size`` bytes from ``offset`` on; fewer only where the file ends."""
+    content = os.pread(fd, size, offset)
+    while len(content) < size and (
+        more := os.pread(fd, size - len(content), offset + len(content))
+    ):
+        content += more
+    return content
+
+
 def make_folder(path: str) -> None:
     """Make a folder of mode 0700, with its parents; one that is there already is kept."""
     try:
@@ -44,14 +54,6 @@ def make_folder(path: str) -> None:
 def read(path: str) -> bytes:
     with open(path, "rb") as file:
         return file.read()
-
-
-def touch(path: str) -> None:
-    """Make an empty marker file; one that is there already is kept."""
-    try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
-    except OSError as error:
-        raise unwritable(path, error) from error
 
 
 def unlink_quietly(path: str) -> None:

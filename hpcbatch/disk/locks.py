@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 from collections.abc import Iterator
 
 from ..words.errors import RegistryBusy
@@ -22,11 +24,29 @@ def held(path: str, seconds: float) -> Iterator[None]:
         lock.acquire(timeout=seconds)
     except Timeout:
         raise RegistryBusy(
-            f"another process holds {path}, and {seconds:.0f} s were not enough: try again"
+            f"{_holder(path)} holds {path}, and {seconds:.0f} s were not enough: try again. Should "
+            "it be gone for good (its host died), remove that file"
         ) from None
+    except NotImplementedError as error:
+        raise unwritable(path, OSError(errno.ENOLCK, "this disk has no locks")) from error
     except OSError as error:
         raise unwritable(path, error) from error
     try:
+        _sign(path)
         yield
     finally:
         lock.release()
+
+
+def _sign(path: str) -> None:
+    """Leave word who holds the lock, for those who wait in vain."""
+    with contextlib.suppress(OSError), open(path, "w", encoding="utf-8") as file:
+        file.write(f"process {os.getpid()} on {os.uname().nodename}")
+
+
+def _holder(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(200) or "another process"
+    except OSError:
+        return "another process"

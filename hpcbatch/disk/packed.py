@@ -16,7 +16,7 @@ from struct import Struct
 
 from ..words.errors import DamagedFile
 from ..words.ranges import Ranges
-from .files import unwritable
+from .files import read_at, unwritable
 from .records import FRAME, frame, read_record
 
 FOOTER = Struct("<QQ8s")
@@ -58,7 +58,7 @@ class PackedReader:
         self.path = path
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         size = os.fstat(self._fd).st_size
-        footer = os.pread(self._fd, FOOTER.size, max(size - FOOTER.size, 0))
+        footer = read_at(self._fd, FOOTER.size, max(size - FOOTER.size, 0))
         count, table, magic = FOOTER.unpack(footer) if len(footer) == FOOTER.size else (0, 0, b"")
         if magic != MAGIC or table + 8 * count + FOOTER.size != size:
             os.close(self._fd)
@@ -76,7 +76,7 @@ class PackedReader:
         for start, stop in numbers.runs:
             offsets = array("Q")
             held = max(min(stop, len(self)) - start, 0)
-            offsets.frombytes(os.pread(self._fd, 8 * held, self._table + 8 * start))
+            offsets.frombytes(read_at(self._fd, 8 * held, self._table + 8 * start))
             if sys.byteorder == "big":
                 offsets.byteswap()
             offsets.extend([self._table] * (stop - start - held))  # no place: told as damage

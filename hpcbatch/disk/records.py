@@ -14,10 +14,11 @@ from struct import Struct
 from zlib import crc32
 
 from ..words.errors import DamagedFile
-from .files import write_all
+from .files import read_at, write_all
 
 FRAME = Struct("<QI")  # payload length in bytes, CRC-32 of the payload
 BLOCK = 1 << 20
+_FIRST = 1  # what the checksum begins with
 
 
 def frame(payload: bytes, number: int = 0) -> bytes:
@@ -28,7 +29,7 @@ def frame(payload: bytes, number: int = 0) -> bytes:
 
 def checksum(payload: bytes, number: int = 0) -> int:
     """CRC-32, begun so that zeros (what a lost power leaves behind) are no record."""
-    return crc32(payload, (number + 1) & 0xFFFFFFFF)
+    return crc32(payload, (number + _FIRST) & 0xFFFFFFFF)
 
 
 class RecordWriter:
@@ -55,8 +56,8 @@ class RecordWriter:
         try:
             write_all(self._fd, content)
         except OSError:
+            os.lseek(self._fd, self._end, os.SEEK_SET)  # first: the disk may not let us cut
             os.ftruncate(self._fd, self._end)
-            os.lseek(self._fd, self._end, os.SEEK_SET)
             raise
         self._end += len(content)
         if time.monotonic() - self._synced > self.sync_seconds:
@@ -72,44 +73,55 @@ class RecordWriter:
 
 
 def read_records(path: str, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
-    """The whole records from offset ``start`` on, as (offset behind the record, payload).
+    """The payloads of the whole records from offset ``start`` on; see ``read_frames``."""
+    for offset, whole in read_frames(path, start, stop):
+        yield offset, whole[FRAME.size :]
+
+
+def read_frames(path: str, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
+    """The whole records from offset ``start`` on, as (offset behind the record, record as it
+    lies on disk).
 
     Ends at ``stop``, at the end of the file, or before the first record that is torn.
     The file is opened anew: that is what makes its growth seen over a network.
     """
-    with open(path, "rb", buffering=0) as file:
-        end = os.fstat(file.fileno()).st_size
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        end = os.fstat(fd).st_size
         end = end if stop is None else min(stop, end)
-        file.seek(start)
-        buffer, at, offset = b"", 0, start
-        while True:
-            needed = FRAME.size
-            while at + needed <= len(buffer):
-                length, expected = FRAME.unpack_from(buffer, at)
-                needed = FRAME.size + length
-                if at + needed > len(buffer):
-                    break
-                payload = buffer[at + FRAME.size : at + needed]
-                if checksum(payload) != expected:
-                    return
-                at += needed
-                offset += needed
-                needed = FRAME.size
-                yield offset, payload
+        buffer, at, offset, head = b"", 0, start, FRAME.size
+        needed = head
+        while end - offset >= needed:
             rest = buffer[at:]
-            more = file.read(min(max(BLOCK, needed), max(end - offset - len(rest), 0)))
+            behind = offset + len(rest)
+            more = os.pread(fd, min(max(BLOCK, needed), end - behind), behind)
             if not more:
                 return
-            buffer, at = rest + more, 0
+            buffer, at, needed = rest + more, 0, head
+            view, size = memoryview(buffer), len(buffer)
+            while at + head <= size:
+                length, expected = FRAME.unpack_from(buffer, at)
+                next_at = at + head + length
+                if next_at > size:
+                    needed = head + length
+                    break
+                if crc32(view[at + head : next_at], _FIRST) != expected:
+                    return
+                whole = buffer[at:next_at]
+                offset += next_at - at
+                at = next_at
+                yield offset, whole
+    finally:
+        os.close(fd)
 
 
 def read_record(fd: int, offset: int, path: str, number: int = 0) -> bytes:
     """The payload of the record at ``offset``. Raises DamagedFile, which names ``path``."""
-    head = os.pread(fd, FRAME.size, offset)
+    head = read_at(fd, FRAME.size, offset)
     if len(head) == FRAME.size:
         length, expected = FRAME.unpack(head)
         if offset + FRAME.size + length <= os.fstat(fd).st_size:
-            payload = os.pread(fd, length, offset + FRAME.size)
+            payload = read_at(fd, length, offset + FRAME.size)
             if len(payload) == length and checksum(payload, number) == expected:
                 return payload
     raise DamagedFile(f"{path} is damaged: the record at byte {offset} is cut off or altered")

@@ -4,39 +4,84 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from typing import Any
 
 from ..disk.files import make_folder, publish, read
+from ..disk.locks import held
+from ..disk.records import frame, read_records
+from ..words.assignment import Assignment
 from ..words.errors import DamagedFile
-from ..words.layout import FORMAT, AttemptLayout, TaskLayout
-from ..words.model import Array, Attempt, checked_format
+from ..words.formats import FORMAT, checked_format
+from ..words.layout import AttemptLayout, TaskLayout
+from ..words.model import Array, Attempt
+from ..words.options import SubmitOptions
 from ..words.plan import Plan
 from ..words.ranges import Ranges
 
+LOCK_SECONDS = 180.0
 
-def write_attempt(layout: TaskLayout, attempt: Attempt, orders: dict[str, Any]) -> None:
+
+def submitting(layout: TaskLayout, seconds: float = LOCK_SECONDS) -> AbstractContextManager[None]:
+    """Hold the task's submit lock: one attempt is made at a time. Raises RegistryBusy."""
+    return held(layout.submit_lock, seconds)
+
+
+def write_attempt(layout: TaskLayout, attempt: Attempt, assignment: Assignment) -> None:
     """Make the attempt's folder with its plan and its intent; called under ``submit.lock``.
 
-    ``orders`` go into plan.json beside the plan: all that the runner needs to know.
+    ``assignment`` goes into plan.json beside the plan: all that the runner needs to know.
     """
     paths = layout.attempt(attempt.number)
     make_folder(paths.folder)
-    plan = {"jobs": attempt.plan.jobs.runs, "elements": attempt.plan.elements, **orders}
+    plan = {"jobs": attempt.plan.jobs.runs, "elements": attempt.plan.elements}
+    plan = {**plan, **assignment._asdict()}
     publish(paths.plan, json.dumps({"format": FORMAT, **plan}).encode())
     update_attempt(layout, attempt)
 
 
+def store_function(layout: TaskLayout, number: int, function: bytes, code: bytes | None) -> None:
+    """Keep a mended function with the attempt that runs it first; the constants stay."""
+    make_folder(layout.attempt(number).folder)
+    constants = [payload for _, payload in read_records(layout.function)][1:]
+    path = f"{layout.folder}/{layout.function_of(number)}"
+    publish(path, b"".join(map(frame, (function, *constants))))
+    if code is not None:
+        publish(f"{layout.folder}/{layout.code_of(number)}", code)
+
+
 def update_attempt(layout: TaskLayout, attempt: Attempt) -> None:
     fields = asdict(attempt)
+    fields["options"] = attempt.options.to_json()
     for kept_elsewhere in ("plan", "canceled", "canceled_jobs"):
         del fields[kept_elsewhere]
     text = json.dumps({"format": FORMAT, **fields}, indent=1)
     publish(layout.attempt(attempt.number).record, text.encode())
 
 
-def mark_canceled(layout: TaskLayout, number: int, time: float) -> None:
-    publish(layout.attempt(number).canceled, json.dumps({"time": time}).encode())
+def mark_canceled(
+    layout: TaskLayout, attempt: Attempt, time: float, jobs: Ranges | None = None
+) -> None:
+    """Tell elements and readers that ``jobs`` (None: all) of the attempt are canceled."""
+    everything = jobs is None or attempt.canceled is not None
+    merged = None if everything else (jobs or Ranges()).union(attempt.canceled_jobs).runs
+    _mark(layout.attempt(attempt.number).canceled, merged, time)
+
+
+def mark_revoked(layout: TaskLayout, attempt: Attempt, time: float, jobs: Ranges) -> None:
+    """Tell elements of the attempt that another one runs ``jobs``."""
+    path = layout.attempt(attempt.number).revoked
+    before = _read_json(path)["jobs"] if os.path.exists(path) else []
+    if before is None:
+        return  # all of them already
+    merged = jobs.union(Ranges((a, b) for a, b in before))
+    everything = not attempt.jobs_taken.without(merged)
+    _mark(path, None if everything else merged.runs, time)
+
+
+def _mark(path: str, jobs: list[tuple[int, int]] | None, time: float) -> None:
+    publish(path, json.dumps({"time": time, "jobs": jobs}).encode())
 
 
 def read_attempts(layout: TaskLayout) -> list[Attempt]:
@@ -64,13 +109,17 @@ def _read_attempt(paths: AttemptLayout) -> Attempt:
     record = _read_json(paths.record)
     plan = _read_json(paths.plan)
     try:
+        record["options"] = SubmitOptions(**record["options"])
         record["arrays"] = tuple(Array(**array) for array in record["arrays"])
         runs = Ranges((start, stop) for start, stop in plan["jobs"])
         attempt = Attempt(plan=Plan(runs, plan["elements"]), **record)
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedFile(f"{paths.record} is damaged: {error}") from error
     if os.path.exists(paths.canceled):
-        attempt = replace(attempt, canceled=_read_json(paths.canceled)["time"])
+        marker = _read_json(paths.canceled)
+        if marker["jobs"] is None:
+            return replace(attempt, canceled=marker["time"])
+        return replace(attempt, canceled_jobs=Ranges((a, b) for a, b in marker["jobs"]))
     return attempt
 
 

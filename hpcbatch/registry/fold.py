@@ -7,24 +7,19 @@ segments that ended. A crash anywhere is mended by the next fold, which does the
 
 from __future__ import annotations
 
+import contextlib
 import os
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence, Set
 
-from ..disk.files import unlink_quietly, unwritable, write_all
-from ..disk.index import BEGUN, DONE, ERROR, SUPERSEDED, Entry, read_entries, write_entries
-from ..disk.records import frame, read_records
-from ..words import events
+from ..disk.files import unlink_quietly
+from ..disk.index import ERROR, EXPIRED, SUPERSEDED, read_entries, write_entries
+from ..disk.records import read_records
 from ..words.events import Event, unpack_text
-from ..words.layout import TaskLayout, segment_owner
-from ..words.model import Attempt, Ending
-from ..words.ranges import Ranges
+from ..words.layout import TaskLayout
+from ..words.model import Attempt
+from .batch import Batch
 from .repair import mend
 from .snapshot import SegmentState, Snapshot
-
-BATCH_RECORDS = 20_000
-BATCH_BYTES = 16 << 20
-NO_JOB = (1 << 64) - 1
 
 
 def fold(layout: TaskLayout, attempts: Sequence[Attempt], snapshot: Snapshot) -> bool:
@@ -32,29 +27,28 @@ def fold(layout: TaskLayout, attempts: Sequence[Attempt], snapshot: Snapshot) ->
     mend(layout, snapshot)
     changed = _supersede_errors(layout, attempts, snapshot)
     names = _segment_names(layout)
-    changed |= _forget_ended(layout, snapshot, names)
-    batch = _Batch(layout, attempts, snapshot)
+    changed |= _forget_ended(layout, snapshot, set(names))
+    batch = Batch(layout, attempts, snapshot)
     for name in names:
-        state = snapshot.segments.get(name) or SegmentState()
-        for cursor, payload in read_records(f"{layout.segments}/{name}", state.cursor):
-            snapshot.segments[name] = state
-            batch.add(name, cursor, payload)
-            if batch.is_full:
-                batch.commit()
-                changed = True
-    if batch.commit() or changed:
-        changed = True
+        with contextlib.suppress(FileNotFoundError):  # listed late: another host has folded it
+            batch.read(name)
+    batch.commit()
+    if changed and not batch.commits:
         snapshot.publish(layout.status)
     _unlink_ended(layout, snapshot)
-    return changed
+    return changed or batch.commits > 0
 
 
-def is_folded(layout: TaskLayout, attempts: Sequence[Attempt], snapshot: Snapshot) -> bool:
-    """Whether a fold would find nothing to do; asked without the lock."""
+def has_segments(layout: TaskLayout) -> bool:
+    return bool(_segment_names(layout))
+
+
+def is_folded(attempts: Sequence[Attempt], snapshot: Snapshot) -> bool:
+    """Whether a fold would find nothing to do where there are no segments (looked for before
+    ``snapshot`` was read); asked without the lock."""
     submitted = [attempt.number for attempt in attempts if attempt.submitted_arrays]
     return (
         snapshot.committed > 0
-        and not _segment_names(layout)
         and max(submitted, default=0) <= snapshot.superseded
         and not any(state.ended for state in snapshot.segments.values())
     )
@@ -67,7 +61,7 @@ def _segment_names(layout: TaskLayout) -> list[str]:
         return []
 
 
-def _forget_ended(layout: TaskLayout, snapshot: Snapshot, names: list[str]) -> bool:
+def _forget_ended(layout: TaskLayout, snapshot: Snapshot, names: Set[str]) -> bool:
     """Forget ended segments whose file is gone, or is another process's: names come again
     when the scheduler runs an element a second time."""
     gone = [
@@ -81,9 +75,10 @@ def _forget_ended(layout: TaskLayout, snapshot: Snapshot, names: list[str]) -> b
 
 
 def _is_same_process(layout: TaskLayout, name: str, state: SegmentState) -> bool:
-    for _, payload in read_records(f"{layout.segments}/{name}"):
-        host, _, ticks, _, pid = unpack_text(Event.unpack(payload).body)
-        return (host, ticks, int(pid)) == (state.host, state.ticks, state.pid)
+    with contextlib.suppress(FileNotFoundError):  # listed late: another host has removed it
+        for _, payload in read_records(f"{layout.segments}/{name}"):
+            host, _, ticks, _, pid = unpack_text(Event.unpack(payload).body)
+            return (host, ticks, int(pid)) == (state.host, state.ticks, state.pid)
     return False
 
 
@@ -98,151 +93,14 @@ def _supersede_errors(layout: TaskLayout, attempts: Sequence[Attempt], snapshot:
     """A job that was submitted again is no longer in error."""
     newer = [a for a in attempts if a.number > snapshot.superseded and a.submitted_arrays]
     for attempt in newer:
-        entries = read_entries(layout.index, attempt.jobs()) if attempt.number > 1 else {}
+        entries = read_entries(layout.index, attempt.jobs_taken) if attempt.number > 1 else {}
         old = {
-            job: entry
+            job: entry._replace(said=SUPERSEDED)
             for job, entry in entries.items()
-            if entry.said == ERROR and entry.attempt < attempt.number
+            if entry.said in (ERROR, EXPIRED) and entry.attempt < attempt.number
         }
-        for entry in old.values():
-            entry.said = SUPERSEDED
         if old:
             write_entries(layout.index, old)
-        if all(array.id for array in attempt.arrays):
+        if attempt.given_up or all(array.id for array in attempt.arrays):
             snapshot.superseded = attempt.number
     return bool(newer)
-
-
-class _Batch:
-    """Records of any segments, committed together."""
-
-    def __init__(self, layout: TaskLayout, attempts: Sequence[Attempt], snapshot: Snapshot):
-        self.layout, self.attempts, self.snapshot = layout, attempts, snapshot
-        self._clear()
-
-    def _clear(self) -> None:
-        self.records: list[tuple[SegmentState, Event, bytes]] = []
-        self.cursors: dict[str, int] = {}
-        self.bytes = 0
-
-    @property
-    def is_full(self) -> bool:
-        return len(self.records) >= BATCH_RECORDS or self.bytes >= BATCH_BYTES
-
-    def add(self, name: str, cursor: int, payload: bytes) -> None:
-        segment = self.snapshot.segments[name]
-        segment.lost = False
-        self.records.append((segment, Event.unpack(payload), payload))
-        self.cursors[name] = cursor
-        self.bytes += len(payload)
-
-    def commit(self) -> bool:
-        if not self.records:
-            return False
-        jobs = Ranges.of(  # also those begun in earlier batches: they may be done elsewhere by now
-            job
-            for segment, event, _ in self.records
-            for job in (event.job, segment.job)
-            if job is not None and job != NO_JOB
-        )
-        entries = read_entries(self.layout.index, jobs)
-        before = dict(entries)
-        frames = list(self._apply(entries))
-        for name in self.cursors:
-            self._note_begun(entries, self.snapshot.segments[name], *segment_owner(name))
-        self._append(frames)
-        changed = {job: entry for job, entry in entries.items() if entry is not before.get(job)}
-        if changed:
-            write_entries(self.layout.index, changed)
-        self.snapshot.committed += sum(map(len, frames))
-        for name, cursor in self.cursors.items():
-            self.snapshot.segments[name].cursor = cursor
-        self.snapshot.publish(self.layout.status)
-        self._clear()
-        return True
-
-    def _apply(self, entries: dict[int, Entry]) -> Iterator[bytes]:
-        """Yield the frames to append, in order, and bring ``entries`` up to date."""
-        place = self.snapshot.committed
-        for segment, event, payload in self.records:
-            kind = event.kind
-            if kind == events.STARTED:
-                segment.job, segment.since = event.job, event.started
-                continue
-            if kind in (events.DONE, events.DONE_ASIDE, events.ERROR):
-                segment.job = None
-                if not self._store(entries, segment, event, place):
-                    continue
-            elif kind == events.HELLO:
-                segment.process = place
-                segment.host, segment.boot, segment.ticks, _, pid = unpack_text(event.body)
-                segment.pid = int(pid)
-            else:
-                self._note_begun(entries, segment, event.attempt, event.element)
-                if kind == events.LEAVE:
-                    self._note_leave(segment, event)
-                elif kind == events.END:
-                    segment.ended, segment.job = True, None
-                continue
-            whole = frame(payload)
-            place += len(whole)
-            yield whole
-
-    def _store(
-        self, entries: dict[int, Entry], segment: SegmentState, event: Event, place: int
-    ) -> bool:
-        """Let the record count, if it does: the first *done* wins, and an error counts while its
-        attempt is the job's last."""
-        job = event.job
-        known = entries.get(job)
-        if known is not None and known.said == DONE:
-            return False
-        said = ERROR if event.kind == events.ERROR else DONE
-        if said == ERROR and any(
-            later.number > event.attempt and job in later.jobs() for later in self.attempts
-        ):
-            return False
-        entries[job] = Entry(
-            said,
-            event.attempt,
-            event.element,
-            place,
-            segment.process,
-            event.started,
-            event.ended,
-            event.memory,
-            event.cpu,
-        )
-        return True
-
-    def _note_begun(
-        self, entries: dict[int, Entry], segment: SegmentState, attempt: int, element: int
-    ) -> None:
-        """A job that has begun and not ended, so far as this batch goes."""
-        if segment.job is None:
-            return
-        known = entries.get(segment.job)
-        if known is None or known.said in (BEGUN, SUPERSEDED):
-            begun = Entry(BEGUN, attempt, element, 0, segment.process, segment.since)
-            entries[segment.job] = begun
-
-    def _note_leave(self, segment: SegmentState, event: Event) -> None:
-        segment.left = unpack_text(event.body)[0]
-        endings = self.snapshot.endings.setdefault(event.attempt, {})
-        vague = segment.left.startswith("signal ")
-        endings[event.element] = Ending(
-            segment.left, host=segment.host, time=time.time(), vague=vague
-        )
-
-    def _append(self, frames: list[bytes]) -> None:
-        try:
-            fd = os.open(self.layout.results, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.ftruncate(fd, self.snapshot.committed)
-                os.lseek(fd, self.snapshot.committed, os.SEEK_SET)
-                write_all(fd, b"".join(frames))
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-        except OSError as error:
-            raise unwritable(self.layout.results, error) from error

@@ -108,8 +108,12 @@ class Registry:
 
     def find(self, text: str) -> str:
         """The id that ``text`` means: an id, its unique beginning, or ``last``. Raises NotFound."""
+        if not isinstance(text, str):
+            raise NotFound(f"{text!r} is no task's id, which is text")
         ids = self.ids()
-        if text == LAST and ids:
+        if not ids:
+            raise NotFound(f"there is no task {text!r}: {self.root} has none yet")
+        if text == LAST:
             return max(ids, key=lambda one: os.stat(self.layout(one).spec).st_mtime_ns)
         found = [text] if text in ids else [one for one in ids if one.startswith(text)]
         if len(found) == 1 and text:

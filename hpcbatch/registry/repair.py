@@ -5,7 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 
-from ..disk.index import DONE, ENTRY, ERROR, NOTHING, Entry, make_index, read_entries, write_entries
+from ..disk.files import unlink_quietly, unwritable
+from ..disk.index import (
+    DONE,
+    ENTRY,
+    NOTHING,
+    SAID_BY,
+    Entry,
+    make_index,
+    read_entries,
+    write_entries,
+)
 from ..disk.records import FRAME, read_records
 from ..words import events
 from ..words.errors import DamagedFile
@@ -31,7 +41,7 @@ def mend(layout: TaskLayout, snapshot: Snapshot) -> None:
             "stored. Results may be lost; restore the file, or resubmit in a new task"
         )
     if size > 0 and snapshot.committed == 0:
-        _rebuild(layout, snapshot)
+        _rebuild(layout, snapshot, layout.index)
     elif size > snapshot.committed:
         _take_back(layout, snapshot.committed)
 
@@ -59,7 +69,9 @@ def _take_back(layout: TaskLayout, committed: int) -> None:
             write_entries(layout.index, wrong)
 
 
-def _rebuild(layout: TaskLayout, snapshot: Snapshot) -> None:
+def _rebuild(layout: TaskLayout, snapshot: Snapshot, index: str) -> None:
+    """Fill the index in file ``index``; errors of earlier attempts are to be set aside again."""
+    snapshot.superseded = 0
     processes: dict[tuple[int, int], int] = {}
     entries: dict[int, Entry] = {}
     for end, payload in read_records(layout.results):
@@ -69,9 +81,8 @@ def _rebuild(layout: TaskLayout, snapshot: Snapshot) -> None:
         if event.kind == events.HELLO:
             processes[owner] = place
         elif event.job not in entries or entries[event.job].said != DONE:
-            said = ERROR if event.kind == events.ERROR else DONE
             entries[event.job] = Entry(
-                said,
+                SAID_BY[event.kind],
                 *owner,
                 place,
                 processes.get(owner, 0),
@@ -82,8 +93,16 @@ def _rebuild(layout: TaskLayout, snapshot: Snapshot) -> None:
             )
         snapshot.committed = max(snapshot.committed, end)
     if snapshot.committed < _size(layout.results):
-        shutil.copyfile(layout.results, f"{layout.results}.damaged")  # the next append cuts it
-    write_entries(layout.index, entries)
+        _keep_copy(layout.results)  # the next append cuts it
+    write_entries(index, entries)
+
+
+def _keep_copy(path: str) -> None:
+    try:
+        shutil.copyfile(path, f"{path}.damaged")
+    except OSError as error:
+        unlink_quietly(f"{path}.damaged")
+        raise unwritable(f"{path}.damaged", error) from error
 
 
 def index_is_whole(layout: TaskLayout, njobs: int) -> bool:
@@ -91,10 +110,14 @@ def index_is_whole(layout: TaskLayout, njobs: int) -> bool:
 
 
 def mend_index(layout: TaskLayout, njobs: int, snapshot: Snapshot) -> None:
-    """Where the index was lost or cut, make it anew from results.rec."""
+    """Where the index was lost or cut, make it anew from results.rec; seen when it is whole."""
     if index_is_whole(layout, njobs):
         return
     if os.path.exists(layout.index):
         os.replace(layout.index, f"{layout.index}.damaged")
-    make_index(layout.index, njobs)
-    _rebuild(layout, snapshot)
+    fresh = f"{layout.index}.new"
+    unlink_quietly(fresh)  # of a client that died here
+    make_index(fresh, njobs)
+    if os.path.exists(layout.results):
+        _rebuild(layout, snapshot, fresh)
+    os.replace(fresh, layout.index)

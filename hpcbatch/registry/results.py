@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 from collections.abc import Iterator
 from zlib import crc32
 
-from ..disk.index import DONE, ERROR, Entry
+from ..disk.files import read_at
+from ..disk.index import DONE, ERROR, EXPIRED, Entry
 from ..disk.records import FRAME, checksum, read_record
 from ..words import events
 from ..words.errors import DamagedFile
 from ..words.events import Event, unpack_text
 from ..words.layout import TaskLayout
-from .snapshot import read_snapshot
+from ..words.model import Ending
+
+BLOCK = 1 << 16  # bytes read at once: many small results lie side by side
 
 
 class Results:
-    """results.rec, opened for reading: one map of the file serves any number of jobs."""
+    """results.rec, opened for reading. Never mapped: a disk that fails would be a SIGBUS."""
 
     def __init__(self, layout: TaskLayout):
         self.layout = layout
-        self._view: mmap.mmap | bytes = b""
         self._fd: int | None = None
-        try:
+        self._begin, self._block = 0, b""
+        with contextlib.suppress(FileNotFoundError):
             self._fd = os.open(layout.results, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return
-        # a fold may cut what lies behind the commit: reading that from a map would be SIGBUS
-        size = min(os.fstat(self._fd).st_size, read_snapshot(layout.status).committed)
-        if size:
-            self._view = mmap.mmap(self._fd, size, access=mmap.ACCESS_READ)
 
     def close(self) -> None:
-        if isinstance(self._view, mmap.mmap):
-            self._view.close()
         if self._fd is not None:
             os.close(self._fd)
+            self._fd = None
 
     def __enter__(self) -> Results:
         return self
@@ -61,12 +56,20 @@ class Results:
         kind, message, trace = unpack_text(self.event(job, entry).body)
         return kind, message, trace
 
+    def ending(self, job: int, entry: Entry, host: str) -> Ending:
+        """How the process of a job ended that had one of its own. Raises DamagedFile."""
+        event = self.event(job, entry)
+        reason, code, signal = unpack_text(event.body)
+        elapsed = event.ended - event.started
+        number, by = int(code), int(signal) or None
+        return Ending(reason, number, by, host, event.ended, elapsed, event.memory or None)
+
     def event(self, job: int, entry: Entry) -> Event:
         """The done or error record of a job. Raises DamagedFile, which names file and job."""
         payload = self._payload(entry.place)
         if payload is not None:
             event = Event.unpack(payload)
-            if event.job == job and entry.said in (DONE, ERROR):
+            if event.job == job and entry.said in (DONE, ERROR, EXPIRED):
                 return event
         raise DamagedFile(
             f"{self.layout.results} is damaged: the result of job {job} (byte {entry.place}) is "
@@ -85,17 +88,20 @@ class Results:
         return host, python, pid
 
     def _payload(self, place: int) -> bytes | None:
-        view = self._view
-        if place + FRAME.size <= len(view):
-            length, expected = FRAME.unpack_from(view, place)
-            begin = place + FRAME.size
-            payload = view[begin : begin + length]
-            if len(payload) == length and checksum(payload) == expected:
-                return payload
-        elif self._fd is not None:
+        if self._fd is None:
+            return None
+        at = place - self._begin
+        if not 0 <= at <= len(self._block) - FRAME.size:
+            self._begin, self._block, at = place, read_at(self._fd, BLOCK, place), 0
+        if len(self._block) < FRAME.size:
+            return None
+        length, expected = FRAME.unpack_from(self._block, at)
+        payload = self._block[at + FRAME.size : at + FRAME.size + length]
+        if len(payload) < length:
             with contextlib.suppress(DamagedFile):
                 return read_record(self._fd, place, self.layout.results)
-        return None
+            return None
+        return payload if checksum(payload) == expected else None
 
     def _aside(self, event: Event) -> bytes:
         name, offset, length, expected = unpack_text(event.body)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-from ..disk.index import DONE, ERROR
+from ..disk.index import DONE, ERROR, EXPIRED
 from ..words.layout import segment_owner
 from ..words.model import STATES, Attempt, Sighting
 from .snapshot import Snapshot
 
 CODE = {state: code for code, state in enumerate(STATES)}
-_SAYS = bytes({DONE: CODE["done"], ERROR: CODE["error"]}.get(said, 0) for said in range(256))
+_SAID = {DONE: CODE["done"], ERROR: CODE["error"], EXPIRED: CODE["expired"]}
+_SAYS = bytes(_SAID.get(said, 0) for said in range(256))
 _ANY = bytes(0xFF if code else 0 for code in range(256))
 
 Alive = Mapping[int, Mapping[int, Sighting]]  # attempt -> element -> how the scheduler lists it
@@ -40,7 +41,7 @@ def element_states(
         elif element in alive or element in begun:
             state = "queued"
         elif element in endings:
-            state = "expired"
+            state = "queued" if endings[element].may_run_again else "expired"
         else:
             state = "submitted"
         states[element] = state
@@ -61,6 +62,8 @@ def _fill(
         code = bytes([CODE[state]])
         for start, end in attempt.plan.jobs_between(first, stop).runs:
             states[start:end] = code * (end - start)
+    for start, end in attempt.plan.jobs.common(attempt.canceled_jobs).runs:
+        states[start:end] = bytes([CODE["canceled"]]) * (end - start)
     for name, segment in snapshot.segments.items():
         number, element = segment_owner(name)
         is_ours = number == attempt.number and by_element.get(element) in ("queued", "submitted")

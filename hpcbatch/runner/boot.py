@@ -32,8 +32,8 @@ def boot():
     found = "%d.%d" % sys.version_info[:2]
     if found != EXPECTED:
         sys.stderr.write(
-            "hpcbatch: this task was made with Python %s, and this node runs Python %s (%s).\n"
-            "Pickled functions do not travel between minor versions. Name a Python %s for this\n"
+            "hpcbatch: this task was made with Python %s, and this node runs Python %s (%s): "
+            "pickled functions do not travel between minor versions. Name a Python %s for this "
             "cluster (the key 'python' in hpcbatch.yaml), or create the task with Python %s.\n"
             % (EXPECTED, found, sys.executable, EXPECTED, found)
         )

@@ -20,14 +20,21 @@ from ..disk.files import publish, read
 
 NODE_PACKAGE = "hpcbatch_on_node"
 PARTS = {
-    "words": ("errors", "events", "layout", "plan", "ranges"),
+    "words": ("assignment", "errors", "events", "layout", "plan", "ranges"),
     "disk": ("files", "index", "packed", "records"),
     "runner": (
+        "calls",
+        "checkpoints",
+        "child",
         "code",
         "console",
+        "descendants",
+        "done_before",
         "element",
+        "isolated",
         "job",
         "leave",
+        "markers",
         "outcome",
         "program",
         "seeding",

@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator
 
+from ..words.assignment import Assignment
+
 
 @contextlib.contextmanager
-def on_path(archive: str) -> Iterator[None]:
-    """Put the modules of ``archive`` on ``sys.path``, behind our own, while entered.
-
-    An archive with other files than Python's is unpacked to a temporary folder, so that a
-    package finds its data beside its source.
-    """
-    if not os.path.exists(archive):
-        yield
-        return
+def on_path(folder: str, assignment: Assignment) -> Iterator[None]:
+    """Put the task's archives of modules on ``sys.path``, behind our own, while entered: the last
+    comes first. Those with data are unpacked to a temporary folder, so that a package finds its
+    data beside its source."""
     with contextlib.ExitStack() as stack:
-        place = stack.enter_context(_unpacked(archive)) if _has_data(archive) else archive
-        sys.path.insert(1, place)
+        for name in assignment.code:
+            archive = f"{folder}/{name}"
+            unpacks = name in assignment.unpacked
+            sys.path.insert(1, stack.enter_context(_unpacked(archive)) if unpacks else archive)
         yield
-
-
-def _has_data(archive: str) -> bool:
-    import zipfile
-
-    with zipfile.ZipFile(archive) as file:
-        return any(not name.endswith(".py") for name in file.namelist())
 
 
 @contextlib.contextmanager

@@ -1,35 +1,35 @@
 """Runs one element of an attempt on a compute node: its jobs, one after another, in one process.
 
 Called by the rendered script as ``python runner-<hash>.pyz TASK-FOLDER ATTEMPT ELEMENT``.
-Exit status: 0 every job has a result, 1 some jobs ended in an error, 128 + signal when asked to
-leave, 74 when the disk could not be written (EX_IOERR, sysexits(3)).
+Exit status: 0 every job has a result, 1 some jobs have none, 128 + signal when asked to leave,
+74 when the disk could not be written (EX_IOERR, sysexits(3)).
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from ..disk import index
 from ..disk.files import read
 from ..disk.packed import PackedReader
-from ..disk.records import read_records
 from ..words import events
+from ..words.assignment import Assignment
 from ..words.errors import DamagedFile
 from ..words.layout import TaskLayout, segment_name
 from ..words.plan import Plan
 from ..words.ranges import Ranges
 from . import code, seeding
-from .job import Call
+from .calls import Calls
+from .done_before import done_in_segments, is_done
 from .leave import Leave, Leaving
+from .markers import LOOK_EVERY, Markers
 from .segment import Segment
 
-MARKERS_EVERY = 1.0  # seconds between two looks for the revoked and canceled markers
+RESULTS = (events.DONE, events.DONE_ASIDE)
 
 
 def main(arguments: list[str]) -> int:
@@ -48,54 +48,87 @@ class Element:
 
     def __init__(self, layout: TaskLayout, attempt: int, number: int):
         self.layout, self.attempt, self.number = layout, attempt, number
-        self.paths = layout.attempt(attempt)
-        self.orders: dict[str, Any] = json.loads(read(self.paths.plan))
-        jobs = Ranges((a, b) for a, b in self.orders["jobs"])
-        self.jobs = Plan(jobs, self.orders["elements"]).jobs_of(number)
         self.began = time.monotonic()
+        plan = json.loads(read(layout.attempt(attempt).plan))
+        self.assignment = Assignment.from_json(plan)
+        self.suspects = Ranges((a, b) for a, b in self.assignment.suspects)
+        jobs = Ranges((a, b) for a, b in plan["jobs"])
+        self.jobs = Plan(jobs, plan["elements"]).jobs_of(number)
+        self.markers = Markers(layout.attempt(attempt))
         self.failed = 0
-        self._looked = 0.0
-        self._begun_any = False
+        self.looked = self.began
+        self.done: set[int] = set()
 
     def run(self) -> int:
         self.segment = Segment(self.layout, self.attempt, self.number)
-        leaving = Leaving(self.segment)
-        left = False
+        walltime, pauses_with = self.assignment.element_walltime, self.assignment.pauses_with
+        leaving = Leaving(self.segment, walltime, pauses_with)
         try:
-            with leaving, code.on_path(self.layout.code):
+            with leaving, code.on_path(self.layout.folder, self.assignment):
                 self._run_jobs(leaving)
         except Leave:
-            left = True
+            from .descendants import end_descendants
+
+            end_descendants()
+        except OSError:
+            with contextlib.suppress(OSError):  # what is held back is a result
+                self.segment.close()
+            raise
         self.segment.close()
         leaving.end()
-        if left or leaving.reason:
+        if leaving.reason:
             return leaving.exit_status
         return 1 if self.failed else 0
 
     def _run_jobs(self, leaving: Leaving) -> None:
-        seeding.install(self.orders["seed"])
-        call = Call(self._function(), self.orders["kind"], self.orders["names"])
+        if not all(map(is_done, self.assignment.after_ok)):
+            leaving.leave("dependency")
+            return
+        seeding.install(self.assignment.seed)
+        calls = Calls(self.layout, self.assignment, self.markers, leaving)
+        begun = False
         for job, payload in self._inputs():
-            reason = leaving.reason or self._stop_reason()
-            if reason:
+            reason, unwanted = self.markers.look(job)
+            if begun and not reason and not self._is_time_for_one_more():
+                reason = "timeout"
+            if reason := leaving.reason or reason:
                 leaving.leave(reason)
                 return
-            started = self.segment.start(job)
-            seeding.seed_job(job)
-            leaving.in_job = True
-            outcome = call(payload)
-            leaving.in_job = False
-            self.segment.finish(job, started, outcome)
-            self.failed += outcome.kind == events.ERROR
+            if not unwanted and not self._was_done_meanwhile(job):
+                begun = True
+                started = self.segment.start(job)
+                seeding.seed_job(job)
+                outcome = calls.outcome(job, payload)
+                if outcome is not None:
+                    self.segment.finish(job, started, outcome)
+                self.failed += outcome is None or outcome.kind not in RESULTS
 
-    def _function(self) -> str:
-        mended = self.paths.function
-        return mended if os.path.exists(mended) else self.layout.function
+    def _was_done_meanwhile(self, job: int) -> bool:
+        """Whether an element of another attempt has done it; asked at most once a second."""
+        now = time.monotonic()
+        if now - self.looked > LOOK_EVERY:
+            self.looked = now
+            with contextlib.suppress(OSError):  # a disk that fails for a moment: not known
+                self.done = self._folded()
+        return job in self.done
 
     def _inputs(self) -> Iterator[tuple[int, bytes | DamagedFile]]:
-        done = self._done_before()
-        todo = Ranges.of(job for job in self.jobs if job not in done) if done else self.jobs
-        return PackedReader(self.layout.inputs).read(todo)
+        left = self.jobs.without(Ranges.of(self._done_before()))
+        suspects = left.common(self.suspects)
+        reader = PackedReader(self.layout.inputs)
+        for jobs in (left.without(suspects), *self._by_last_try(suspects)):
+            yield from reader.read(jobs)
+
+    def _by_last_try(self, suspects: Ranges) -> list[Ranges]:
+        """Whose last try is the longest ago comes first: none dies with the same one for ever."""
+        if not suspects:
+            return []
+        entries = index.read_entries(self.layout.index, suspects)
+        tries = {job: entries[job].attempt if job in entries else 0 for job in suspects}
+        return [
+            Ranges.of(job for job in suspects if tries[job] == attempt)
+            for attempt in sorted(set(tries.values()))
+        ]
 
     def _done_before(self) -> set[int]:
         """Jobs that have a result: from folds, and from an earlier run of this same element."""
@@ -103,30 +136,12 @@ class Element:
         if not self.segment.is_rerun:
             return done
         first = segment_name(self.attempt, self.number)
-        for name in os.listdir(self.layout.segments):
-            if name.startswith(first[:-3]) and name != self.segment.name:
-                with contextlib.suppress(FileNotFoundError):  # folded and unlinked meanwhile
-                    done |= _done_in(f"{self.layout.segments}/{name}")
-        return done | self._folded()
+        return done | done_in_segments(self.layout, first[:-3]) | self._folded()
 
     def _folded(self) -> set[int]:
         entries = index.read_entries(self.layout.index, self.jobs)
         return {job for job, entry in entries.items() if entry.said == index.DONE}
 
-    def _stop_reason(self) -> str:
-        now = time.monotonic()
-        if now - self._looked > MARKERS_EVERY:
-            self._looked = now
-            for marker in (self.paths.revoked, self.paths.canceled):
-                if os.path.exists(marker):
-                    return os.path.basename(marker)
-        per_job, whole = self.orders.get("job_walltime"), self.orders.get("element_walltime")
-        first, self._begun_any = not self._begun_any, True
-        if per_job and whole and not first and now - self.began + per_job > whole:
-            return "timeout"
-        return ""
-
-
-def _done_in(path: str) -> set[int]:
-    told = (events.Event.unpack(payload) for _, payload in read_records(path))
-    return {event.job for event in told if event.kind in (events.DONE, events.DONE_ASIDE)}
+    def _is_time_for_one_more(self) -> bool:
+        per_job, whole = self.assignment.job_walltime, self.assignment.element_walltime
+        return not per_job or not whole or time.monotonic() - self.began + per_job <= whole

@@ -9,10 +9,13 @@ import sys
 import time
 from typing import Any, NoReturn
 
+from ..disk.files import unlink_quietly
 from ..disk.records import read_records
 from ..words import events
+from ..words.assignment import Assignment
 from ..words.errors import DamagedFile
 from ..words.events import pack_text
+from ..words.layout import TaskLayout
 from .console import Console
 from .leave import Leave
 from .outcome import Outcome
@@ -22,39 +25,81 @@ PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes})
 
 
 class Call:
-    """The function stored at ``path``, for one job after another.
+    """The task's function, for one job after another.
 
-    ``names`` are those of the last inputs; the ones before are positional.
     It is unpickled by the first job, so that a crash of an import has a culprit; where that
-    fails, every job has that error.
+    fails, every job has that error. A callable with ``checkpoint()`` is made anew for each job,
+    and goes on from the checkpoint of the job's attempt before.
     """
 
-    def __init__(self, path: str, kind: str, names: list[str]):
-        self.path, self.kind, self.names = path, kind, names
-        self._loaded: tuple[Any, dict[str, Any]] | None = None
+    def __init__(self, layout: TaskLayout, assignment: Assignment):
+        self._layout, self._assignment = layout, assignment
+        self._parts: list[bytes] = []
+        self._function: Any = None
+        self.has_checkpoint = False
+        self._loaded_for: int | None = None  # the job whose callable it is
+        self._constants: dict[str, Any] = {}
         self._unloadable: BaseException | None = None
         self._console = Console()
         self._pid = os.getpid()
 
-    def __call__(self, payload: bytes | DamagedFile) -> Outcome:
-        begin, clock, cpu = self._console.position(), time.monotonic(), sum(os.times()[:4])
-        outcome = self._outcome(payload)
+    def __call__(self, job: int, payload: bytes | DamagedFile) -> Outcome:
+        begin, clock, cpu = self.log_position(), time.monotonic(), sum(os.times()[:4])
+        outcome = self._outcome(job, payload)
         self._console.restore()
-        outcome.log_begin, outcome.log_end = begin, self._console.position()
+        outcome.log_begin, outcome.log_end = begin, self.log_position()
         outcome.cpu = sum(os.times()[:4]) - cpu
         if time.monotonic() - clock > MEASURED_FROM:
             outcome.memory = take_peak_memory()
         return outcome
 
-    def _outcome(self, payload: bytes | DamagedFile) -> Outcome:
+    def log_position(self) -> int:
+        """Bytes in the element's log so far."""
+        return self._console.position()
+
+    def be_child(self) -> None:
+        """From now on this process, which was forked, is the one to run jobs."""
+        self._pid = os.getpid()
+
+    def prepare(self) -> None:
+        """Load the function, if it is not there yet; a job will tell what went wrong."""
+        if self._parts or self._unloadable is not None:
+            return
+        try:
+            self._parts = _function_parts(f"{self._layout.folder}/{self._assignment.function}")
+            self._function, self._constants = map(pickle.loads, self._parts)
+        except Leave:
+            raise
+        except BaseException as error:  # unpickling runs the user's code, which may even exit
+            self._unloadable = error
+            return
+        self.has_checkpoint = callable(getattr(self._function, "checkpoint", None))
+        if self._assignment.kind == "shell":
+            from .program import ShellProgram  # what it imports costs a start some time
+
+            self._function = ShellProgram(self._function, self._assignment.launch)
+
+    def save_checkpoint(self, job: int) -> None:
+        """Ask the callable whose job was ended for its checkpoint, if it has such a thing."""
+        if self.has_checkpoint and self._loaded_for == job:
+            from .checkpoints import save
+
+            save(self._function, self._checkpoint(job))
+
+    def _outcome(self, job: int, payload: bytes | DamagedFile) -> Outcome:
         try:
             if isinstance(payload, DamagedFile):
                 raise payload
-            function, constants = self._load()
+            self.prepare()
+            if self._unloadable is not None:
+                raise self._unloadable
+            if self.has_checkpoint:
+                self._load_checkpoint(job)
             values = pickle.loads(payload)
-            positional = len(values) - len(self.names)
-            named = zip(self.names, values[positional:], strict=True)
-            value = function(*values[:positional], **dict(named), **constants)
+            names = self._assignment.names
+            positional = len(values) - len(names)
+            named = zip(names, values[positional:], strict=True)
+            value = self._function(*values[:positional], **dict(named), **self._constants)
         except Leave:
             raise
         except BaseException as error:  # a job may raise anything, SystemExit included
@@ -63,6 +108,8 @@ class Call:
             return Outcome(events.ERROR, pack_text(*describe(error)))
         if os.getpid() != self._pid:
             end_forked_child(None)
+        if self.has_checkpoint:
+            unlink_quietly(self._checkpoint(job))
         try:
             return Outcome(events.DONE, dumps(value))
         except Leave:
@@ -72,24 +119,22 @@ class Call:
             said = f"the result (of type {type(value).__name__}) cannot be pickled: {message}"
             return Outcome(events.ERROR, pack_text(kind, said, trace))
 
-    def _load(self) -> tuple[Any, dict[str, Any]]:
-        if self._unloadable is not None:
-            raise self._unloadable
-        if self._loaded is None:
-            try:
-                parts = [payload for _, payload in read_records(self.path)]
-                if len(parts) != 2:
-                    raise DamagedFile(f"{self.path} is damaged: it was cut off or altered")
-                function, constants = pickle.loads(parts[0]), pickle.loads(parts[1])
-            except Exception as error:
-                self._unloadable = error
-                raise
-            if self.kind == "shell":
-                from .program import ShellProgram  # what it imports costs a start some time
+    def _checkpoint(self, job: int) -> str:
+        return self._layout.checkpoint(job, self._assignment.function)
 
-                function = ShellProgram(function)
-            self._loaded = function, constants
-        return self._loaded
+    def _load_checkpoint(self, job: int) -> None:
+        from .checkpoints import load
+
+        self._function = load(self._checkpoint(job), self._parts[0])
+        self._loaded_for = job
+
+
+def _function_parts(path: str) -> list[bytes]:
+    """The pickled callable and constants. Raises DamagedFile."""
+    parts = [payload for _, payload in read_records(path)]
+    if len(parts) != 2:
+        raise DamagedFile(f"{path} is damaged: it was cut off or altered")
+    return parts
 
 
 def dumps(value: Any) -> bytes:

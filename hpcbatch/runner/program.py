@@ -6,6 +6,7 @@ import shlex
 import string
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from . import seeding
@@ -54,20 +55,20 @@ def _quote_after(text: str, quote: str) -> str:
 
 
 class ShellProgram:
-    """Runs the filled-in command by ``/bin/sh``.
+    """Runs the filled-in command by ``/bin/sh``, behind the words ``launch`` (srun, mpiexec).
 
     Returns ``{"status": 0, "output": text of standard output}``; raises ProgramFailed for any
     other exit status. Standard error goes to the element's log.
     """
 
-    def __init__(self, template: str):
-        self.template = template
+    def __init__(self, template: str, launch: Sequence[str] = ()):
+        self.template, self.launch = template, launch
 
     def __call__(self, **values: Any) -> dict[str, Any]:
         own = {"index": seeding.current_job(), "seed": seeding.current_seed()}
         command = _Quoting().vformat(self.template, (), {**own, **values})
         ended = subprocess.run(
-            ["/bin/sh", "-c", command],
+            [*self.launch, "/bin/sh", "-c", command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             check=False,

@@ -10,12 +10,11 @@ from zlib import crc32
 from ..disk.files import write_all
 from ..disk.records import RecordWriter
 from ..words import events
-from ..words.events import Event, pack_text
+from ..words.events import NO_JOB, Event, pack_text
 from ..words.layout import TaskLayout, rerun_name, segment_name
 from .outcome import Outcome
 
 ASIDE = 1 << 20  # bytes; a larger value goes to a side file and is never copied by a fold
-NO_JOB = (1 << 64) - 1
 
 
 class Segment:
@@ -67,8 +66,9 @@ class Segment:
         self._held.append(event)
         self.job = NO_JOB
 
-    def leave(self, reason: str) -> None:
-        event = self._event(events.LEAVE, self.job, started=time.time(), body=pack_text(reason))
+    def leave(self, reason: str, signal: int, vague: bool) -> None:
+        body = pack_text(reason, str(signal), "vague" if vague else "")
+        event = self._event(events.LEAVE, self.job, started=time.time(), body=body)
         if self._writing:  # called by a signal handler in the middle of a write
             self._leave = event
             return
@@ -106,8 +106,8 @@ class Segment:
         try:
             write_all(self._values, value)
         except OSError:
-            os.ftruncate(self._values, begin)
             os.lseek(self._values, begin, os.SEEK_SET)
+            os.ftruncate(self._values, begin)
             raise
         self._values_end += len(value)
         self._sync_values()  # before the record that refers to it

@@ -28,6 +28,8 @@ def submit(_: argparse.Namespace) -> None:
             f"an element of {asked.cpus} cpus can never start: this machine has {slots} slots"
         )
     spool = Spool.make()
+    for id in (*asked.after, *asked.after_ok):
+        _known(spool, id, SubmissionRejected)
     spool.clean()
     submission = spool.new(script)
     known = {"id": submission.id, "submitted": round(time.time(), 3), "slots": slots}
@@ -50,9 +52,7 @@ def history(args: argparse.Namespace) -> None:
 
 
 def cancel(args: argparse.Namespace) -> None:
-    submission = Spool.find().find_id(args.id)
-    if submission is None or submission.asked() is None:
-        raise NotFound(f"there is no submission {args.id!r} on this machine since it came up")
+    submission = _known(Spool.find(), args.id, NotFound)
     if submission.supervisor() is not None:
         submission.request_cancel(args.indices, args.kill_wait)
     else:
@@ -62,6 +62,13 @@ def cancel(args: argparse.Namespace) -> None:
 def limits(_: argparse.Namespace) -> None:
     size = {"slots": slot_count(), "cpus": machine.usable_cores(), "memory": machine.memory()}
     _show({**size, "host": machine.host(), "boot": machine.boot()})
+
+
+def _known(spool: Spool, text: str, error: type[HpcbatchError]) -> Submission:
+    submission = spool.find_id(text)
+    if submission is None or submission.asked() is None:
+        raise error(f"there is no submission {text!r} on this machine since it came up")
+    return submission
 
 
 def _history(spool: Spool, text: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import selectors
@@ -18,11 +17,14 @@ from ..words.ranges import Ranges
 from . import keeper, process
 from .journal import Ending, Journal, ending
 from .slots import Slots
+from .spool import Spool
 from .submission import Submission
+from .waiting import Waiting
 
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 _KEPT_NAMES = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TMPDIR")
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 0.25  # between looks at slots that others hold
+_LONGEST_LOOK = 1.0  # between looks at submissions that it waits for
 _RETRY_SECONDS = 1.0  # after a failed write or fork
 _HEARTBEAT_SECONDS = 3600.0
 _UNWRITTEN_SECONDS = 3600.0  # how long endings that cannot be written are kept
@@ -47,16 +49,18 @@ class Daemon:
         self._saved = ""
         self._failing_since: float | None = None
         self._leaving = False
-        self._pause = 0.0  # above 0 while it waits for slots
+        self._waits = ""  # the submission that it waits for
+        self._pause = 0.0  # above 0 while it waits for that, or for slots
         self._beaten = time.monotonic()
 
     def stand(self) -> None:
         """Hold the lock, then become visible: whoever sees the submission sees it alive."""
         path = self._submission.path
-        self._lock = _hold(path("lock"))
+        self._lock = self._submission.hold()
         self._bell = os.open(path("bell"), os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         spool_path = os.path.dirname(self._submission.folder)
         self._slots = Slots(f"{spool_path}/slots", self._asked["slots"])
+        self._waiting = Waiting(Spool(spool_path), self._asked["after"], self._asked["after_ok"])
         self._journal = Journal(path("endings"))
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._bell, selectors.EVENT_READ, self._hear)
@@ -85,6 +89,12 @@ class Daemon:
         return bool(self._journal.pending) and failing < _UNWRITTEN_SECONDS and not self._leaving
 
     def _start_what_may(self) -> None:
+        self._waits = self._waiting.look() if self._queued else ""
+        if self._waits:
+            self._pause = min(max(self._pause * 2, _SHORTEST_PAUSE), _LONGEST_LOOK)
+            return
+        if self._waiting.failed:
+            self._end_queued("dependency", None)
         while self._queued and len(self._running) < (self._asked["throttle"] or sys.maxsize):
             slots = self._slots.take(self._asked["cpus"])
             if slots is None:
@@ -151,25 +161,11 @@ class Daemon:
 
     def _bury(self, element: Element, status: int) -> None:
         """An element whose keeper was killed: what that kept is ours now, and is killed."""
-        self._kill_strays()
+        process.kill_below(os.getpid(), self._keepers)
         code = os.waitstatus_to_exitcode(status)
         word, number = ("killed", -code) if code < 0 else ("lost", None)
         now = round(time.time(), 3)
         self._ended(element, ending(element.number, word, signal=number, ended=now))
-
-    def _kill_strays(self) -> None:
-        give_up = time.monotonic() + 2
-        while time.monotonic() < give_up:
-            strays = process.descendants(os.getpid(), self._keepers)
-            if not strays:
-                return
-            process.kill(strays)
-            for stray in strays:
-                try:
-                    os.waitpid(stray.pid, os.WNOHANG)
-                except ChildProcessError:
-                    continue  # still the child of another stray
-            time.sleep(0.002)
 
     def _ended(self, element: Element, how: Ending) -> None:
         self._journal.add({**how, "started": element.started})
@@ -191,15 +187,18 @@ class Daemon:
             self._cancel(None, None)
 
     def _cancel(self, wanted: Ranges | None, wait: float | None) -> None:
+        self._end_queued("canceled", wanted)
+        for element in self._running.values():
+            if wanted is None or element.number in wanted:
+                self._tell(element.channel, self._asked["kill_wait"] if wait is None else wait)
+
+    def _end_queued(self, word: str, wanted: Ranges | None) -> None:
         gone = [index for index in self._queued if wanted is None or index in wanted]
         left = set(self._queued).difference(gone) if len(gone) < len(self._queued) else ()
         self._queued = Ranges.of(left)
         now = round(time.time(), 3)
         for index in gone:
-            self._journal.add(ending(index, "canceled", ended=now))
-        for element in self._running.values():
-            if wanted is None or element.number in wanted:
-                self._tell(element.channel, self._asked["kill_wait"] if wait is None else wait)
+            self._journal.add(ending(index, word, ended=now))
 
     def _tell(self, channel: socket.socket, wait: float) -> None:
         try:
@@ -222,7 +221,7 @@ class Daemon:
     def _save_state(self) -> None:
         queued = [[first, stop - 1] for first, stop in self._queued.runs]
         running = {element.number: element.started for element in self._running.values()}
-        state = json.dumps({"queued": queued, "running": running})
+        state = json.dumps({"queued": queued, "running": running, "waits": self._waits})
         if state == self._saved:
             return
         path = self._submission.path("state.json")
@@ -249,13 +248,3 @@ class Daemon:
             print(time.strftime("%Y-%m-%d %H:%M:%S"), text, file=sys.stderr, flush=True)
         except OSError:
             return  # the disk is full: that is what we were about to say
-
-
-def _hold(path: str) -> int:
-    """Lock the file for life. Closing another descriptor of it would drop the lock (fcntl(2))."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    me = process.look(os.getpid())
-    if me is not None:
-        files.write_all(fd, f"{me[0].pid} {me[0].start}\n".encode())
-    return fd

@@ -22,6 +22,8 @@ class Asked(NamedTuple):
     memory: int | None = None
     cpus: int = 1
     kill_wait: float = 5.0
+    after: tuple[str, ...] = ()  # ids of submissions that must have ended
+    after_ok: tuple[str, ...] = ()  # and of those that must have ended well
 
 
 def parse(script: bytes) -> Asked:
@@ -64,6 +66,13 @@ def _walltime(text: str) -> float:
     return float(text)
 
 
+def _ids(text: str) -> tuple[str, ...]:
+    ids = tuple(text.split(","))
+    if not all(ids):
+        raise ValueError(text)
+    return ids
+
+
 _READERS: dict[str, tuple[Callable[[str], object], str]] = {
     "name": (str, "a text"),
     "elements": (_elements, f"a whole number from 1 to {MOST_ELEMENTS}"),
@@ -72,6 +81,8 @@ _READERS: dict[str, tuple[Callable[[str], object], str]] = {
     "memory": (count, "a whole number of bytes"),
     "cpus": (count, "a whole number of 1 or more"),
     "kill-wait": (seconds, "a number of seconds"),
+    "after": (_ids, "ids of submissions, with commas between them"),
+    "after-ok": (_ids, "ids of submissions, with commas between them"),
 }
 
 

@@ -13,7 +13,11 @@ Ending = dict[str, Any]
 
 
 def ending(index: int, word: str, **known: Any) -> Ending:
-    """One ended element; what is not known is None."""
+    """One ended element; what is not known is None.
+
+    The words: ``ok``, ``exit-code``, ``killed``, ``timeout``, ``out-of-memory``, ``canceled``,
+    ``lost``, and ``dependency`` for one that never ran since what it waited for failed.
+    """
     blank = dict.fromkeys(("code", "signal", "started", "ended", "elapsed", "cpu", "memory"))
     return {"index": index, "ending": word, "host": machine.host(), **blank, **known}
 

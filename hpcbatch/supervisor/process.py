@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import time
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -79,6 +80,22 @@ def terminate(processes: Iterable[Process]) -> None:
 def kill(processes: Iterable[Process]) -> None:
     for process in processes:
         send(process, signal.SIGKILL)
+
+
+def kill_below(root: int, without: Container[int]) -> None:
+    """Kill everything below the process ``root``, save the trees of the pids ``without``."""
+    give_up = time.monotonic() + 2
+    while time.monotonic() < give_up:
+        strays = descendants(root, without)
+        if not strays:
+            return
+        kill(strays)
+        for stray in strays:
+            try:
+                os.waitpid(stray.pid, os.WNOHANG)
+            except ChildProcessError:
+                continue  # still the child of another stray
+        time.sleep(0.002)
 
 
 def memory(processes: list[Process], above: int) -> int:

@@ -3,7 +3,8 @@
 script.sh           what its elements run
 submission.json     what was asked; published by the supervisor once it stands
 lock                held by the supervisor while it lives; its pid and start time
-state.json          queued and running elements: means something while that lives
+state.json          queued and running elements, and what they wait for: means something while
+                    that lives
 endings             see journal.py
 bell                a FIFO that wakes the supervisor
 cancel-*            requests to it
@@ -13,6 +14,7 @@ log                 what the supervisor has to say
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import time
@@ -22,7 +24,7 @@ from typing import Any
 from ..disk import files
 from ..disk.records import held_by
 from ..words.ranges import Ranges
-from . import journal, machine
+from . import journal, machine, process
 
 
 class Submission:
@@ -47,6 +49,16 @@ class Submission:
         """The pid of the supervisor, None when it does not live."""
         return held_by(self.path("lock"))
 
+    def hold(self) -> int:
+        """Be the supervisor: lock the file for life. Closing another descriptor of it would drop
+        the lock (fcntl(2))."""
+        fd = os.open(self.path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        me = process.look(os.getpid())
+        if me is not None:
+            files.write_all(fd, f"{me[0].pid} {me[0].start}\n".encode())
+        return fd
+
     def age(self) -> float:
         """Seconds since anything changed."""
         try:
@@ -59,12 +71,14 @@ class Submission:
         supervisor, asked = self.supervisor(), self.asked()
         if supervisor is None or asked is None:
             return None
-        queued, running = self._state(asked)
-        if not queued and not running:
+        state = self._state(asked)
+        if not state["queued"] and not state["running"]:
             return None
         told = {key: asked[key] for key in ("id", "name", "submitted")}
-        spans = [[first, stop - 1] for first, stop in Ranges.of(running).runs]
-        return {**told, "queued": queued, "running": spans, "supervisor": supervisor}
+        spans = [[first, stop - 1] for first, stop in Ranges.of(map(int, state["running"])).runs]
+        why = f"waits for {state['waits']}" if state["waits"] else ""
+        now = {"queued": state["queued"], "running": spans, "why": why}
+        return {**told, **now, "supervisor": supervisor}
 
     def history(self) -> dict[str, Any] | None:
         """The endings so far, None when the submission never came about."""
@@ -74,11 +88,16 @@ class Submission:
             return None
         endings = journal.read(self.path("endings"))
         if not alive and len(endings) < asked["elements"]:
-            _, started = self._state(asked)
+            started = self._state(asked)["running"]
             for index in set(range(asked["elements"])).difference(endings):
-                endings[index] = journal.ending(index, "lost", started=started.get(index))
+                endings[index] = journal.ending(index, "lost", started=started.get(str(index)))
         elements = [endings[index] for index in sorted(endings)]
         return {"id": asked["id"], "name": asked["name"], "elements": elements}
+
+    def succeeded(self) -> bool:
+        """Whether every element has ended with status 0."""
+        told = self.history()
+        return told is not None and all(one["ending"] == "ok" for one in told["elements"])
 
     def request_cancel(self, indices: str | None, wait: float | None) -> None:
         """Leave a request and wake the supervisor. Raises RegistryUnwritable."""
@@ -107,12 +126,10 @@ class Submission:
             with contextlib.suppress(OSError):
                 os.utime(path)
 
-    def _state(self, asked: dict[str, Any]) -> tuple[list[list[int]], dict[int, float]]:
-        """The spans that are queued, and when the running ones started."""
-        state = _read_json(self.path("state.json"))
-        if state is None:
-            return [[0, asked["elements"] - 1]], {}
-        return state["queued"], {int(index): at for index, at in state["running"].items()}
+    def _state(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """The spans that are queued, when the running ones started, and what they wait for."""
+        blank = {"queued": [[0, asked["elements"] - 1]], "running": {}, "waits": ""}
+        return {**blank, **(_read_json(self.path("state.json")) or {})}
 
 
 def remove_folder(path: str) -> None:

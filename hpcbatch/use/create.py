@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import pickle
 import sys
 import time
 from collections.abc import Mapping
 from types import CellType
-from typing import Any
+from typing import Any, NamedTuple
 
+from ..cluster.shell import user_name
 from ..registry.registry import Registry
 from ..runner.program import places
 from ..words.errors import InputError, nearest
 from ..words.model import TaskSpec
-from .code import pack_code, warn_of_others
 from .inputs import pack_inputs
+from .own_modules import pack_code, warn_of_others
 
 OWN_PLACES = ("index", "seed")  # that a command line may use beside its inputs
 
@@ -40,8 +40,8 @@ def create_task(
     file = getattr(module, "__file__", None) or "interactive"
     pickled = _pickle_function(function), _pickle_constants(constants)
     warn_of_others(function, pickled[0])
-    spec = _spec(name or str(getattr(function, "__name__", "task")), "python", f"{shown} ({file})")
-    spec = _with(spec, seed, named, constants)
+    name = name or str(getattr(function, "__name__", "task"))
+    spec = _spec("python", f"{shown} ({file})", name, seed, len(positional), named, constants)
     return registry.create(spec, pickled, pack_inputs(positional, named), pack_code(function))
 
 
@@ -71,41 +71,57 @@ def create_program(
     for extra in sorted(given - used):
         raise InputError(f"{command!r} does not use the input {extra!r}: write {{{extra}}} in it")
     pickled = pickle.dumps(command), _pickle_constants(constants)
-    spec = _spec(name or os.path.basename(command.split()[0]), "shell", command)
-    spec = _with(spec, seed, named, constants)
+    name = name or os.path.basename(command.split()[0])
+    spec = _spec("shell", command, name, seed, 0, named, constants)
     return registry.create(spec, pickled, pack_inputs((), named), None)
 
 
-def _spec(name: str, kind: str, function: str) -> TaskSpec:
-    return TaskSpec(
-        id="",
-        name=str(name),
-        created=time.time(),
-        user=getpass.getuser(),
-        host=os.uname().nodename,
-        njobs=0,
-        seed=int.from_bytes(os.urandom(6), "little"),
-        kind=kind,
-        function=function,
-        names=[],
-        constants=[],
-        python="{}.{}".format(*sys.version_info[:2]),
-        folder=os.getcwd(),
-    )
+class Mended(NamedTuple):
+    """Another function for a task that is there: pickled, and the modules beside it."""
+
+    function: bytes
+    code: bytes | None
+
+    @classmethod
+    def of(cls, spec: TaskSpec, function: Any) -> Mended:
+        """Raises InputError when it could not be called with the task's inputs."""
+        if spec.kind != "python":
+            raise InputError(f"{spec.id} runs a program: a function cannot take its place")
+        if not callable(function):
+            raise InputError(f"{function!r} cannot be called: it is to be the task's function")
+        _check_signature(function, spec.positional, [*spec.names, *spec.constants])
+        pickled = _pickle_function(function)
+        warn_of_others(function, pickled)
+        return cls(pickled, pack_code(function))
 
 
-def _with(
-    spec: TaskSpec, seed: int | None, named: Mapping[str, Any], constants: Mapping[str, Any]
+def _spec(
+    kind: str,
+    function: str,
+    name: str,
+    seed: int | None,
+    positional: int,
+    named: Mapping[str, Any],
+    constants: Mapping[str, Any],
 ) -> TaskSpec:
-    from dataclasses import replace
-
+    """The registry adds the id and the number of jobs."""
     if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
         raise InputError(f"seed {seed!r} is no whole number")
-    return replace(
-        spec,
-        seed=spec.seed if seed is None else seed,
+    return TaskSpec(
+        id="",
+        name=name,
+        created=time.time(),
+        user=user_name(),
+        host=os.uname().nodename,
+        njobs=0,
+        seed=int.from_bytes(os.urandom(6), "little") if seed is None else seed,
+        kind=kind,
+        function=function,
+        positional=positional,
         names=list(named),
         constants=list(constants),
+        python="{}.{}".format(*sys.version_info[:2]),
+        folder=os.getcwd(),
     )
 
 
@@ -145,20 +161,20 @@ def _check_signature(function: Any, positional: int, names: list[str]) -> None:
 
 
 def _pickle_constants(constants: Mapping[str, Any]) -> bytes:
-    import cloudpickle
+    from .pickling import dumps
 
     try:
-        return bytes(cloudpickle.dumps(dict(constants)))
+        return dumps(dict(constants))
     except Exception as error:
         part = _first_unpicklable({f"const {name!r}": v for name, v in constants.items()})
         raise InputError(f"{part or 'const'} cannot be pickled: {error}") from error
 
 
 def _pickle_function(function: Any) -> bytes:
-    import cloudpickle
+    from .pickling import dumps
 
     try:
-        return bytes(cloudpickle.dumps(function))
+        return dumps(function)
     except Exception as error:
         part = _first_unpicklable(_parts(function))
         because = f" because of {part}" if part else ""
@@ -186,11 +202,11 @@ def _parts(function: Any) -> dict[str, Any]:
 
 
 def _first_unpicklable(parts: Mapping[str, Any]) -> str:
-    import cloudpickle
+    from .pickling import dumps
 
     for told, value in parts.items():
         try:
-            cloudpickle.dumps(value)
+            dumps(value)
         except Exception:  # whatever a user's object raises, it is the culprit
             return f"{told} ({type(value).__name__})"
     return ""

@@ -2,71 +2,100 @@
 
 from __future__ import annotations
 
-from ..disk.index import BEGUN, Entry, read_entries
+import os
+
+from ..disk.index import BEGUN, DONE, ERROR, EXPIRED, Entry, read_entries
 from ..registry.results import Results
-from ..registry.tracker import View
+from ..registry.view import View
 from ..words.errors import DamagedFile, JobError
-from ..words.model import Attempt, JobInfo
+from ..words.model import RESOLVED, Attempt, Ending
+from ..words.status import JobInfo
 
 LAST_LINE = 300  # characters of it that a message takes
-LOG_TAIL = 1500  # characters of a log that explain an ending
+LOG_TAIL = 1500  # bytes of a log that explain an ending
 
 
 def job_info(view: View, results: Results, job: int, state: str, entry: Entry | None) -> JobInfo:
-    if entry is not None and state in ("done", "error"):
-        try:
-            reason = results.error(job, entry)[0] if state == "error" else ""
-        except DamagedFile as error:
-            reason = str(error)
-        return JobInfo(
-            job,
-            state,
-            reason,
-            entry.attempt,
-            entry.element,
-            _cluster_name(view, entry.attempt),
-            results.process(entry)[0],
-            entry.started,
-            entry.ended,
-            entry.cpu,
-            entry.memory or None,
-        )
+    if entry is not None and entry.said in (DONE, ERROR, EXPIRED) and state in RESOLVED:
+        return _info_of_record(view, results, job, state, entry)
     owner = view.owner(job)
     if owner is None:
         return JobInfo(job, state)
     attempt, element = owner
-    ending = view.ending(attempt, element)
-    begun = entry is not None and entry.said == BEGUN and entry.attempt == attempt.number
+    found = view.ending(attempt, element)
+    ending = found if found is not None and state == "expired" else Ending("")
+    begun = _has_begun(entry, attempt)
     host = results.process(entry)[0] if entry is not None and begun else ""
     return JobInfo(
         job,
         state,
-        ending.reason if ending is not None and state == "expired" else "",
+        ending.reason,
         attempt.number,
         element,
         attempt.cluster,
-        host or (ending.host if ending else ""),
+        host or ending.host,
         entry.started if entry is not None and begun else None,
+        memory=ending.memory,
+        code=ending.code,
+        signal=ending.signal,
+    )
+
+
+def _info_of_record(view: View, results: Results, job: int, state: str, entry: Entry) -> JobInfo:
+    host = results.process(entry)[0]
+    ending = Ending("")
+    try:
+        if entry.said == ERROR:
+            ending = Ending(results.error(job, entry)[0])
+        elif entry.said == EXPIRED:
+            ending = results.ending(job, entry, host)
+    except DamagedFile as error:
+        ending = Ending(str(error))
+    return JobInfo(
+        job,
+        state,
+        ending.reason,
+        entry.attempt,
+        entry.element,
+        _cluster_name(view, entry.attempt),
+        host,
+        entry.started,
+        entry.ended,
+        entry.cpu,
+        entry.memory or None,
+        ending.code,
+        ending.signal,
     )
 
 
 def job_error(view: View, results: Results, job: int, state: str, entry: Entry | None) -> JobError:
-    if state == "error" and entry is not None:
+    if entry is not None and entry.said == ERROR:
         return JobError(job, state, *results.error(job, entry))
-    if state != "expired":
-        return JobError(job, state, "", "it has no result")
+    if entry is not None and entry.said == EXPIRED:
+        event, host = results.event(job, entry), results.process(entry)[0]
+        begin = max(event.log_begin, event.log_end - LOG_TAIL)
+        printed = read_log(view, entry.attempt, entry.element, begin, event.log_end).strip()
+        told = str(results.ending(job, entry, host))
+        return JobError(job, state, "", told, _shown("what it printed last", printed))
     owner = view.owner(job)
-    if owner is None:
-        return JobError(job, state, "", "lost")
+    if state != "expired" or owner is None:
+        return JobError(job, state, "", "it has no result")
     attempt, element = owner
     ending = view.ending(attempt, element)
     told = str(ending) if ending is not None else "lost"
-    began = entry is not None and entry.said == BEGUN and entry.attempt == attempt.number
-    begun = "" if began else ", before the job began"
-    tail = read_log(view, attempt.number, element)[-LOG_TAIL:].strip()
-    shown = f"the end of its element's log:\n{tail}\n" if tail else ""
+    begun = "" if _has_begun(entry, attempt) else ", before the job began"
+    tail = read_log(view, attempt.number, element, -LOG_TAIL).strip()
     last = f": {tail.splitlines()[-1][:LAST_LINE]}" if tail and not _any_began(view, owner) else ""
+    shown = _shown("the end of its element's log", tail)
     return JobError(job, state, "", f"{told}{begun}{last}", shown)
+
+
+def _shown(what: str, tail: str) -> str:
+    return f"{what}:\n{tail}\n" if tail else ""
+
+
+def _has_begun(entry: Entry | None, attempt: Attempt) -> bool:
+    return entry is not None and entry.said == BEGUN and entry.attempt == attempt.number
 
 
 def _any_began(view: View, owner: tuple[Attempt, int]) -> bool:
@@ -80,9 +109,11 @@ def _cluster_name(view: View, number: int) -> str:
 
 
 def read_log(view: View, attempt: int, element: int, begin: int = 0, end: int | None = None) -> str:
+    """Bytes ``begin`` to ``end`` of an element's log; a negative ``begin`` counts from its end."""
     try:
         with open(view.layout.log(attempt, element), "rb") as file:
-            file.seek(begin)
+            size = os.fstat(file.fileno()).st_size
+            file.seek(begin if begin >= 0 else max(size + begin, 0))
             return file.read(-1 if end is None else max(end - begin, 0)).decode("utf-8", "replace")
     except FileNotFoundError:
         return ""

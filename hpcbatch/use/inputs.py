@@ -23,7 +23,11 @@ def grid(**parameters: Iterable[Any]) -> dict[str, Any]:
     """Every combination of the parameters' values, as columns for ``create(f, **grid(...))``.
 
     The last parameter varies fastest: ``grid(a=[1, 2], b="xy")`` gives columns of 4 values.
+    Raises InputError.
     """
+    for name, values in parameters.items():
+        if not isinstance(values, Iterable):
+            raise InputError(f"grid: {name}={values!r} is no series of values")
     rows = list(itertools.product(*(list(values) for values in parameters.values())))
     return {name: [row[k] for row in rows] for k, name in enumerate(parameters)}
 
@@ -85,10 +89,10 @@ class _Pickler:
     """One cloudpickle pickler for all rows: a fifth of the cost of a new one for each."""
 
     def __init__(self) -> None:
-        import cloudpickle
+        from .pickling import Pickler
 
         self._buffer = io.BytesIO()
-        self._pickler = cloudpickle.Pickler(self._buffer, protocol=pickle.HIGHEST_PROTOCOL)
+        self._pickler = Pickler(self._buffer)
 
     def dumps(self, row: tuple[Any, ...], job: int) -> bytes:
         try:

@@ -15,7 +15,7 @@ class Loader:
     """Loads values; where an import fails, the task's own modules join ``sys.path``."""
 
     def __init__(self, layout: TaskLayout):
-        self._code = layout.code
+        self._layout = layout
 
     def load(self, job: int, value: bytes) -> Any:
         """Raises JobError when the value cannot be made here, whatever its class raises."""
@@ -29,7 +29,14 @@ class Loader:
         try:
             return pickle.loads(value)
         except ImportError:
-            if self._code in sys.path or not os.path.exists(self._code):
+            fresh = [path for path in self._archives() if path not in sys.path]
+            if not fresh:
                 raise
-            sys.path.append(self._code)
+            sys.path += fresh
             return pickle.loads(value)
+
+    def _archives(self) -> list[str]:
+        """The task's own modules, and those of mended functions."""
+        numbers = [0, *sorted(int(n) for n in os.listdir(self._layout.attempts) if n.isdigit())]
+        paths = [f"{self._layout.folder}/{self._layout.code_of(number)}" for number in numbers]
+        return [path for path in paths if os.path.exists(path)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 from ..cluster.cluster import Cluster
+from ..cluster.profile import ClusterConfig
 from ..cluster.schedulers.base import Limits
 from ..words.errors import ResourceError
 from ..words.layout import new_job_name
@@ -12,8 +13,7 @@ from ..words.model import Array
 from ..words.plan import Plan
 from ..words.ranges import Ranges
 from ..words.resources import Resources
-
-AUTO = "auto"
+from ..words.text import clock, size
 
 
 def make_plan(
@@ -21,29 +21,44 @@ def make_plan(
     cluster: Cluster,
     limits: Limits,
     resources: Resources,
-    chunk: Any,
-    throttle: int | None,
+    chunk: int | str | None,
 ) -> Plan:
     """Deal ``jobs`` to elements. ``chunk`` is the largest number of jobs of one element, or
     ``auto``: no more elements than one array holds and the cluster has use for.
 
-    Raises ResourceError for a chunk that is none, or whose walltime is beyond the profile's.
+    Raises ResourceError for what is beyond the cluster's limits.
     """
-    if chunk is None or chunk == AUTO:
+    if isinstance(chunk, int):
+        elements = -(-len(jobs) // chunk)
+    else:
         elements = min(len(jobs), cluster.config.elements)
         for limit in (limits.array, limits.parallel):
             elements = min(elements, limit or elements)
         elements = max(elements, _elements_within_walltime(len(jobs), cluster, resources))
-    elif isinstance(chunk, int) and not isinstance(chunk, bool) and chunk > 0:
-        elements = -(-len(jobs) // chunk)
-    else:
-        raise ResourceError(f"chunk {chunk!r} is neither 'auto' nor a whole number from 1 up")
-    is_count = isinstance(throttle, int) and not isinstance(throttle, bool) and throttle > 0
-    if throttle is not None and not is_count:
-        raise ResourceError(f"throttle {throttle!r} is no whole number from 1 up")
     plan = Plan(jobs, elements)
     _check_walltime(plan, cluster, resources)
     return plan
+
+
+def check_limits(config: ClusterConfig, resources: Resources) -> None:
+    """Raises ResourceError for a resource beyond what the cluster is configured to give."""
+    for name, shown in (("memory", size), ("cpus", str), ("gpus", str), ("nodes", str)):
+        asked, limit = getattr(resources, name), getattr(config, f"max_{name}")
+        if asked is not None and limit is not None and asked > limit:
+            where = config.origins.get(f"max_{name}", "the configuration")
+            raise ResourceError(
+                f"{name} {shown(asked)} was asked for, and cluster {config.name} allows "
+                f"{shown(limit)} (max_{name} in {where}): ask for less, or choose another cluster"
+            )
+
+
+def with_queue(config: ClusterConfig, resources: Resources, plan: Plan) -> Resources:
+    """Where no queue is asked for, the one of the shortest limit that the walltime fits into."""
+    walltime = resources.for_element(plan.largest())
+    if resources.queue is not None or walltime is None:
+        return resources
+    fitting = [(limit, name) for name, limit in config.queues.items() if limit >= walltime]
+    return replace(resources, queue=min(fitting)[1]) if fitting else resources
 
 
 def make_arrays(
@@ -67,17 +82,17 @@ def make_arrays(
 
 
 def _elements_within_walltime(njobs: int, cluster: Cluster, resources: Resources) -> int:
-    longest, each = cluster.config.max_walltime, resources.walltime
+    longest, each = cluster.config.longest_walltime, resources.walltime
     if not longest or not each or resources.element_walltime:
         return 1
     return -(-njobs // max(longest // each, 1))
 
 
 def _check_walltime(plan: Plan, cluster: Cluster, resources: Resources) -> None:
-    longest = cluster.config.max_walltime
+    longest = cluster.config.longest_walltime
     asked = resources.for_element(plan.largest())
     if longest and asked and asked > longest:
         raise ResourceError(
-            f"an element of {plan.largest()} jobs asks for {asked} s of walltime, and cluster "
-            f"{cluster.name} allows {longest} s: use a smaller chunk or a shorter walltime"
+            f"an element of {plan.largest()} jobs asks for {clock(asked)} of walltime, and cluster "
+            f"{cluster.name} allows {clock(longest)}: use a smaller chunk or a shorter walltime"
         )

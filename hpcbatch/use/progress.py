@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..words.model import RESOLVED, TaskStatus
+from ..words.model import RESOLVED
+from ..words.status import COLOURS, TaskStatus
 
 if TYPE_CHECKING:
     from .task import Task
@@ -28,7 +29,7 @@ class Progress:
 
             self._bar = Bar(
                 TextColumn("{task.description}", markup=False),
-                BarColumn(),
+                BarColumn(complete_style=COLOURS["done"], finished_style=COLOURS["done"]),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[told]}", markup=False),
                 TimeElapsedColumn(),
@@ -42,12 +43,13 @@ class Progress:
     def show(self, status: TaskStatus) -> None:
         if self._bar is not None:
             resolved = sum(status.counts[state] for state in RESOLVED)
-            others = [
+            told = [
                 f"{count} {state}"
                 for state, count in status.counts.items()
                 if count and state != "done"
             ]
-            self._bar.update(self._line, completed=resolved, told=", ".join(others))
+            told += [status.pace] if status.pace else []
+            self._bar.update(self._line, completed=resolved, told=", ".join(told))
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:

@@ -6,42 +6,64 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ..disk.files import touch
-from ..disk.index import DONE, ERROR, read_entries
+from ..disk.index import DONE, ERROR, EXPIRED, read_entries
 from ..registry import tracker
-from ..registry.attempts import mark_canceled
+from ..registry.pace import pace
 from ..registry.registry import Registry
 from ..registry.results import Results
-from ..registry.tracker import View
-from ..words.errors import DamagedFile, JobError, NotFound, SchedulerError, StateError, UsageError
-from ..words.model import (
-    ALIVE,
-    RESOLVED,
-    STATES,
-    UNFINISHED,
-    Attempt,
-    JobInfo,
-    TaskSpec,
-    TaskStatus,
-    known_states,
+from ..registry.view import View
+from ..words.errors import (
+    DamagedFile,
+    JobError,
+    SchedulerError,
+    StateError,
+    SubmissionRejected,
+    UsageError,
 )
+from ..words.model import ALIVE, RESOLVED, STATES, TaskSpec
 from ..words.ranges import Ranges
-from .clusters import cluster_of
+from ..words.status import JobInfo, TaskStatus, known_states
+from .causes import reasons
+from .chosen import check_jobs
 from .describe import job_error, job_info, read_log
-from .follow import follow
-from .settle import UNKNOWN_ID, settle, unsettled
-from .submit import SubmitOptions, settled_view, submit_jobs, submitting
+from .due import due
+from .update import update
 
 
-def status(registry: Registry, task_id: str) -> TaskStatus:
+def status(registry: Registry, task_id: str, afresh: bool = False) -> TaskStatus:
     spec = registry.spec(task_id)
-    view, notes = follow(registry, spec)
+    view, notes = update(registry, spec, afresh)
     return _status(view, notes)
+
+
+def track(registry: Registry, task_id: str) -> TaskStatus:
+    """The status; and what whoever watches a task does: retries what is due, tells of the end."""
+    from .notify import notify  # and what submits, which only a tracker needs
+    from .retry import retry
+
+    spec = registry.spec(task_id)
+    view, notes = update(registry, spec)
+    if view.unfolded:
+        return _status(view, notes)
+    refused = False
+    try:
+        if retry(registry, view):
+            view, notes = update(registry, spec)
+    except (SubmissionRejected, UsageError) as error:
+        refused, notes = True, (*notes, f"no retry: {_first_lines(error)}")
+    except SchedulerError as error:
+        notes = (*notes, f"a retry was not taken, and is tried again: {_first_lines(error)}")
+    status = _status(view, notes)
+    if refused:
+        status = replace(status, retrying=0)
+    if told := "" if status.retrying else notify(view, status):
+        status = replace(status, notes=(*notes, told))
+    return status
 
 
 def tasks(registry: Registry) -> list[tuple[TaskSpec, TaskStatus]]:
     """All tasks, oldest first."""
-    return [(spec, _status(*follow(registry, spec))) for spec in registry.specs()]
+    return [(spec, _status(*update(registry, spec))) for spec in registry.specs()]
 
 
 def jobs(
@@ -53,10 +75,10 @@ def jobs(
     """The jobs in some of the states (None: in any), in order. Raises UsageError, NotFound."""
     wanted = known_states(states)
     spec = registry.spec(task_id)
-    view, _ = follow(registry, spec)
+    view, _ = update(registry, spec)
     chosen = view.jobs_in(wanted) if wanted else Ranges([(0, spec.njobs)])
     if only is not None:
-        _check_jobs(spec, only)
+        check_jobs(spec, only)
         chosen = Ranges.of(job for job in only if job in chosen)
     entries = read_entries(view.layout.index, chosen)
     column = view.states
@@ -71,9 +93,9 @@ def collect(
 ) -> Iterator[tuple[int, bytes | JobError]]:
     """(job, pickled value or why there is none) of all jobs, or of some, in order."""
     spec = registry.spec(task_id)
-    view, _ = follow(registry, spec)
+    view, _ = update(registry, spec)
     wanted = only if only is not None else Ranges([(0, spec.njobs)])
-    _check_jobs(spec, wanted)
+    check_jobs(spec, wanted)
     entries = read_entries(view.layout.index, wanted)
     column = view.states
     with Results(view.layout) as results:
@@ -89,14 +111,18 @@ def collect(
 
 
 def resolved_jobs(registry: Registry, task_id: str) -> Ranges:
-    view, _ = follow(registry, registry.spec(task_id))
-    return view.jobs_in(RESOLVED)
+    """The jobs that are not alive, and will not be by a retry."""
+    view, _ = update(registry, registry.spec(task_id))
+    resolved = view.jobs_in(RESOLVED)
+    for jobs in due(view).values():
+        resolved = resolved.without(jobs)
+    return resolved
 
 
 def errors(registry: Registry, task_id: str) -> list[JobError]:
     """Jobs that failed, with what is known of why: errors, expired and canceled ones."""
     spec = registry.spec(task_id)
-    view, _ = follow(registry, spec)
+    view, _ = update(registry, spec)
     failed = view.jobs_in(("error", "expired", "canceled"))
     return [found for _, found in collect(registry, task_id, failed) if isinstance(found, JobError)]
 
@@ -104,10 +130,10 @@ def errors(registry: Registry, task_id: str) -> list[JobError]:
 def log(registry: Registry, task_id: str, job: int) -> str:
     """What a job printed; the whole log of its element where its part is not known."""
     spec = registry.spec(task_id)
-    _check_jobs(spec, Ranges([(job, job + 1)]))
+    check_jobs(spec, Ranges([(job, job + 1)]))
     view = tracker.refresh(registry.layout(task_id), spec)
     entry = read_entries(view.layout.index, Ranges([(job, job + 1)])).get(job)
-    if entry is not None and entry.said in (DONE, ERROR):
+    if entry is not None and entry.said in (DONE, ERROR, EXPIRED):
         with Results(view.layout) as results:
             event = results.event(job, entry)
         return read_log(view, entry.attempt, entry.element, event.log_begin, event.log_end)
@@ -115,114 +141,36 @@ def log(registry: Registry, task_id: str, job: int) -> str:
     return "" if owner is None else read_log(view, owner[0].number, owner[1])
 
 
-def cancel(registry: Registry, task_id: str) -> tuple[TaskStatus, list[str]]:
-    """Cancel what is not resolved; returns the status and what schedulers objected to."""
-    spec = registry.spec(task_id)
-    layout = registry.layout(task_id)
-    objections: list[str] = []
-    with submitting(layout):
-        view = tracker.refresh(layout, spec)
-        for attempt in view.attempts:
-            doubtful = bool(unsettled([attempt]))
-            if doubtful or view.alive_elements(attempt):
-                mark_canceled(layout, attempt.number, time.time())
-                if doubtful:
-                    attempt = settle(view, attempt, cluster_of(attempt))
-                objections += _cancel_on_cluster(attempt)
-    return _status(tracker.refresh(layout, spec)), objections
-
-
-def resubmit(
-    registry: Registry,
-    task_id: str,
-    options: SubmitOptions,
-    states: str | Sequence[str] | None = None,
-    only: Ranges | None = None,
-) -> Attempt | None:
-    """Submit again the jobs without a result; None when every job has one.
-
-    Earlier attempts are revoked and cancelled first. Raises StateError while jobs are alive.
-    """
-    spec = registry.spec(task_id)
-    layout = registry.layout(task_id)
-    wanted = known_states(states) or UNFINISHED
-    follow(registry, spec)
-    with submitting(layout):
-        view = settled_view(registry, spec)
-        if not view.jobs_in(UNFINISHED):
-            return None
-        if alive := view.jobs_in(ALIVE):
-            raise StateError(
-                f"{len(alive)} jobs of {task_id} are waiting or running: wait for them or cancel"
-            )
-        chosen = view.jobs_in([state for state in wanted if state != "done"])
-        if only is not None:
-            _check_jobs(spec, only)
-            chosen = Ranges.of(job for job in only if job in chosen)
-        if not chosen:
-            raise UsageError(f"no job of {task_id} is both chosen and without a result")
-        accepted = [attempt for attempt in view.attempts if attempt.submitted_arrays]
-        if accepted and options.cluster in (None, accepted[-1].cluster):
-            options = _like(accepted[-1], options)
-        elif view.attempts and options.cluster is None:
-            options = replace(options, cluster=view.attempts[-1].cluster)
-        for attempt in view.attempts:
-            if attempt.submitted_arrays:
-                touch(layout.attempt(attempt.number).revoked)
-        return submit_jobs(registry, spec, chosen, options)
-
-
 def remove(registry: Registry, task_id: str) -> None:
     """Delete a task and its results. Raises StateError while jobs of it are alive."""
     spec = registry.spec(task_id)
-    view, _ = follow(registry, spec)
+    view, _ = update(registry, spec)
     if view.jobs_in(ALIVE):
         raise StateError(f"{task_id} has jobs waiting or running: cancel it first")
     registry.remove(task_id)
 
 
+def _first_lines(error: Exception) -> str:
+    """What a person needs of it; the script that was refused is kept on disk."""
+    return " ".join(str(error).splitlines()[:2])
+
+
 def _status(view: View, notes: tuple[str, ...] = ()) -> TaskStatus:
+    counts = view.count_states()
+    rate, seconds_left = pace(view.snapshot.progress, time.time(), counts)
     return TaskStatus(
         id=view.spec.id,
         name=view.spec.name,
         njobs=view.spec.njobs,
-        counts=view.count_states(),
+        counts=counts,
+        rate=rate,
+        seconds_left=seconds_left,
         started=view.spec.njobs - view.said.count(0),
         clusters=tuple(dict.fromkeys(a.cluster for a in view.attempts if a.submitted_arrays)),
         notes=notes,
+        unfolded=str(view.unfolded or ""),
+        retrying=sum(map(len, due(view).values())),
+        stuck=len(view.stuck_jobs()),
+        reasons=reasons(view),
+        attempts=sum(bool(attempt.submitted_arrays) for attempt in view.attempts),
     )
-
-
-def _like(last: Attempt, options: SubmitOptions) -> SubmitOptions:
-    """As the last attempt, where nothing else is asked."""
-    return SubmitOptions(
-        cluster=last.cluster,
-        resources={**last.resources, **(options.resources or {})},
-        chunk=options.chunk if options.chunk is not None else last.chunk,
-        throttle=options.throttle if options.throttle is not None else last.throttle,
-    )
-
-
-def _cancel_on_cluster(attempt: Attempt) -> list[str]:
-    cluster = cluster_of(attempt)
-    objections = []
-    for array in attempt.arrays:
-        if array.id is None:
-            objections.append(
-                f"array {array.name} is not in the listing of {attempt.cluster}; should it still "
-                "show up, its elements leave by themselves"
-            )
-        elif array.id != UNKNOWN_ID:
-            try:
-                cluster.cancel(array.id)
-            except SchedulerError as error:
-                objections.append(str(error))
-    return objections
-
-
-def _check_jobs(spec: TaskSpec, chosen: Ranges) -> None:
-    if chosen and (chosen.runs[-1][1] > spec.njobs or chosen.runs[0][0] < 0):
-        wrong = chosen.runs[0][0] if chosen.runs[0][0] < 0 else chosen.runs[-1][1] - 1
-        raise NotFound(
-            f"there is no job {wrong}: the jobs of {spec.id} are numbered 0 to {spec.njobs - 1}"
-        )

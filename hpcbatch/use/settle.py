@@ -5,58 +5,62 @@ answer. They are looked up by their unique names, and tried again only after a g
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 
 from ..cluster.cluster import Cluster
 from ..disk.index import read_entries
 from ..registry.attempts import update_attempt
-from ..registry.tracker import View
+from ..registry.view import View
 from ..words.errors import SchedulerError
 from ..words.layout import segment_owner
-from ..words.model import Array, Attempt
+from ..words.model import Array, Attempt, Listing
 
 GRACE = 60.0  # seconds that a submission may take to show up in a listing
 UNKNOWN_ID = "unknown"  # it ran and ended before anybody asked for its id
 NEVER_TAKEN = "the submission was interrupted before the scheduler took it"
 
 
-def unsettled(attempts: Sequence[Attempt]) -> list[Attempt]:
-    """Attempts with arrays that may or may not have been submitted."""
-    return [
-        attempt
-        for attempt in attempts
-        if not attempt.rejected and any(array.id is None for array in attempt.arrays)
-    ]
-
-
-def settle(view: View, attempt: Attempt, cluster: Cluster) -> Attempt:
+def settle(view: View, attempt: Attempt, listing: Listing | None) -> Attempt:
     """Adopt the arrays that the scheduler lists or that left records; called under the submit
-    lock. After the grace, arrays that never showed up are given up, so that their jobs can be
-    submitted again. Returns the attempt as it is then.
+    lock. Arrays that were missing from listings for the length of the grace are given up, so that
+    their jobs can be submitted again. Returns the attempt as it is then.
+
+    The grace begins with the first listing, not with the submission: until then the client may
+    have waited for an answer, and the scheduler may have been too busy to read the request.
     """
-    try:
-        listing = cluster.listing()
-    except SchedulerError:
+    if listing is None or listing.time < attempt.created:
         return attempt
     ids = {sighting.name: sighting.array for sighting in listing.alive}
     arrays = tuple(
-        array if array.id is not None else _adopted(view, attempt, array, ids)
+        array if array.id is not None else _looked_up(view, attempt, array, listing.time, ids)
         for array in attempt.arrays
     )
     settled = replace(attempt, arrays=arrays)
-    if any(array.id is None for array in arrays) and time.time() - attempt.created > GRACE:
-        settled = replace(settled, rejected=NEVER_TAKEN)
+    if any(listing.time - since > GRACE for since in _missing_since(settled)):
+        settled = replace(settled, given_up=NEVER_TAKEN)
     if settled != attempt:
         update_attempt(view.layout, settled)
     return settled
 
 
-def _adopted(view: View, attempt: Attempt, array: Array, ids: dict[str, str]) -> Array:
+def ask(attempt: Attempt) -> Listing | None:
+    """What the attempt's cluster lists this very moment; None when it does not answer."""
+    cluster = Cluster.of(attempt)
+    try:
+        return cluster.listing() if cluster.scheduler.is_reachable(attempt.host) else None
+    except SchedulerError:
+        return None
+
+
+def _looked_up(
+    view: View, attempt: Attempt, array: Array, when: float, ids: dict[str, str]
+) -> Array:
     found = ids.get(array.name)
     if found is None and _left_records(view, attempt, array):
         found = UNKNOWN_ID
-    return array if found is None else replace(array, id=found, time=time.time())
+    if found is None:
+        return replace(array, time=array.time or when)
+    return replace(array, id=found, time=time.time())
 
 
 def _left_records(view: View, attempt: Attempt, array: Array) -> bool:
@@ -72,4 +76,9 @@ def _left_records(view: View, attempt: Attempt, array: Array) -> bool:
 
 def waiting_seconds(attempt: Attempt) -> float:
     """How long until an attempt that never shows up is given up."""
-    return max(attempt.created + GRACE - time.time(), 0.0)
+    since = min(_missing_since(attempt), default=time.time())
+    return max(since + GRACE - time.time(), 0.0)
+
+
+def _missing_since(attempt: Attempt) -> list[float]:
+    return [a.time for a in attempt.arrays if a.id is None and a.time is not None]

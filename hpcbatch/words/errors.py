@@ -22,7 +22,8 @@ HpcbatchError
 │       └── SubmissionUnclear   no answer: it may have been taken; status will tell
 ├── StateError                  the task is in no state for that
 │   ├── AlreadySubmitted
-│   └── NotSubmitted
+│   ├── NotSubmitted
+│   └── TaskStuck               all that is left of it waits for what will never come
 ├── TaskFailed                  results were asked for and some jobs have none
 ├── JobError                    one job without a result, and why
 └── WaitTimeout                 the task did not resolve in time
@@ -133,6 +134,10 @@ class NotSubmitted(StateError):
     """The task was never submitted."""
 
 
+class TaskStuck(StateError):
+    """All that is left of a task waits for what will never come by itself."""
+
+
 class JobError(HpcbatchError):
     """One job that has no result, and why.
 
@@ -183,12 +188,12 @@ class CodeWarning(UserWarning):
     """A module that the task imports does not travel with it."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: object, known: Iterable[str]) -> str:
     """A hint such as ``; did you mean 'memory'? (known: cpus, memory)``."""
     import difflib
 
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, 1, 0.5)
+    close = difflib.get_close_matches(str(word), names, 1, 0.5)
     guess = f"; did you mean {close[0]!r}?" if close else ""
     more = ", …" if len(names) > SHOWN else ""
     return f"{guess} (known: {', '.join(names[:SHOWN])}{more})" if names else guess

@@ -6,16 +6,23 @@ A fixed head, then a body: a pickled value for ``DONE``, text fields for the oth
 from __future__ import annotations
 
 from struct import Struct
+from typing import Final
 
 HELLO = 1  # body: host, boot id, process start time, Python version, pid
 STARTED = 2
 DONE = 3  # body: the pickled value
 DONE_ASIDE = 4  # body: file name, offset, length, CRC-32 of a value too large to copy
 ERROR = 5  # body: exception type, message, traceback
-LEAVE = 6  # body: why the process stops before its last job
+LEAVE = 6  # body: why the process stops early, its signal or 0, "vague" or nothing
 END = 7
+EXPIRED = 8  # body: why the job's own process ended without a result, exit code, signal
+
+NO_JOB = (1 << 64) - 1  # of records that are about none
 
 HEAD = Struct("<BxHIQddQQQf")
+BEGINNING = Struct("<8xQd")  # job and start time alone
+Head = tuple[int, int, int, int, float, float, int, int, int, float]  # Event's fields, in order
+JOB: Final = 3  # its place in a head
 _LENGTH = Struct("<I")
 
 

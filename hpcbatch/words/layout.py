@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-
-FORMAT = 1  # of task.json and everything beside it
+from functools import lru_cache
 
 _ID = re.compile(r"[0-9a-f]{8}__[A-Za-z0-9._-]*\Z")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._]+")
@@ -60,6 +59,7 @@ def rerun_name(attempt: int, element: int, host: str, pid: int) -> str:
     return f"{attempt:04d}-{element:06d}.{safe_name(host, 24)}-{pid}-{unique}.seg"
 
 
+@lru_cache(maxsize=1 << 16)
 def segment_owner(name: str) -> tuple[int, int]:
     """(attempt, element) of a segment's file name."""
     attempt, _, rest = name.partition("-")
@@ -85,8 +85,20 @@ class TaskLayout:
         self.submit_lock = f"{self.folder}/submit.lock"
         self.tracker_lock = f"{self.folder}/tracker.lock"
 
+    def checkpoint(self, job: int, function: str) -> str:
+        """Of a job that called ``function``, see ``function_of``: a mended one begins anew."""
+        beside = os.path.join(self.folder, os.path.dirname(function))
+        return os.path.join(beside, "checkpoints", f"{job}.pkl")
+
     def attempt(self, number: int) -> AttemptLayout:
         return AttemptLayout(attempt_folder(self.folder, number))
+
+    def function_of(self, attempt: int) -> str:
+        """The function of an attempt whose function was mended (0: the task's own), from here."""
+        return f"attempts/{attempt:04d}/function.pkl" if attempt else "function.pkl"
+
+    def code_of(self, attempt: int) -> str:
+        return f"attempts/{attempt:04d}/code.zip" if attempt else "code.zip"
 
     def log(self, attempt: int, element: int) -> str:
         return f"{self.logs}/{attempt:04d}-{element}.log"
@@ -99,9 +111,9 @@ class AttemptLayout:
         self.folder = folder
         self.plan = f"{folder}/plan.json"
         self.record = f"{folder}/attempt.json"
-        self.function = f"{folder}/function.pkl"
         self.revoked = f"{folder}/revoked"
         self.canceled = f"{folder}/canceled"
+        self.notified = f"{folder}/notified"
 
     def script(self, array: int) -> str:
         return f"{self.folder}/script.sh" if array == 0 else f"{self.folder}/script-{array + 1}.sh"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from .errors import NewerFormat, UsageError, nearest
-from .layout import FORMAT
+from .formats import FORMAT, checked_format
+from .options import SubmitOptions
 from .plan import Plan
 from .ranges import Ranges
 
@@ -30,7 +30,8 @@ class TaskSpec:
     seed: int
     kind: str  # "python" or "shell"
     function: str  # for people: name and file, or the command line
-    names: list[str]  # of the inputs' last columns; those before are positional
+    positional: int  # columns of inputs without a name
+    names: list[str]  # of the columns behind them
     constants: list[str]
     python: str  # minor version that pickled it
     folder: str  # where the elements run
@@ -52,7 +53,7 @@ class Array:
     count: int
     base: int = 0  # the scheduler's index of the first one
     id: str | None = None  # the scheduler's; None until it said so
-    time: float | None = None
+    time: float | None = None  # when it said so; without an id, of the first listing without it
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,18 @@ class Attempt:
     created: float
     plan: Plan
     arrays: tuple[Array, ...]
-    resources: dict[str, Any] = field(default_factory=dict)
-    throttle: int | None = None
-    chunk: int | str = "auto"  # as it was asked for
-    rejected: str = ""  # what the scheduler said when it refused
-    canceled: float | None = None
-    canceled_jobs: Ranges | None = None  # None with ``canceled``: all of them
+    options: SubmitOptions = field(default_factory=SubmitOptions)  # as it was asked for
+    resources: dict[str, Any] = field(default_factory=dict)  # with the cluster's defaults
+    given_up: str = ""  # why arrays without an id will never have one
+    retry: int = 0  # how often its jobs were submitted again by themselves
+    function: int = 0  # the attempt whose mended function it runs; 0: the task's own
+    canceled: float | None = None  # when all of it was
+    canceled_jobs: Ranges = field(default_factory=Ranges)  # those that were before
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether arrays of it may or may not have been submitted."""
+        return not self.given_up and any(array.id is None for array in self.arrays)
 
     @property
     def submitted_arrays(self) -> tuple[Array, ...]:
@@ -86,7 +93,8 @@ class Attempt:
             for element in range(array.first, array.first + array.count)
         )
 
-    def jobs(self) -> Ranges:
+    @property
+    def jobs_taken(self) -> Ranges:
         """The jobs that the scheduler has taken."""
         if all(array.id is not None for array in self.arrays):
             return self.plan.jobs
@@ -99,8 +107,8 @@ class Attempt:
 @dataclass(frozen=True)
 class Ending:
     """How an element ended that left jobs without a result; ``time`` is when that was noticed
-    (seconds since the epoch, on the host that noticed it). ``vague``: the process told of a
-    signal only, and the scheduler may know why it was sent."""
+    (seconds since the epoch, on the host that noticed it), ``elapsed`` seconds, ``memory`` peak
+    bytes. ``vague``: the scheduler may still tell more, such as why it sent a signal."""
 
     reason: str
     code: int | None = None
@@ -111,6 +119,11 @@ class Ending:
     memory: int | None = None
     vague: bool = False
 
+    @property
+    def may_run_again(self) -> bool:
+        """It left by a signal, and nobody knows yet whether its scheduler has requeued it."""
+        return self.vague and self.reason != "lost"
+
     def __str__(self) -> str:
         by = f" by signal {self.signal}" if self.signal and self.reason == "killed" else ""
         return f"{self.reason}{by} on {self.host}" if self.host else f"{self.reason}{by}"
@@ -118,7 +131,8 @@ class Ending:
 
 @dataclass(frozen=True)
 class Sighting:
-    """One element that a scheduler lists as alive. ``word`` is the scheduler's own."""
+    """One element that a scheduler lists as alive. ``word`` is the scheduler's own; a ``stuck``
+    one will never run without somebody's help, and ``why`` says what is wrong."""
 
     array: str
     index: int | None  # the scheduler's; None for a job that is no array
@@ -126,6 +140,14 @@ class Sighting:
     running: bool
     word: str
     why: str = ""
+    stuck: bool = False
+
+
+class Question(NamedTuple):
+    """Why does an array wait, that is stuck or may just have to?"""
+
+    array: str
+    is_stuck: bool
 
 
 @dataclass(frozen=True)
@@ -134,99 +156,4 @@ class Listing:
 
     time: float
     alive: Sequence[Sighting]
-
-
-@dataclass(frozen=True)
-class JobInfo:
-    """One job as it is known now. Times are seconds since the epoch, ``cpu`` seconds, ``memory``
-    peak bytes; None where it is not known. ``reason`` tells why a job expired or is in error."""
-
-    index: int
-    state: str
-    reason: str = ""
-    attempt: int | None = None
-    element: int | None = None
-    cluster: str = ""
-    host: str = ""
-    started: float | None = None
-    ended: float | None = None
-    cpu: float | None = None
-    memory: int | None = None
-
-    @property
-    def elapsed(self) -> float | None:
-        if self.started is None or self.ended is None:
-            return None
-        return self.ended - self.started
-
-
-@dataclass(frozen=True)
-class TaskStatus:
-    """Counts of a task's jobs by state, in the order of ``STATES``."""
-
-    id: str
-    name: str
-    njobs: int
-    counts: dict[str, int]
-    started: int
-    clusters: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()  # what a person should know: stuck elements, failed polls
-
-    @property
-    def resolved(self) -> bool:
-        """No job is waiting or running, and every job was submitted."""
-        return sum(self.counts[state] for state in RESOLVED) == self.njobs
-
-    @property
-    def idle(self) -> bool:
-        """Nothing of it is alive: it is resolved, or waits for ``submit``."""
-        return not any(self.counts[state] for state in ALIVE)
-
-    def __str__(self) -> str:
-        """Name, cluster, and a line per state that has jobs, with its share."""
-        clusters = ", ".join(self.clusters) or "not submitted"
-        lines = [f"{self.id}  {plain(self.name)}  ({clusters})"]
-        for state, count in self.counts.items():
-            if count:
-                lines.append(f"  {state:<10}{count:>9}{100 * count / self.njobs:>7.1f} %")
-        lines.append(f"  {'total':<10}{self.njobs:>9}{'started':>12}{self.started:>9}")
-        lines += [f"  note: {plain(note)}" for note in self.notes]
-        return "\n".join(lines)
-
-    def __getattr__(self, name: str) -> int:
-        counts = self.__dict__.get("counts", {})
-        if name in counts:
-            return int(counts[name])
-        raise AttributeError(name)
-
-    def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "resolved": self.resolved}
-
-
-def plain(text: str) -> str:
-    """``text`` on one line, without anything that a terminal would obey."""
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
-def known_states(states: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    """One state, several, or None for all. Raises UsageError for an unknown one."""
-    if states is None:
-        return None
-    asked = (states,) if isinstance(states, str) else tuple(states)
-    for state in asked:
-        if state not in STATES:
-            raise UsageError(f"unknown state {state!r}{nearest(state, STATES)}")
-    return asked
-
-
-def checked_format(fields: dict[str, Any], what: str) -> dict[str, Any]:
-    """``fields`` without their format number. Raises NewerFormat; ValueError for no table."""
-    if not isinstance(fields, dict):
-        raise ValueError("it holds no table")
-    found = fields.get("format", 0)
-    if not isinstance(found, int) or found > FORMAT:
-        raise NewerFormat(
-            f"{what} has format {found} and this hpcbatch reads up to {FORMAT}: "
-            "use the newer hpcbatch that wrote it"
-        )
-    return {name: value for name, value in fields.items() if name != "format"}
+    answers: Mapping[Question, str] = field(default_factory=dict)  # why arrays wait; empty: no word

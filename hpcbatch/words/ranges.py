@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from operator import index
+from typing import Any
 
 from .errors import UsageError
+
+
+def whole_numbers(name: str, values: Iterable[Any]) -> list[int]:
+    """``values`` as whole numbers; NumPy's count as well. Raises UsageError."""
+    try:
+        return [index(value) for value in values]
+    except TypeError:
+        raise UsageError(f"{name}: {values!r} are no whole numbers") from None
 
 
 class Ranges:
@@ -34,6 +44,23 @@ class Ranges:
         return cls(runs)
 
     @classmethod
+    def merged(cls, runs: Iterable[tuple[int, int]]) -> Ranges:
+        """From runs in any order, overlapping or not."""
+        return cls(_merged(list(runs)))
+
+    @classmethod
+    def of_column(cls, column: bytes) -> Ranges:
+        """The positions of the ones in a column of zeros and ones."""
+        runs = []
+        start = column.find(1)
+        while start >= 0:
+            stop = column.find(0, start)
+            stop = len(column) if stop < 0 else stop
+            runs.append((start, stop))
+            start = column.find(1, stop)
+        return cls(runs)
+
+    @classmethod
     def parse(cls, text: str) -> Ranges:
         """From text such as ``3,7-9`` (both ends count). Raises UsageError."""
         runs = []
@@ -47,6 +74,34 @@ class Ranges:
                 raise UsageError(f"{part.strip()!r} in {text!r} runs backwards")
             runs.append((low, high + 1))
         return cls(_merged(runs))
+
+    def union(self, other: Ranges) -> Ranges:
+        """The members of either."""
+        return Ranges(_merged([*self.runs, *other.runs]))
+
+    def common(self, other: Ranges) -> Ranges:
+        """The members of both."""
+        runs = []
+        for start, stop in self.runs:
+            at = max(bisect_right(other.runs, (start, float("inf"))) - 1, 0)
+            while at < len(other.runs) and other.runs[at][0] < stop:
+                low, high = max(start, other.runs[at][0]), min(stop, other.runs[at][1])
+                if low < high:
+                    runs.append((low, high))
+                at += 1
+        return Ranges(runs)
+
+    def without(self, other: Ranges) -> Ranges:
+        """The members that ``other`` has not."""
+        runs = []
+        for start, stop in self.runs:
+            for low, high in Ranges([(start, stop)]).common(other).runs:
+                if start < low:
+                    runs.append((start, low))
+                start = high
+            if start < stop:
+                runs.append((start, stop))
+        return Ranges(runs)
 
     def __str__(self) -> str:
         return ",".join(f"{a}-{b - 1}" if b - a > 1 else str(a) for a, b in self.runs)

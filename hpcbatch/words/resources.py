@@ -19,6 +19,7 @@ MEMORY_FORMS = "500MB, 4GB, 1.5G, 2TB, or bytes as a whole number"
 
 LARGEST = 2**63  # bytes, or seconds: no scheduler counts further
 
+MEMORY_UNITS = {f"{prefix}B": 1024**power for power, prefix in enumerate("KMGTP", 1)}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _PARTS = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+\Z")
 _PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
@@ -27,16 +28,16 @@ _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(?:I?B)?\Z", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z0-9._,:/@+=&|!*()\[\]<>%#-]+\Z")
 
 
-def parse_walltime(value: Any) -> int:
+def parse_walltime(value: Any, name: str = "walltime") -> int:
     """Whole seconds, rounded up. Raises ResourceError, which shows the accepted forms."""
     try:
         seconds = _seconds(value)
     except OverflowError:
         seconds = None
     if seconds is None or not seconds < LARGEST:
-        raise ResourceError(f"walltime {value!r} is not understood; write {WALLTIME_FORMS}")
+        raise ResourceError(f"{name} {value!r} is not understood; write {WALLTIME_FORMS}")
     if seconds <= 0:
-        raise ResourceError(f"walltime {value!r} is not longer than nothing")
+        raise ResourceError(f"{name} {value!r} is not longer than nothing")
     return math.ceil(seconds)
 
 

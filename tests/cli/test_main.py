@@ -12,7 +12,16 @@ from hpcbatch.cli.main import COMMANDS, main
 
 from .conftest import PROGRAM, Shell
 
-HEAVY = ("rich", "jinja2", "yaml", "fabric", "drmaa", "cloudpickle", "numpy", "matplotlib")
+HEAVY = (
+    "rich",
+    "jinja2",
+    "yaml",
+    "fabric",
+    "drmaa",
+    "cloudpickle",
+    "numpy",
+    "matplotlib",
+)
 SHOW = (
     "import atexit, sys; "
     f"atexit.register(lambda: print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)); "
@@ -62,22 +71,13 @@ def test_wrong_command_lines(hb: Shell, argv: list[str], told: str) -> None:
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["status", "last", "--json"]], ids=str)
-def test_what_is_asked_often_starts_fast(hb: Shell, argv: list[str]) -> None:
+def test_what_is_asked_often_loads_little(hb: Shell, argv: list[str]) -> None:
+    """How fast that is, ``make bench`` tells."""
     hb.map("echo")
     shown = subprocess.run(
         [sys.executable, "-c", SHOW, *argv], capture_output=True, text=True, check=True
     )
     assert shown.stderr.strip() == "[]"
-    assert min(_cpu_seconds(argv) for _ in range(5)) < 0.25
-
-
-def _cpu_seconds(argv: list[str]) -> float:
-    """CPU time: the machine may be busy with other tests."""
-    began = os.times()
-    subprocess.run([*PROGRAM, *argv], capture_output=True, check=True)
-    ended = os.times()
-    spent = ended.children_user + ended.children_system
-    return spent - began.children_user - began.children_system
 
 
 def test_debug_shows_the_traceback_and_the_commands(hb: Shell) -> None:

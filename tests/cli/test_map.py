@@ -214,7 +214,7 @@ def test_bad_resubmissions(hb: Shell, options: list[str], told: str) -> None:
 def test_resubmit_is_refused_while_jobs_are_alive(hb: Shell) -> None:
     hb.fakes.hold()
     task = hb.map()
-    assert "wait for them or cancel" in hb.fails(3, "resubmit", task)
+    assert "wait for them, cancel them" in hb.fails(3, "resubmit", task)
 
 
 def test_an_option_for_the_registry(hb: Shell, tmp_path: Path) -> None:

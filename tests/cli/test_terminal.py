@@ -17,7 +17,7 @@ import pytest
 
 from .conftest import PROGRAM, Shell
 
-COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-9]m")
+COLOUR = re.compile(r"\x1b\[[0-9;]*(3[0-7]|[34]8;[25];[0-9;]+)m")
 
 
 def talk(
@@ -26,8 +26,8 @@ def talk(
     """Run a command on a terminal; ``answer`` is typed as soon as ``when`` holds of its output."""
     pid, terminal = pty.fork()
     if pid == 0:
-        os.environ.update({"TERM": "xterm-256color", **env})
-        os.execvp(PROGRAM[0], [*PROGRAM, *argv])
+        clean = {**os.environ, "TERM": "xterm-256color", **env}  # readline puts COLUMNS behind it
+        os.execvpe(PROGRAM[0], [*PROGRAM, *argv], clean)
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, cols, 0, 0))
     output, give_up = b"", time.monotonic() + 30
     while time.monotonic() < give_up and select.select([terminal], [], [], 30)[0]:
@@ -59,7 +59,7 @@ def test_colours_are_for_those_who_want_them(hb: Shell, command: str) -> None:
     argv = [command] if command == "list" else [command, task]
     shown = talk(*argv)[1]
     assert "done" in shown
-    assert command == "list" or COLOUR.search(shown)
+    assert COLOUR.search(shown)
     assert not COLOUR.search(talk(*argv, NO_COLOR="1")[1])
     assert not COLOUR.search(talk(*argv, TERM="dumb")[1])
 
@@ -67,6 +67,24 @@ def test_colours_are_for_those_who_want_them(hb: Shell, command: str) -> None:
 def test_a_narrow_terminal_keeps_ids_whole(hb: Shell) -> None:
     task = hb.map("echo", "--name", "n" * 40)
     assert task in talk("list", cols=80)[1]
+
+
+def test_a_table_has_no_empty_columns_on_a_terminal(hb: Shell) -> None:
+    hb.map("echo")
+    shown = talk("list", cols=160)[1]
+    assert "done" in shown
+    assert "expired" not in shown
+    assert "EXPIRED" in hb.ok("list")
+
+
+def test_the_live_view_shows_the_newest_failures(hb: Shell) -> None:
+    shown = talk("watch", hb.map())[1]
+    assert "ValueError: three is bad" in shown
+
+
+def test_logs_begin_with_whose_they_are(hb: Shell) -> None:
+    task = hb.map()
+    assert "job 3 error (ValueError), attempt 1, element 0 on" in talk("logs", task, "3")[1]
 
 
 def test_markup_and_escapes_are_only_text(hb: Shell) -> None:
@@ -92,6 +110,7 @@ def test_a_live_view(hb: Shell) -> None:
     assert "Resources" in shown
     assert "goes on" in shown
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")  # the cursor is back
+    assert "total" in shown[shown.rindex("\x1b[?1049l") :]  # and the status stays to be read
     status, shown = talk("watch", hb_done(hb))
     assert status == 1
     assert "83.3 %" in shown
@@ -136,3 +155,15 @@ def test_long_tables_are_plain(hb: Shell) -> None:
     shown = talk("jobs", task)[1]
     assert shown.splitlines()[0].startswith("JOB\tSTATE")
     assert len(shown.splitlines()) == 601
+
+
+def test_a_live_view_fits_the_terminal(hb: Shell) -> None:
+    hb.fakes.hold()
+    task = hb.map("echo")
+    wide = talk("watch", task, answer="\x03", when=lambda text: "Ctrl-C" in text, cols=120)[1]
+    narrow = talk("watch", task, answer="\x03", when=lambda text: "Ctrl-C" in text, cols=60)[1]
+    assert 1 < longest_bar(narrow) < longest_bar(wide) < 120
+
+
+def longest_bar(shown: str) -> int:
+    return max(len(bar) for bar in re.findall("━+", shown))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from hpcbatch.words.errors import HpcbatchError
+from hpcbatch.words.model import STATES
 
 from .conftest import Shell
 
@@ -29,9 +30,11 @@ def test_nothing_there_yet(hb: Shell) -> None:
 def test_list_and_status_show_tables(hb: Shell) -> None:
     first, second = hb.map(), hb.map("echo")
     head, *rows = [line.split("\t") for line in hb.ok("list").splitlines()]
-    assert head[:3] == ["ID", "JOBS", "DONE"]
+    assert head[:2] == ["ID", "JOBS"]
     assert [row[0] for row in rows] == [first, second]
-    assert dict(zip(head, rows[0], strict=True))["FAILED"] == "1"
+    assert head[2:] == [*map(str.upper, STATES), "ATTEMPTS", "REASONS", "CLUSTER", "CREATED"]
+    told = dict(zip(head, rows[0], strict=True))
+    assert (told["DONE"], told["ERROR"], told["EXPIRED"]) == ("5", "1", "0")
     assert hb.ok("list", "--limit", "1").splitlines()[1].startswith(second)
     assert [row["id"] for row in hb.json("list")] == [first, second]
     assert hb.json("status")[0]["counts"]["error"] == 1
@@ -100,11 +103,12 @@ def test_bad_choices_of_jobs(hb: Shell, options: list[str], told: str) -> None:
 def test_errors_in_groups(hb: Shell) -> None:
     task = hb.map("simulate", "--arg", "x=3,1,3,3")
     text = hb.ok("errors", task)
-    assert text == "3 jobs error: ValueError: three is bad\n  jobs 0,2-3\n"
+    assert text == "3 jobs error: ValueError: three is bad\n  jobs 0,2-3\n  attempt 1\n"
     shown = hb.ok("errors", task, "--traceback")
     assert shown.count("Traceback") == 1
     (group,) = hb.json("errors", task)
     assert (group["count"], group["jobs"], group["type"]) == (3, "0,2-3", "ValueError")
+    assert group["attempts"] == "1"
     assert "No job" in hb("errors", hb.map("echo")).stderr
 
 
@@ -120,13 +124,19 @@ def test_hostile_messages_do_not_reach_the_terminal(hb: Shell) -> None:
 def test_logs(hb: Shell) -> None:
     task = hb.map()
     assert hb.ok("logs", task, "2") == "x is 2\n"
-    assert hb.json("logs", task, "2") == {"id": task, "job": 2, "log": "x is 2\n"}
+    told = hb.json("logs", task, "2")
+    assert (told["id"], told["job"], told["log"]) == (task, 2, "x is 2\n")
+    assert (told["state"], told["reason"], told["attempt"]) == ("done", "", 1)
+    assert hb.json("logs", task, "3")["reason"] == "ValueError"
     assert "x is 5" in hb.ok("logs", task, "5", "--follow")
     assert "no job 6" in hb.fails(2, "logs", task, "6")
     hb.fails(2, "logs", task, "six")
     hb.fails(2, "logs", task, "6", "--follow")
     hb.fails(2, "logs", task, "1", "--follow", "--json")
-    assert "printed nothing" in hb("logs", hb.map("echo"), "1").stderr
+    result = hb("logs", hb.map("echo"), "1")
+    assert result.stdout == ""
+    assert result.stderr.startswith("job 1 done, attempt 1, element 0 on ")
+    assert "printed nothing" in result.stderr
 
 
 def test_a_log_can_be_followed(hb: Shell) -> None:
@@ -144,7 +154,10 @@ def test_watch_ends_with_the_task(hb: Shell) -> None:
     good, bad = hb.map("echo"), hb.map()
     assert "6 done" in hb.ok("watch", good)
     assert hb("watch", bad).exit_code == 1
-    assert hb.json("watch", good)["counts"]["done"] == 6
+    told = hb.json("watch", good)
+    assert told["counts"]["done"] == 6
+    assert told["rate"] is None  # nothing runs any more
+    assert told["seconds_left"] is None
 
 
 def test_watch_shows_changes(hb: Shell) -> None:
@@ -164,7 +177,7 @@ def test_watch_shows_changes(hb: Shell) -> None:
 def test_watch_gives_up_in_time(hb: Shell) -> None:
     hb.fakes.hold()
     task = hb.map("echo")
-    assert "it goes on" in hb.fails(3, "watch", task, "--timeout", "1s")
+    assert "It goes on" in hb.fails(3, "watch", task, "--timeout", "1s")
     assert "walltime" in hb.fails(2, "watch", task, "--timeout", "soon")
 
 
@@ -241,3 +254,17 @@ def test_an_error_of_our_own_is_told_in_a_sentence(
 
 def _raise(error: Exception) -> None:
     raise error
+
+
+def test_config_show_tells_where_settings_come_from(
+    hb: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("clusters:\n  big: {extends: local, resources: {memory: 8GB}}\n")
+    monkeypatch.setenv("HPCBATCH_CONFIG", str(path))
+    told = json.loads(hb.ok("config", "show", "big", "--json"))
+    assert told["file"] == str(path)
+    found = {row["setting"]: (row["value"], row["origin"]) for row in told["settings"]}
+    assert found["resources.memory"] == ("8GB", f"{path}:2")
+    assert found["scheduler"] == ("local", "built in")
+    assert "resources.memory" in hb.ok("config", "show")

@@ -17,14 +17,31 @@ import yaml
 import hpcbatch as hb
 from hpcbatch.cluster import shell
 from hpcbatch.cluster.cluster import Cluster
+from hpcbatch.cluster.orders import ArrayOrder, ScriptOrder
 from hpcbatch.cluster.schedulers import get_scheduler, scheduler_names
+from hpcbatch.cluster.scripts import render
 from hpcbatch.registry.attempts import read_attempts
 from hpcbatch.words.layout import TaskLayout
 from hpcbatch.words.model import Attempt
+from hpcbatch.words.resources import Resources
+
+from ..conftest import REAL
 
 FAKES = Path(__file__).resolve().parents[1] / "fakes"
 DATA = Path(__file__).resolve().parents[1] / "data"
-STATE_VARIABLES = {"slurm": "SLURM_CONF", "sge": "SGE_ROOT"}  # where the fakes find their state
+STATE = {  # where the fakes find their state: a variable, and a path in the folder of the state
+    "slurm": ("SLURM_CONF", "slurm.conf"),
+    "sge": ("SGE_ROOT", ""),
+}
+DIALECTS: dict[str, list[str]] = {}  # of fakes that speak more than one; in a file of that name
+_PLAIN: dict[str, Any] = {  # of an array without a task
+    "walltime": None,
+    "throttle": None,
+    "after": (),
+    "env": {},
+    "setup": (),
+    "attempt": 1,
+}
 SLOW = 60.0  # seconds for a task of short jobs, also on a busy machine
 
 
@@ -55,14 +72,15 @@ def kinds(name: str) -> list[str]:
     """How a scheduler can be tested: here, where it needs no program; else fake and real."""
     if not get_scheduler(name).programs:
         return ["here"]
-    return ["fake", "real"] if (FAKES / name).is_dir() else ["real"]
+    fakes = [f"fake {dialect}".strip() for dialect in DIALECTS.get(name, [""])]
+    return [*(fakes if (FAKES / name).is_dir() else []), *(["real"] if name in REAL else [])]
 
 
 def every_scheduler() -> list[Any]:
     return [
         pytest.param(
             (name, kind),
-            id=f"{name}-{kind}",
+            id=f"{name}-{kind}".replace(" ", "-"),
             marks=[getattr(pytest.mark, name)] if kind == "real" else [],
         )
         for name in scheduler_names()
@@ -80,6 +98,7 @@ class Harness:
         self.gate = folder / "gate"
         self.log = folder / "log"
         self._made: list[hb.Task] = []
+        self._arrays: list[str] = []
         patch.setenv("HPCBATCH_CONFIG", str(self.config))
         patch.setenv("HPCBATCH_LOCAL_SLOTS", "8")
         self.configure()
@@ -93,7 +112,7 @@ class Harness:
         return Cluster.named(self.name)
 
     def configure(self, **entry: Any) -> None:
-        quick = {"poll_seconds": [0.2, 0.4], "grace": 0.3}
+        quick = {"poll_seconds": [0.2, 0.4], "grace": 0.3, "patience": 0}
         content = {"default": self.name, "clusters": {self.name: {**quick, **entry}}}
         self.config.write_text(yaml.safe_dump(content))
 
@@ -102,6 +121,39 @@ class Harness:
         task = hb.create(function, *inputs, **more)
         self._made.append(task)
         return task
+
+    def array(self, body: str, count: int = 1, **order: Any) -> str:
+        """Submit an array without a task: each element runs the shell lines ``body``."""
+        number = len(self._arrays)
+        runner = self.folder / f"runner-{number}.sh"
+        runner.write_text(f"element=$3\n{body}\n")
+        made = ScriptOrder(
+            title="an array of its own",
+            array=ArrayOrder(f"own-{number}-{os.urandom(4).hex()}", 0, count, self.scheduler.base),
+            resources=Resources.parse(order.pop("resources", {})),
+            folder=str(self.folder),
+            log_prefix=str(self.folder / f"array-{number}-"),
+            python="/bin/bash",
+            runner=str(runner),
+            task="none",
+            **{**_PLAIN, **order},
+        )
+        self._arrays.append(self.cluster.submit(render(self.cluster.template, made)))
+        return self._arrays[-1]
+
+    def alive(self, array: str, before: Any = None) -> dict[int | None, Any]:
+        """What the cluster lists of one array, by index."""
+        return {s.index: s for s in self.cluster.listing(before).alive if s.array == array}
+
+    def endings(self, array: str, count: int) -> dict[int | None, Any]:
+        """How the elements of an array ended, once the cluster has told of all."""
+        since = time.time() - 600
+
+        def told() -> dict[int | None, Any]:
+            found = {e.index: e.ending for e in self.cluster.history([array], since)}
+            return found if len(found) == count else {}
+
+        return dict(eventually(told, f"{count} endings of {array}"))
 
     def wait(self, task: hb.Task) -> Any:
         return task.wait(timeout=SLOW, progress=False)
@@ -202,6 +254,12 @@ class Harness:
         for task in self._made:
             with contextlib.suppress(hb.HpcbatchError):
                 task.cancel()
+        for array in self._arrays:
+            with contextlib.suppress(hb.HpcbatchError):
+                self.cluster.cancel(array)
+        for array in self._arrays:
+            with contextlib.suppress(hb.HpcbatchError):
+                eventually(lambda array=array: not self.alive(array), f"{array} to leave")
         for task in self._made:
             with contextlib.suppress(hb.HpcbatchError):
                 eventually(lambda task=task: not self.listed(task), f"{task.id} to leave")
@@ -220,8 +278,8 @@ def write_program(path: Path, body: str) -> None:
 def use_fake(name: str, state: Path, patch: pytest.MonkeyPatch) -> None:
     """Put the fake programs of a scheduler first on PATH, with their state in a folder."""
     state.mkdir(exist_ok=True)
-    variable = STATE_VARIABLES[name]
-    patch.setenv(variable, str(state / "slurm.conf" if variable == "SLURM_CONF" else state))
+    variable, path = STATE[name]
+    patch.setenv(variable, str(state / path))
     patch.setenv("PATH", f"{FAKES / name}:{os.environ['PATH']}")
 
 
@@ -230,8 +288,10 @@ def harness(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Harness]:
     name, kind = request.param
+    kind, _, dialect = kind.partition(" ")
     if kind == "fake":
         use_fake(name, tmp_path / "state", monkeypatch)
+        (tmp_path / "state" / "dialect").write_text(dialect)
     made = Harness(name, kind, tmp_path, monkeypatch)
     try:
         yield made

@@ -228,10 +228,57 @@ def test_half_a_scheduler_is_none(folder: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_user_is_the_one_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    from hpcbatch.cluster.cluster import _user
+    from hpcbatch.cluster.shell import user_name
 
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.setenv(name, "somebody-else")
     import pwd
 
-    assert _user() == pwd.getpwuid(os.getuid()).pw_name
+    assert user_name() == pwd.getpwuid(os.getuid()).pw_name
+
+
+def test_one_extends_another(folder: Path) -> None:
+    text = """
+clusters:
+  top: {extends: middle, env: {B: two}, setup: [b]}
+  middle: {extends: base, resources: {memory: 8GB}, env: {B: "2", C: "3"}}
+  base: {scheduler: slurm, resources: {walltime: 2h, memory: 4GB}, env: {A: "1"}, setup: [a, a]}
+  slurm: {array_limit: 7}
+  own: {extends: slurm}
+"""
+    path = write(folder / "c.yaml", text)
+    clusters, _ = load_clusters(str(path))
+    top = clusters["top"]
+    assert (top.name, top.scheduler, top.setup) == ("top", "slurm", ("b",))
+    assert top.resources == {"walltime": "2h", "memory": "8GB"}
+    assert top.env == {"A": "1", "B": "two", "C": "3"}
+    assert clusters["own"].array_limit == 7
+    assert top.origins == {
+        "scheduler": f"{path}:5",
+        "resources.walltime": f"{path}:5",
+        "resources.memory": f"{path}:4",
+        "env.A": f"{path}:5",
+        "env.B": f"{path}:3",
+        "env.C": f"{path}:4",
+        "setup": f"{path}:3",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("clusters:\n a: {scheduler: slurm}\n b:\n  extends: a\n  graze: 3", ":5: unknown key"),
+        ("clusters:\n a:\n  extends: b\n b: {extends: a}", ":4: cluster b extends itself: a -> b"),
+        ("clusters:\n a: {extends: a}", ":2: cluster a extends itself"),
+        ("clusters:\n a: {extends: slrm}", "extends 'slrm'; did you mean 'slurm'"),
+        ("clusters:\n a: {extends: [slurm]}", "extends ['slurm']"),
+        ("clusters: {a: {scheduler: slurm,\n  max_memory: lots}}", ":2: cluster a: max_memory"),
+        ("clusters: {a: {scheduler: slurm, queues: {short: soon}}}", "queues: walltime 'soon'"),
+        ('clusters: {a: {scheduler: slurm, container: "it\'s"}}', "container: No closing"),
+        ("a: &a {b: *a}\n", "unknown key 'a'"),
+    ],
+)
+def test_where_it_is_wrong(folder: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        load_clusters(str(write(folder / "c.yaml", text)))
+    assert words in str(told.value)

@@ -5,6 +5,7 @@ A scheduler is tested here by being registered.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from pathlib import Path
@@ -204,11 +205,11 @@ def test_locale_is_the_submitters(
     assert task.collect() == [(locale, "C.UTF-8")]
 
 
-def test_task_names(harness: Harness) -> None:
-    made = [harness.create(lambda x: x, [1], name=name).submit() for name in HOSTILE_NAMES]
-    for task in made:
-        harness.wait(task)
-        assert task.collect() == [1]
+@pytest.mark.parametrize("names", [HOSTILE_NAMES, HOSTILE_NAMES[::-1]], ids=["forth", "back"])
+def test_task_names(harness: Harness, names: list[str]) -> None:
+    task = harness.create(lambda x: x, [1], name=" ".join(names)).submit()
+    harness.wait(task)
+    assert task.collect() == [1]
 
 
 EXTRA = {
@@ -337,15 +338,16 @@ def test_unanswered_submission_is_found_by_name(
     assert len(harness.attempts(task)) == 1
 
 
-@pytest.mark.parametrize("does", ["fails", "hangs", "babbles", "says nothing and fails"])
-def test_broken_listing_changes_nothing(harness: Harness, does: str) -> None:
+def test_broken_listing_changes_nothing(harness: Harness) -> None:
     task = harness.create(harness.gated(), range(2)).submit(chunk=1)
     eventually(lambda: len(harness.lines()) == 2 and task.status().running == 2)
-    with harness.listing_that(does):
-        told = eventually(lambda: task.status().notes and task.status(), "a note")
-        assert "listing failed" in told.notes[0]
-        give_up = [task.status() for _ in range(4)]
-        assert {(status.running, status.expired) for status in [told, *give_up]} == {(2, 0)}
+    for does in ("fails", "hangs", "babbles", "says nothing and fails"):
+        eventually(lambda: not task.status().notes, "a listing that is none of these")
+        with harness.listing_that(does):
+            told = eventually(lambda: task.status().notes and task.status(), "a note")
+            assert "listing failed" in told.notes[0]
+            give_up = [task.status() for _ in range(4)]
+            assert {(status.running, status.expired) for status in [told, *give_up]} == {(2, 0)}
     harness.open_gate()
     assert harness.wait(task).done == 2
 
@@ -364,6 +366,40 @@ def test_controller_away_defers(harness: Harness) -> None:
     again.submit()
     harness.wait(again)
     assert again.collect() == [1]
+
+
+def test_controller_that_comes_back_is_asked_again(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    if harness.kind != "fake":
+        pytest.skip("only a fake controller is taken away")
+    harness.wait(harness.create(lambda x: x, [1]).submit())  # the limits are known from now on
+    harness.configure(patience=30)
+    down = harness.state / "down"
+    down.touch()
+    caplog.set_level("WARNING", "hpcbatch.submit")
+
+    class Heard(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            down.unlink(missing_ok=True)
+
+    log, heard = logging.getLogger("hpcbatch.submit"), Heard()
+    log.addHandler(heard)
+    try:
+        task = harness.create(lambda x: x, [1]).submit()
+    finally:
+        log.removeHandler(heard)
+    harness.wait(task)
+    assert task.collect() == [1]
+    assert "trying again in 1 s" in caplog.text
+    assert len(harness.attempts(task)) == 1
+
+
+def test_a_container_runs_the_interpreter(harness: Harness) -> None:
+    harness.configure(container="env IN_CONTAINER='it is; so'")
+    task = harness.create(lambda x: os.environ["IN_CONTAINER"], [1]).submit()
+    harness.wait(task)
+    assert task.collect() == ["it is; so"]
 
 
 def test_a_setup_line_that_fails_stops_the_element(harness: Harness) -> None:

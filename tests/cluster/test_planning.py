@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import hpcbatch as hb
 from hpcbatch.cluster.cluster import Cluster
-from hpcbatch.cluster.config import ClusterConfig
+from hpcbatch.cluster.profile import ClusterConfig
 from hpcbatch.cluster.schedulers.base import Limits
-from hpcbatch.use.planning import make_arrays, make_plan
+from hpcbatch.use.planning import check_limits, make_arrays, make_plan, with_queue
 from hpcbatch.words.errors import ResourceError
 from hpcbatch.words.ranges import Ranges
 from hpcbatch.words.resources import Resources
@@ -35,7 +35,7 @@ def jobs(count: int) -> Ranges:
 
 def elements(count: int, chunk: Any = "auto", limits: Limits | None = None, **more: Any) -> int:
     resources = Resources.parse(more.pop("resources", {}))
-    plan = make_plan(jobs(count), cluster(**more), limits or Limits(), resources, chunk, None)
+    plan = make_plan(jobs(count), cluster(**more), limits or Limits(), resources, chunk)
     assert sum(len(plan.jobs_of(element)) for element in range(plan.elements)) == count
     return plan.elements
 
@@ -68,27 +68,6 @@ def test_chunks(expected: int, asked: dict[str, Any]) -> None:
     assert elements(**asked) == expected
 
 
-@pytest.mark.parametrize("chunk", [0, -1, 1.5, "10", True, "all"])
-def test_chunk_that_is_none(chunk: Any) -> None:
-    with pytest.raises(ResourceError, match="chunk"):
-        elements(10, chunk)
-
-
-@pytest.mark.parametrize(
-    "throttle",
-    [
-        0,
-        -1,
-        1.5,
-        "2",
-        True,
-    ],
-)
-def test_throttle_that_is_none(throttle: Any) -> None:
-    with pytest.raises(ResourceError, match="throttle"):
-        make_plan(jobs(3), cluster(), Limits(), Resources(), "auto", throttle)
-
-
 def test_walltime_beyond_the_profile() -> None:
     for asked in (
         {"chunk": 3, "resources": {"walltime": "1h"}},
@@ -104,7 +83,7 @@ def test_arrays_cover_the_elements(count: int, limit: int | None) -> None:
     limits = Limits(array=limit)
     for scheduler in ("slurm", "sge"):
         here = cluster(scheduler)
-        plan = make_plan(jobs(count), here, limits, Resources(), 1, None)
+        plan = make_plan(jobs(count), here, limits, Resources(), 1)
         arrays = make_arrays(plan, here, limits, TASK, None)
         covered = [e for a in arrays for e in range(a.first, a.first + a.count)]
         assert covered == list(range(count))
@@ -131,3 +110,43 @@ def test_1500_elements_on_a_limit_of_1001(tmp_path: Path, monkeypatch: pytest.Mo
         assert started == Counter(range(1500))
     finally:
         engine.end_all(harness.state)
+
+
+@pytest.mark.parametrize(
+    ("limits", "asked", "words"),
+    [
+        ({"max_memory": 4 << 30}, {"memory": "8GB"}, "memory 8GB .* allows 4GB"),
+        ({"max_cpus": 4}, {"cpus": 5}, "cpus 5 .* allows 4"),
+        ({"max_gpus": 0}, {"gpus": 1}, "gpus 1 .* allows 0"),
+        ({"max_nodes": 1}, {"nodes": 2}, "nodes 2 .* allows 1"),
+        ({"queues": {"a": 3600}}, {"walltime": "2h"}, "2:00:00 of walltime, .* allows 1:00:00"),
+    ],
+)
+def test_limits_are_checked_before_submitting(
+    limits: dict[str, Any], asked: dict[str, Any], words: str
+) -> None:
+    own, resources = cluster("slurm", **limits), Resources.parse(asked)
+
+    def plan() -> None:
+        check_limits(own.config, resources)
+        make_plan(jobs(3), own, Limits(), resources, 1)
+
+    with pytest.raises(ResourceError, match=words):
+        plan()
+
+
+@pytest.mark.parametrize(
+    ("walltime", "queue", "chosen"),
+    [
+        ("30m", None, "short"),
+        ("1h", None, "short"),
+        ("61m", None, "long"),
+        (None, None, None),
+        ("30m", "gpu", "gpu"),
+    ],
+)
+def test_queue_by_walltime(walltime: str | None, queue: str | None, chosen: str | None) -> None:
+    own = cluster("slurm", queues={"long": 86400, "short": 3600, "never": 10})
+    asked = Resources.parse({"walltime": walltime, "queue": queue})
+    plan = make_plan(jobs(2), own, Limits(), asked, 1)
+    assert with_queue(own.config, asked, plan).queue == chosen

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
+from hpcbatch.cluster import shell
 from hpcbatch.cluster.cluster import Cluster
-from hpcbatch.cluster.config import ClusterConfig
 from hpcbatch.cluster.polls import poll, poll_interval
+from hpcbatch.cluster.profile import ClusterConfig
+from hpcbatch.cluster.schedulers.base import Limits
 
 from .conftest import write_program
 
@@ -97,6 +101,99 @@ def test_ten_clients_ask_once(squeue: Squeue, cluster: Cluster, tmp_path: Path) 
     assert squeue.count() == 2
     assert len(found) == 10
     assert all(listing is not None and not failed for listing, failed in found)
+
+
+def test_stuck_elements_stay_stuck(squeue: Squeue, cluster: Cluster, tmp_path: Path) -> None:
+    root = tmp_path / "registry"
+    squeue.answer.write_text("7_3|PENDING|JobHeldUser|n")
+    first, _ = poll(str(root), cluster, 60)
+    again, _ = poll(str(root), cluster, 60)
+    assert squeue.count() == 1
+    assert first is not None
+    assert again == first
+    assert [(s.stuck, s.why) for s in first.alive] == [
+        (True, "JobHeldUser: 'scontrol release 7' lets it run")
+    ]
+    fields = json.loads(kept(root).read_bytes())
+    fields["alive"] = [row[:6] for row in fields["alive"]]  # of a client before this one
+    kept(root).write_text(json.dumps(fields))
+    older, _ = poll(str(root), cluster, 60)
+    assert older is not None
+    assert [s.stuck for s in older.alive] == [False]
+
+
+class Qstat:
+    """A fake qstat: so many arrays in error, and what it says of each."""
+
+    def __init__(self, folder: Path, arrays: int):
+        self.calls, self.body = folder / "explained", folder / "body"
+        self.explains("print('error reason 1: told')")
+        row = "<job_list><JB_job_number>%d</JB_job_number><state>%s</state><tasks>1-2:1</tasks>"
+        rows = "".join(f"{row}</job_list>" % (n, "Eqw" if n else "qw") for n in range(arrays + 1))
+        write_program(
+            folder / "bin" / "qstat",
+            "import sys\n"
+            "if sys.argv[1] == '-u':\n"
+            f"    print('<job_info><job_info>{rows}</job_info></job_info>')\n"
+            "else:\n"
+            f"    open({str(self.calls)!r}, 'a').write(sys.argv[2] + ' ')\n"
+            f"    exec(open({str(self.body)!r}).read())\n",
+        )
+
+    def explains(self, body: str) -> None:
+        self.body.write_text(body)
+
+    def asked(self) -> list[str]:
+        return self.calls.read_text().split() if self.calls.exists() else []
+
+
+@pytest.fixture
+def grid_engine(squeue: Squeue) -> Cluster:
+    return Cluster(ClusterConfig("sge", "sge"))
+
+
+def test_at_most_8_arrays_are_explained_at_once(grid_engine: Cluster, tmp_path: Path) -> None:
+    qstat = Qstat(tmp_path, 11)
+    root = str(tmp_path / "registry")
+    first, failed = poll(root, grid_engine, 0)
+    assert first is not None
+    assert failed == ""
+    told = {s.array for s in first.alive if "told" in s.why}
+    assert told == set(qstat.asked()) == {str(n) for n in range(1, 9)}
+    assert {s.array for s in first.alive if not s.stuck} == {"0"}
+    second, _ = poll(root, grid_engine, 0)
+    assert second is not None
+    assert qstat.asked()[8:] == ["9", "10", "11"]  # the others are known
+    assert all("told" in s.why for s in second.alive if s.stuck)
+    poll(root, grid_engine, 0)
+    assert len(qstat.asked()) == 11
+
+
+def test_failed_explanation_changes_nothing(grid_engine: Cluster, tmp_path: Path) -> None:
+    qstat = Qstat(tmp_path, 3)
+    qstat.explains("sys.exit(1)")
+    listing = grid_engine.listing()
+    assert qstat.asked() == ["1", "2", "3"]
+    assert {(s.array, s.why) for s in listing.alive if s.stuck} == {(n, "") for n in "123"}
+    qstat.explains("print('something else')")
+    assert grid_engine.listing(listing) == replace(listing, time=ANY, answers=ANY)
+    qstat.explains("print('error reason 1: told')")
+    assert all(s.why for s in grid_engine.listing(listing).alive if s.stuck)
+
+
+def test_explanation_that_hangs_is_the_last(
+    grid_engine: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    qstat = Qstat(tmp_path, 3)
+    qstat.explains("import time; time.sleep(600)")
+    listing = shell.run
+
+    def hurried(argv: Any, stdin: str = "", **more: Any) -> Any:
+        return listing(argv, stdin, timeout=1.0 if argv[1] == "-j" else None, **more)
+
+    monkeypatch.setattr(shell, "run", hurried)
+    assert len(grid_engine.listing().alive) == 8
+    assert len(qstat.asked()) <= 1
 
 
 def test_failed_poll_keeps_the_listing(squeue: Squeue, cluster: Cluster, tmp_path: Path) -> None:
@@ -190,11 +287,25 @@ def test_limits_are_asked_once_a_day(squeue: Squeue, cluster: Cluster, tmp_path:
 def test_limits_that_make_no_sense_are_not_kept(
     squeue: Squeue, cluster: Cluster, tmp_path: Path
 ) -> None:
-    from hpcbatch.words.errors import CommandFailed
+    from hpcbatch.words.errors import SubmissionDeferred
 
     root = tmp_path / "registry"
     scontrol(tmp_path, "Welcome to the cluster!")
-    with pytest.raises(CommandFailed, match="MaxArraySize"):
+    with pytest.raises(SubmissionDeferred, match=r"(?s)array_limit.*MaxArraySize"):
         cluster.limits(str(root))
+    own = Cluster(ClusterConfig("a", "slurm", array_limit=10, memory_unit="GB"))
+    assert own.limits(str(root)) == Limits(10, memory_unit="GB")
     scontrol(tmp_path, "MaxArraySize = 1001")
+    assert cluster.limits(str(root)).array == 1001
+
+
+def test_limits_that_cannot_be_asked_now_are_those_of_before(
+    squeue: Squeue, cluster: Cluster, tmp_path: Path
+) -> None:
+    root = tmp_path / "registry"
+    scontrol(tmp_path, "MaxArraySize = 1001")
+    cluster.limits(str(root))
+    path = root / "polls" / "limits-slurm.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "time": time.time() - 90_000}))
+    scontrol(tmp_path, "the controller is away")
     assert cluster.limits(str(root)).array == 1001

@@ -390,3 +390,50 @@ def test_templates_of_a_wheel(tmp_path: Path) -> None:
     )
     env = {**os.environ, "PYTHONPATH": str(installed)}
     subprocess.run([sys.executable, "-c", code], env=env, cwd=tmp_path, check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("local", {"queue": "long"}),
+        ("local", {"account": "me"}),
+        ("local", {"gpus": 1}),
+        ("sge", {"nodes": 2}),
+        ("sge", {"qos": "high"}),
+    ],
+)
+def test_a_resource_that_nothing_comes_of_is_refused(name: str, asked: dict[str, Any]) -> None:
+    with pytest.raises(ResourceError, match=f"{next(iter(asked))}=.* has no use for it"):
+        render(f"{name}.sh.j2", order(resources=Resources.parse(asked)))
+
+
+WAITS = {
+    "slurm": [
+        (("7", "8"), (), ["--dependency=afterany:7:8"]),
+        ((), ("9",), ["--dependency=afterok:9", "--kill-on-invalid-dep=yes"]),
+        (
+            ("7",),
+            ("8", "9"),
+            ["--dependency=afterany:7,afterok:8:9", "--kill-on-invalid-dep=yes"],
+        ),
+    ],
+    "sge": [
+        (("7", "8"), (), ["-hold_jid", "7,8"]),
+        ((), ("9",), ["-hold_jid", "9"]),
+        (("7",), ("8", "9"), ["-hold_jid", "7,8,9"]),
+    ],
+    "local": [
+        (("h:b:7", "h:b:8"), (), ["--after=h:b:7,h:b:8"]),
+        ((), ("h:b:9",), ["--after-ok=h:b:9"]),
+        (("h:b:7",), ("h:b:8",), ["--after=h:b:7", "--after-ok=h:b:8"]),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", WAITS)
+def test_what_an_array_waits_for(name: str) -> None:
+    plain = words_of(render(get_scheduler(name).template, order()))
+    for after, after_ok, expected in WAITS[name]:
+        waits = order(after=after, after_ok=after_ok)
+        words = words_of(render(get_scheduler(name).template, waits))
+        assert [word for word in words if word not in plain] == expected

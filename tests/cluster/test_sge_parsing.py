@@ -94,7 +94,7 @@ def test_listing_recorded(recorded: Recorded) -> None:
 
 def test_listing_of_states_recorded(recorded: Recorded) -> None:
     text, status = recorded("sge/qstat_states_xml.txt")
-    found = [(s.name, s.index, s.word, s.running, bool(s.why)) for s in sge.parse_list(said(text))]
+    found = [(s.name, s.index, s.word, s.running, s.stuck) for s in sge.parse_list(said(text))]
     assert status == 0
     assert found == [
         ("resched", None, "Rr", True, False),
@@ -179,14 +179,16 @@ def test_history_recorded(recorded: Recorded) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("kill", ("killed", 137, 9)),
-        ("sig9", ("killed", 137, 9)),
-        ("tout", ("timeout", 137, 9)),
+        ("kill", ("killed", None, 9)),
+        ("sig9", ("killed", None, 9)),
+        ("tout", ("timeout", None, 9)),
         ("oom", ("exit-code 1", 1, None)),
         ("ex99", ("ended", 0, None)),
     ],
 )
-def test_endings(recorded: Recorded, name: str, expected: tuple[str, int, int | None]) -> None:
+def test_endings(
+    recorded: Recorded, name: str, expected: tuple[str, int | None, int | None]
+) -> None:
     text, _ = recorded(f"sge/qacct_{name}.txt")
     assert endings(text) == {}  # taskid undefined: no element of an array
     (found,) = endings(text.replace("taskid       undefined", "taskid       4")).values()
@@ -229,6 +231,118 @@ def test_history_of_half_a_record() -> None:
     assert endings(text)["7", 2].elapsed is None
 
 
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("oom", ("out-of-memory", None, 9, 2.0, 309.363)),
+        ("tout", ("timeout", None, 9, 4.0, 4.375)),
+        ("s_rt", ("timeout", None, 10, 3.0, 4.551)),
+        ("pe", ("ended", 0, None, 5.0, 107.832)),
+        ("again", ("ended", 0, None, 0.0, 4.586)),
+    ],
+)
+def test_endings_of_arrays_recorded(
+    recorded: Recorded, name: str, expected: tuple[str, int | None, int | None, float, float]
+) -> None:
+    text, _ = recorded(f"sge/qacct_array_{name}.txt")
+    (found,) = endings(text).values()
+    assert found.memory is not None
+    told = (found.reason, found.code, found.signal, found.elapsed)
+    assert told == expected[:4]
+    assert found.memory == pytest.approx(expected[4] * MIB, rel=0.001)
+    assert found.host == "node1"
+
+
+def test_memory_recorded(recorded: Recorded) -> None:
+    """Two elements that held 300 MiB, and two that were deleted."""
+    held, _ = recorded("sge/qacct_array_memory.txt")
+    assert all(300 * MIB < e.memory < 320 * MIB for e in endings(held).values())
+    deleted, _ = recorded("sge/qacct_array_deleted.txt")
+    assert {e.reason for e in endings(deleted).values()} == {"killed"}
+    told = deleted.replace("category ", "deleted_by   hpcuser\ncategory ")
+    assert {e.reason for e in endings(told).values()} == {"canceled"}
+
+
+def record(**fields: str) -> str:
+    told = {"jobnumber": "7", "taskid": "2", "failed": "100 : assumedly after job", **fields}
+    told = {"exit_status": "137 (Killed)", "slots": "1", **told}
+    return f"{RULE}\n" + "".join(f"{name} {value}\n" for name, value in told.items())
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"category": "-l h_vmem=1G", "maxvmem": "1.000GB"}, "out-of-memory"),
+        ({"category": "-l h_vmem=1G", "maxvmem": "1.000G"}, "out-of-memory"),
+        ({"category": "-l h_vmem=1G", "maxvmem": "1073741824"}, "out-of-memory"),
+        ({"category": "-l h_vmem=1g", "maxvmem": "999.999MB"}, "out-of-memory"),  # g: 1000 ** 3
+        ({"category": "-l h_vmem=1G", "maxvmem": "999.999MB"}, "killed"),
+        ({"category": "-l h_vmem=1G", "maxvmem": "1.5GB", "slots": "2"}, "killed"),
+        ({"category": "-l h_vmem=1G", "maxvmem": "2GB", "slots": "2"}, "out-of-memory"),
+        ({"category": "-soft -l h_vmem=1G", "maxvmem": "2GB"}, "killed"),
+        ({"category": "-u me -l a=b,h_vmem=1G -pe smp 2", "maxvmem": "2GB"}, "out-of-memory"),
+        ({"category": "-l h_rt=3", "ru_wallclock": "4s"}, "timeout"),
+        ({"category": "-l h_rt=3", "ru_wallclock": "3.001"}, "timeout"),
+        ({"category": "-l h_rt=1:0:0", "ru_wallclock": "3600"}, "timeout"),
+        ({"category": "-l h_rt=1:0:0", "ru_wallclock": "3599"}, "killed"),
+        ({"category": "-l h_rt=INFINITY,h_vmem=lots", "ru_wallclock": "9"}, "killed"),
+        ({"category": "NONE"}, "killed"),
+        ({"deleted_by": "me", "category": "-l h_rt=3", "ru_wallclock": "4"}, "canceled"),
+        ({"deleted_by": "NONE"}, "killed"),
+        ({"failed": "37 : qmaster enforced", "category": "-l h_cpu=5"}, "timeout"),
+    ],
+)
+def test_why_an_element_was_killed(fields: dict[str, str], reason: str) -> None:
+    assert endings(record(**fields))["7", 2].reason == reason
+
+
+def test_memory_of_releases_that_tell_it_apart() -> None:
+    found = endings(record(maxrss="1.5M", ru_maxrss="4.000KB"))["7", 2]
+    assert found.memory == 1.5 * MIB
+    assert endings(record(ru_maxrss="7832"))["7", 2].memory == 7832 * 1024
+    assert endings(record(ru_maxrss="0.000B"))["7", 2].memory is None
+
+
+def test_parts_of_a_parallel_element_are_passed_over() -> None:
+    both = record(exit_status="0", failed="0") + record(pe_taskid="1.node2")
+    assert endings(both)["7", 2].reason == "ended"
+    assert endings(both.replace("1.node2", "NONE"))["7", 2].reason == "killed"
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        (
+            "eqw",
+            'error: can\'t open output file "/nosuch/dir/x": No such file or directory; once that '
+            "is mended, 'qmod -cj 518' lets it run",
+        ),
+        (
+            "wd",
+            "error: can't chdir to /nosuch/folder: No such file or directory; once that is "
+            "mended, 'qmod -cj 518' lets it run",
+        ),
+        (
+            "big",
+            '(-l h_vmem=900G) cannot run at host "node1" because it offers only hc:h_vmem=512.000G',
+        ),
+    ],
+)
+def test_explanations_recorded(recorded: Recorded, name: str, why: str) -> None:
+    text, status = recorded(f"sge/qstat_j_{name}.txt")
+    assert sge.parse_explain(Output(("qstat", "-j", "518"), status, text, "")) == why
+
+
+def test_explanations_of_nothing(recorded: Recorded) -> None:
+    assert sge.parse_explain(said("job_number:   7\n")) == ""
+    text, _ = recorded("sge/qstat_j_finished.txt")
+    with pytest.raises(CommandFailed):
+        sge.parse_explain(said("", text, 1))
+
+
 def test_cancelling() -> None:
     assert sge.cancel_argv("7", None) == [["qdel", "7"]]
     assert sge.cancel_argv("7", Ranges.of([3, 7, 8])) == [
@@ -260,3 +374,17 @@ def test_limits() -> None:
     for output in (said("Welcome!"), said("max_aj_tasks 5", "", 1)):
         with pytest.raises(CommandFailed):
             sge.parse_limits(output)
+
+
+def test_a_request_that_can_never_be_met_is_doubted() -> None:
+    said = (
+        'Job 517 (-l h_vmem=900G) cannot run at host "node1" because it offers only '
+        "hc:h_vmem=512.000G\n"
+        "verification: no suitable queues\n"
+    )
+    assert sge.parse_doubt(Output(("qalter",), 1, said, "")) == (
+        'may never run: (-l h_vmem=900G) cannot run at host "node1" because it offers only '
+        "hc:h_vmem=512.000G"
+    )
+    fine = Output(("qalter",), 0, "verification: found suitable queue(s)\n", "")
+    assert sge.parse_doubt(fine) == ""

@@ -98,7 +98,8 @@ configure_cell() {
     qconf -as "$HOST" >/dev/null || true
 
     qconf -sconf global >"$dir/global"
-    # Debian's wrapper around the shepherd costs four times the throughput.
+    # Debian's wrapper around the shepherd costs four times the throughput. A rescheduled job waits
+    # for the host's next report, which tells that the first run has ended.
     set_values "$dir/global" <<END
 min_uid 0
 min_gid 0
@@ -107,6 +108,7 @@ administrator_mail none
 max_aj_tasks 1000000
 max_aj_instances 2000
 shepherd_cmd $BIN/sge_shepherd
+load_report_time 00:00:05
 reporting_params accounting=true reporting=false flush_time=00:00:01 accounting_flush_time=00:00:00 joblog=false sharelog=00:00:00
 END
     qconf -Mconf "$dir/global"

@@ -99,16 +99,6 @@ def test_folders_are_private_and_may_be_there_already(tmp_path: Path) -> None:
         files.make_folder(str(tmp_path / "taken"))
 
 
-def test_a_marker_is_made_once_and_kept(tmp_path: Path) -> None:
-    marker = tmp_path / "marker"
-    files.touch(str(marker))
-    marker.write_text("said by another")
-    files.touch(str(marker))
-    assert marker.read_text() == "said by another"
-    with pytest.raises(RegistryUnwritable, match="absent"):
-        files.touch(str(tmp_path / "absent" / "marker"))
-
-
 def test_the_kind_of_disk_is_told(tmp_path: Path) -> None:
     assert is_local_disk(str(tmp_path)) in (True, False)
     assert not is_local_disk("/proc/self")

@@ -41,6 +41,8 @@ class Element:
     status: int = 0  # as of wait()
     started: float = 0.0
     ended: float = 0.0
+    memory: int = 0  # bytes
+    why: str = ""  # it will never run, or never ran
 
 
 @dataclass
@@ -57,6 +59,11 @@ class Order:
     index_variable: str
     throttle: int | None = None
     after: list[str] = field(default_factory=list)
+    after_ok: list[str] = field(default_factory=list)
+    never: str = ""  # why no element can ever run
+    unmet: str = ""  # said of elements that wait for what failed
+    cancels_unmet: bool = False
+    checks_output: bool = False  # an element whose output cannot be opened is kept back
     walltime: float | None = None
     kill_wait: float = KILL_WAIT
 
@@ -131,6 +138,10 @@ class Engine:
             element["state"] in ALIVE for element in self.array(number)["elements"].values()
         )
 
+    def succeeded(self, number: str) -> bool:
+        elements = self.array(number)["elements"].values()
+        return all(element["state"] == COMPLETED for element in elements)
+
     # cancelling
 
     def cancel(self, number: str, indices: Iterable[int] | None) -> None:
@@ -159,13 +170,16 @@ class _Keeper:
     ) -> None:
         self.engine, self.number, self.order, self.elements = engine, number, order, elements
         self.pending = list(elements)
+        self.stuck: set[str] = set()
         self.running: dict[int, str] = {}
         self.deadlines: dict[str, tuple[float, int]] = {}
         self.written = 0.0
         self.dirty = False
 
     def run(self) -> None:
-        while self.pending or self.running:
+        if self.order.never:
+            self._hold_back(self.order.never)
+        while self.pending or self.running or self.stuck:
             for indices in self.engine.requests(self.number):
                 self._cancel(self.elements if indices is None else indices)
                 self._write()
@@ -182,8 +196,15 @@ class _Keeper:
         self.written, self.dirty = time.monotonic(), False
 
     def _start(self) -> None:
-        if any(map(self.engine.is_alive, self.order.after)):
+        if any(map(self.engine.is_alive, [*self.order.after, *self.order.after_ok])):
             return
+        if self.pending and not all(map(self.engine.succeeded, self.order.after_ok)):
+            self._hold_back(self.order.unmet)
+            if self.order.cancels_unmet:
+                self._cancel(list(self.stuck))
+        output = Path(self.order.output)
+        if self.pending and self.order.checks_output and not output.parent.is_dir():
+            self._hold_back(f"can't open output file {output}")
         most = min(self.order.throttle or SLOTS, SLOTS)
         while self.pending and len(self.running) < most:
             index = self.pending.pop(0)
@@ -193,6 +214,13 @@ class _Keeper:
             if self.order.walltime:
                 self._end_at(index, time.monotonic() + self.order.walltime, signal.SIGKILL)
             self.dirty = True
+
+    def _hold_back(self, why: str) -> None:
+        for index in self.pending:
+            self.elements[index].why = why
+        self.stuck.update(self.pending)
+        self.pending.clear()
+        self.dirty = True
 
     def _spawn(self, index: str) -> int:
         pid = os.fork()
@@ -228,8 +256,9 @@ class _Keeper:
             element = self.elements.get(index)
             if element is None:
                 continue
-            if index in self.pending:
-                self.pending.remove(index)
+            if index in self.pending or index in self.stuck:
+                self.stuck.discard(index)
+                self.pending = [other for other in self.pending if other != index]
                 element.state = CANCELLED
             elif element.pid in self.running:
                 element.state = CANCELLED
@@ -241,13 +270,14 @@ class _Keeper:
 
     def _reap(self) -> None:
         while self.running:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
             if not pid:
                 return
             index = self.running.pop(pid)
             self.deadlines.pop(index, None)
             element = self.elements[index]
             element.status, element.ended = status, time.time()
+            element.memory = usage.ru_maxrss * 1024
             if element.state == RUNNING:
                 element.state = FAILED if status else COMPLETED
             _signal(pid, signal.SIGKILL)  # what it left in its group
@@ -299,7 +329,7 @@ def _shown(order: Order, elements: dict[str, Element]) -> dict[str, Any]:
         "name": order.name,
         "is_array": order.is_array,
         "throttle": order.throttle,
-        "after": order.after,
+        "after": [*order.after, *order.after_ok],
         "elements": {index: asdict(element) for index, element in elements.items()},
     }
 

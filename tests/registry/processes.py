@@ -9,10 +9,11 @@ from typing import Any
 from hpcbatch.disk.index import make_index
 from hpcbatch.disk.records import RecordWriter
 from hpcbatch.registry.attempts import read_attempts, write_attempt
-from hpcbatch.registry.fold import NO_JOB, fold
+from hpcbatch.registry.fold import fold
 from hpcbatch.registry.snapshot import Snapshot, read_snapshot
 from hpcbatch.words import events
-from hpcbatch.words.events import Event, pack_text
+from hpcbatch.words.assignment import Assignment
+from hpcbatch.words.events import NO_JOB, Event, pack_text
 from hpcbatch.words.layout import TaskLayout, rerun_name, segment_name
 from hpcbatch.words.ranges import Ranges
 from tests.core import make_attempt
@@ -30,7 +31,7 @@ def make_layout(folder: Any, njobs: int) -> TaskLayout:
 
 
 def add_attempt(layout: TaskLayout, number: int, jobs: Any, elements: int = 1) -> None:
-    write_attempt(layout, make_attempt(number, Ranges.of(jobs), elements), {})
+    write_attempt(layout, make_attempt(number, Ranges.of(jobs), elements), Assignment())
 
 
 def fold_once(layout: TaskLayout) -> Snapshot:
@@ -71,8 +72,8 @@ class Process:
         self.start(job)
         self.tell(events.ERROR, job, body=pack_text("ValueError", message, "Trace\n"))
 
-    def leave(self, reason: str) -> None:
-        self.tell(events.LEAVE, body=pack_text(reason))
+    def leave(self, reason: str, signal: int = 0, vague: bool = False) -> None:
+        self.tell(events.LEAVE, body=pack_text(reason, str(signal), "vague" if vague else ""))
 
     def end(self) -> None:
         self.tell(events.END)

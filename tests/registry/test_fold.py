@@ -19,8 +19,11 @@ from hypothesis import strategies as st
 from hpcbatch.disk import files
 from hpcbatch.disk.index import BEGUN, DONE, ERROR, SUPERSEDED, read_entries, read_said
 from hpcbatch.disk.records import frame
+from hpcbatch.registry import batch as batch_module
 from hpcbatch.registry import fold as fold_module
+from hpcbatch.registry import repair as repair_module
 from hpcbatch.registry.results import Results
+from hpcbatch.registry.snapshot import read_snapshot
 from hpcbatch.words import events
 from hpcbatch.words.errors import DamagedFile, RegistryUnwritable
 from hpcbatch.words.events import Event
@@ -107,7 +110,7 @@ class World:
         elif what == "start":
             process.start(job)
         elif what == "leave":
-            process.leave("signal SIGTERM")
+            process.leave("killed", 15)
         elif what == "end":
             process.end()
 
@@ -179,7 +182,7 @@ def test_no_order_and_no_crash_loses_or_repeats_anything(
 ) -> None:
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory(dir=memory) as folder:
-        patch.setattr(fold_module, "BATCH_RECORDS", batch)
+        patch.setattr(batch_module, "BATCH_RECORDS", batch)
         world = World(Path(folder))
         for step in many:
             world.do(*step)
@@ -233,7 +236,7 @@ def test_a_crashed_batch_does_not_hide_results_when_others_are_folded_first(
     for job in range(5):
         early.done(job, b"x" * 100)
     early.end()
-    monkeypatch.setattr(fold_module, "BATCH_RECORDS", len(range(5)) * 2 + 2)
+    monkeypatch.setattr(batch_module, "BATCH_RECORDS", len(range(5)) + 1)
     fold_once(layout)
     assert stored_values(layout, 10)[5] == b"five"
 
@@ -268,7 +271,7 @@ def test_the_end_of_a_process_whose_job_another_has_done_takes_nothing_back(
     second.done(0, b"zero")
     fold_once(layout)
     if last == "leave":
-        straggler.leave("signal SIGTERM")
+        straggler.leave("killed", 15)
     elif last == "end":
         straggler.end()
     else:
@@ -607,3 +610,26 @@ def test_200_000_records_fold_in_bounded_memory(
     assert int(ended.stdout) < 100 << 10  # KiB
     assert read_said(layout.index).count(DONE) == njobs
     assert os.listdir(layout.segments) == []
+
+
+def test_a_rebuild_of_the_index_that_died_is_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = make_layout(tmp_path, 3)
+    add_attempt(layout, 1, range(3))
+    process = Process(layout, 1, 0)
+    for job in range(3):
+        process.done(job, b"%d" % job)
+    fold_once(layout)
+    os.unlink(layout.index)
+    with monkeypatch.context() as patch:
+        patch.setattr(repair_module, "write_entries", died)
+        with pytest.raises(Crash):
+            repair_module.mend_index(layout, 3, read_snapshot(layout.status))
+    assert not repair_module.index_is_whole(layout, 3)
+    repair_module.mend_index(layout, 3, read_snapshot(layout.status))
+    assert stored_values(layout, 3) == {0: b"0", 1: b"1", 2: b"2"}
+
+
+def died(*_: object) -> None:
+    raise Crash

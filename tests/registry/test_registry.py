@@ -17,6 +17,7 @@ from hpcbatch.disk import files
 from hpcbatch.registry.attempts import next_number, read_attempts, write_attempt
 from hpcbatch.registry.registry import Registry
 from hpcbatch.registry.snapshot import Snapshot, read_snapshot
+from hpcbatch.words.assignment import Assignment
 from hpcbatch.words.errors import (
     DamagedFile,
     InputError,
@@ -27,6 +28,7 @@ from hpcbatch.words.errors import (
 )
 from hpcbatch.words.layout import is_task_id
 from hpcbatch.words.model import Ending
+from hpcbatch.words.options import SubmitOptions
 from tests.core import ROOT, Case, everyone, make_attempt
 
 
@@ -232,18 +234,24 @@ def test_a_removed_task_is_gone_and_the_others_stay(own_registry: Path) -> None:
 def test_attempts_come_back_as_they_were_written() -> None:
     layout = Case.of(abs, range(10)).layout
     assert next_number(layout) == 1
-    first = make_attempt(1, everyone(10), 3, resources={"cpus": 2}, throttle=4)
-    second = make_attempt(2, first.plan.jobs_of(1), submitted=False, rejected="no such queue")
+    first = make_attempt(
+        1,
+        everyone(10),
+        3,
+        resources={"cpus": 2},
+        options=SubmitOptions(throttle=4, retry_on="timeout"),
+    )
+    second = make_attempt(2, first.plan.jobs_of(1), submitted=False, given_up="no such queue")
     for attempt in (first, second):
-        write_attempt(layout, attempt, {"kind": "python"})
+        write_attempt(layout, attempt, Assignment())
     back = read_attempts(layout)
-    assert [(a.number, a.arrays, a.resources, a.throttle, a.rejected) for a in back] == [
-        (a.number, a.arrays, a.resources, a.throttle, a.rejected) for a in (first, second)
+    assert [(a.number, a.arrays, a.resources, a.options, a.given_up) for a in back] == [
+        (a.number, a.arrays, a.resources, a.options, a.given_up) for a in (first, second)
     ]
     assert [a.plan.jobs for a in back] == [first.plan.jobs, second.plan.jobs]
     assert next_number(layout) == 3
-    assert len(back[1].jobs()) == 0
-    assert back[0].jobs() == everyone(10)
+    assert len(back[1].jobs_taken) == 0
+    assert back[0].jobs_taken == everyone(10)
 
 
 def test_an_attempt_whose_making_was_interrupted_does_not_exist() -> None:

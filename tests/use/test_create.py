@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 import hpcbatch as hb
 from hpcbatch.disk.packed import PackedReader
 from hpcbatch.use.inputs import grid, pack_inputs
+from hpcbatch.use.pickling import dumps
 from hpcbatch.words.errors import HpcbatchError, InputError, NotFound
 from tests.core import ROOT, Case, everyone, run_python
 
@@ -370,3 +372,17 @@ def test_importing_hpcbatch_is_cheap() -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert ended.stdout.strip() == "[]"
+
+
+def test_a_traceback_names_file_and_line_of_functions_by_value() -> None:
+    def outer(x: int) -> int:
+        def inner() -> int:
+            return 1 // x
+
+        return inner()
+
+    outer.__module__ = "__main__"
+    again = pickle.loads(dumps(outer))
+    with pytest.raises(ZeroDivisionError) as raised:
+        again(0)
+    assert [entry.path.name for entry in raised.traceback[1:]] == ["test_create.py"] * 2

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hpcbatch.registry.registry import Registry
+from hpcbatch.runner.program import ShellProgram
 from hpcbatch.use.create import create_program
 from hpcbatch.use.task import Task
 from hpcbatch.words.errors import InputError
@@ -128,3 +129,8 @@ def test_a_value_with_a_zero_byte_is_one_jobs_error() -> None:
     assert case.run() == 1
     assert case.states() == ["error", "done"]
     assert case.error(0)[0] == "ValueError"
+
+
+def test_a_launcher_starts_each_program() -> None:
+    launched = ShellProgram("echo $A {x}", ["env", "A=it is; so"])
+    assert launched(x="'") == {"status": 0, "output": "it is; so '\n"}

@@ -14,17 +14,9 @@ from hypothesis import strategies as st
 from hpcbatch.words import errors, events
 from hpcbatch.words.errors import HpcbatchError, JobError, NewerFormat, NotFound, TaskFailed
 from hpcbatch.words.events import Event, pack_text, unpack_text
-from hpcbatch.words.layout import FORMAT
-from hpcbatch.words.model import (
-    ALIVE,
-    RESOLVED,
-    STATES,
-    UNFINISHED,
-    TaskSpec,
-    TaskStatus,
-    checked_format,
-    known_states,
-)
+from hpcbatch.words.formats import FORMAT, checked_format
+from hpcbatch.words.model import ALIVE, RESOLVED, STATES, UNFINISHED, TaskSpec
+from hpcbatch.words.status import TaskStatus, known_states
 
 unsigned = st.integers(0, 2**64 - 1)
 times = st.floats(allow_nan=False)
@@ -180,5 +172,5 @@ def test_an_older_format_is_read_and_the_number_left_out() -> None:
 
 
 def test_a_spec_comes_back_from_its_json() -> None:
-    spec = TaskSpec("i", "n", 1.5, "u", "h", 3, 7, "python", "f", ["x"], [], "3.11", "/w")
+    spec = TaskSpec("i", "n", 1.5, "u", "h", 3, 7, "python", "f", 0, ["x"], [], "3.11", "/w")
     assert TaskSpec.from_json(spec.to_json()) == spec

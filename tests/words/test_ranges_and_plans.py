@@ -57,6 +57,31 @@ def test_text_and_json_bring_the_same_ranges_back(members: set[int]) -> None:
     assert hash(back) == hash(ranges)
 
 
+@given(numbers | sparse, numbers | sparse)
+def test_union_common_and_without_are_those_of_sets(first: set[int], second: set[int]) -> None:
+    ours, theirs = Ranges.of(first), Ranges.of(second)
+    for found, members in (
+        (ours.union(theirs), first | second),
+        (ours.common(theirs), first & second),
+        (ours.without(theirs), first - second),
+    ):
+        assert found == Ranges.of(members)
+        assert len(found) == len(members)
+    assert (ours, theirs) == (Ranges.of(first), Ranges.of(second))
+
+
+@given(numbers, numbers, numbers)
+def test_algebra_of_ranges(first: set[int], second: set[int], third: set[int]) -> None:
+    a, b, c = map(Ranges.of, (first, second, third))
+    assert a.union(b) == b.union(a)
+    assert a.common(b) == b.common(a)
+    assert a.without(b).union(a.common(b)) == a
+    assert a.without(b.union(c)) == a.without(b).without(c)
+    assert a.common(b.union(c)) == a.common(b).union(a.common(c))
+    assert not a.without(a)
+    assert not a.without(b).common(b)
+
+
 @given(st.lists(st.integers(0, 30)))
 def test_order_and_repeats_do_not_matter(given_numbers: list[int]) -> None:
     assert Ranges.of(given_numbers) == Ranges.of(set(given_numbers))

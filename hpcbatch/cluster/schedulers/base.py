@@ -22,14 +22,17 @@ from ...words.ranges import Ranges
 from ..shell import Output
 
 Argv = list[str]
+_KILLED = frozenset(128 + number for number in (1, 2, 3, 6, 9, 11, 13, 15))  # as a shell tells it
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a cluster allows: elements of one array, and elements worth having at once."""
+    """What a cluster allows: elements of one array, elements worth having at once; and the unit,
+    such as ``MB``, in which it reads a number without one as memory."""
 
     array: int | None = None
     parallel: int | None = None
+    memory_unit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,11 @@ class Scheduler(ABC):
     base: int = 0  # the index of an array's first element
     longest_name: int = 63
     chains: bool = True  # an array can wait for the end of another
+    checks_after_ok: bool = False  # it does not run what waited for an array that failed
     grace: float | None = None  # seconds a silent element is waited for; None: by file system
     poll_seconds: tuple[float, float] = (2.0, 60.0)  # shortest and longest between two listings
     deferred_words: tuple[str, ...] = ()  # in stderr of a refusal that may pass later
+    pauses_with: tuple[str, ...] = ()  # signals that it also sends before it suspends a job
     unclear_words: tuple[str, ...] = ()  # in stderr when the request may have been taken
 
     @abstractmethod
@@ -70,7 +75,8 @@ class Scheduler(ABC):
         found = self.parse_id(output.stdout)
         if found is not None and output.status == 0:
             return found
-        if found is not None or output.status <= 0:  # it said yes and no, or was killed
+        was_killed = output.status <= 0 or output.status in _KILLED
+        if found is not None or was_killed:  # it said yes and no, or nobody knows
             raise SubmissionUnclear(str(output))
         said = output.stderr.lower()
         kind: type[SubmissionError] = SubmissionRejected
@@ -87,6 +93,22 @@ class Scheduler(ABC):
     @abstractmethod
     def parse_list(self, output: Output) -> list[Sighting]:
         """Raises CommandFailed: a failed listing is no empty one."""
+
+    def explain_argv(self, array: str) -> Argv | None:
+        """Asks why elements of an array are stuck; None where the listing says all there is."""
+        return None
+
+    def parse_explain(self, output: Output) -> str:
+        """One line of plain text, empty when nothing is told. Raises CommandFailed."""
+        return ""
+
+    def doubt_argv(self, array: str) -> Argv | None:
+        """Asks whether an array that waits can ever run; None where the listing says so."""
+        return None
+
+    def parse_doubt(self, output: Output) -> str:
+        """One line of plain text, empty when it may run. Raises CommandFailed."""
+        return ""
 
     @abstractmethod
     def cancel_argv(self, array: str, indices: Ranges | None) -> list[Argv]:
@@ -110,8 +132,8 @@ class Scheduler(ABC):
     def parse_limits(self, output: Output) -> Limits:
         return Limits()
 
-    def is_reachable(self, array: str) -> bool:
-        """Whether a listing made on this host would show that array."""
+    def is_reachable(self, host: str) -> bool:
+        """Whether a listing made here would show what was submitted on ``host``."""
         return True
 
     def checked(self, output: Output) -> str:

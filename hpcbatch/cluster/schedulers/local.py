@@ -14,6 +14,7 @@ from ...words.ranges import Ranges
 from ..shell import Output
 from .base import Argv, Ended, Limits, Scheduler
 
+_FORGOTTEN = "there is no submission"
 ELEMENTS_PER_SLOT = 8  # enough for an even load, few enough to start quickly
 
 
@@ -21,10 +22,11 @@ class Local(Scheduler):
     name = "local"
     template = "local.sh.j2"
     programs = ()
-    chains = False
+    checks_after_ok = True
+    deferred_words = ("the supervisor di",)  # "died before it stood", "did not stand within"
     variables = ("HPCBATCH_LOCAL_", "PYTHONPATH", "VIRTUAL_ENV")
     grace = 0.5  # one host and one disk: nothing is late
-    poll_seconds = (0.5, 2.0)
+    poll_seconds = (0.5, 1.0)
 
     def submit_argv(self) -> Argv:
         return _program("submit")
@@ -42,13 +44,16 @@ class Local(Scheduler):
             for key, word in (("queued", "queued"), ("running", "running")):
                 for first, last in item[key]:
                     for index in range(first, last + 1):
-                        found.append(
-                            Sighting(item["id"], index, item["name"], key == "running", word)
-                        )
+                        running, why = key == "running", item["why"] if key == "queued" else ""
+                        found.append(Sighting(item["id"], index, item["name"], running, word, why))
         return found
 
     def cancel_argv(self, array: str, indices: Ranges | None) -> list[Argv]:
         return [_program("cancel", array, *([] if indices is None else [str(indices)]))]
+
+    def parse_cancel(self, output: Output) -> None:
+        if _FORGOTTEN not in output.stderr:  # ended before a reboot, or a week ago
+            super().parse_cancel(output)
 
     def history_argv(self, arrays: Sequence[str], since: float) -> list[Argv]:
         return [_program("history", *arrays)]
@@ -79,8 +84,8 @@ class Local(Scheduler):
     def parse_limits(self, output: Output) -> Limits:
         return Limits(parallel=self._parsed(output)["slots"] * ELEMENTS_PER_SLOT)
 
-    def is_reachable(self, array: str) -> bool:
-        return array.partition(":")[0] == os.uname().nodename
+    def is_reachable(self, host: str) -> bool:
+        return host == os.uname().nodename
 
     def _parsed(self, output: Output) -> Any:
         try:

@@ -11,6 +11,7 @@ from ...words.model import Ending, Sighting
 from ...words.ranges import Ranges
 from ..shell import Output
 from .base import Argv, Ended, Limits, Scheduler
+from .units import bytes_of, seconds_of
 
 _ID = re.compile(r"^(\d+)(?:\.\d+-\d+:\d+)?\s*$", re.MULTILINE)
 _TASKS = re.compile(r"(\d+)(?:-(\d+)(?::(\d+))?)?")
@@ -18,6 +19,11 @@ _RUNNING_LETTERS = "rtsST"  # Rr, dr, … : running, in transfer, suspended
 _RULE = re.compile(r"^={20,}$", re.MULTILINE)
 _HAVE_ENDED = ("does not exist", "comprises no tasks")  # said on standard output
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_ERROR = re.compile(r"^error reason +\d+: *(?:\S+ [\d:]+ \[\d+:\d+\]: )?(.+)$", re.MULTILINE)
+_OBSTACLE = re.compile(r"^(?:scheduling info:)? +(.*cannot run .*because .+)$", re.MULTILINE)
+_DOUBT = re.compile(r"^Job \S+ (.*cannot run .*)$", re.MULTILINE)
+_REQUESTS = re.compile(r"(?<!-soft )-l (\S+)")
+_ENFORCED, _AFTER_JOB = 37, 100  # of the field ``failed``, see sge_status(5)
 
 
 class GridEngine(Scheduler):
@@ -26,6 +32,7 @@ class GridEngine(Scheduler):
     programs = ("qsub", "qstat", "qdel")
     variables = ("SGE_ROOT", "SGE_CELL", "SGE_QMASTER_PORT", "SGE_EXECD_PORT", "SGE_CLUSTER_NAME")
     base = 1
+    pauses_with = ("SIGUSR1",)  # with -notify
     unclear_words = ("failed receiving gdi request response", "can't get response")
     deferred_words = (
         "unable to contact qmaster",
@@ -59,7 +66,6 @@ class GridEngine(Scheduler):
         for job in tree.iter("job_list"):
             word = job.findtext("state", "")
             running = any(letter in _RUNNING_LETTERS for letter in word) and "q" not in word
-            why = "an error: see qstat -j" if "E" in word else ""
             for index in _indices(job.findtext("tasks")):
                 found.append(
                     Sighting(
@@ -68,10 +74,30 @@ class GridEngine(Scheduler):
                         job.findtext("JB_name", ""),
                         running,
                         word,
-                        why,
+                        stuck="E" in word,
                     )
                 )
         return found
+
+    def explain_argv(self, array: str) -> Argv | None:
+        return ["qstat", "-j", array]
+
+    def parse_explain(self, output: Output) -> str:
+        said = self.checked(output)
+        errors = dict.fromkeys(_ERROR.findall(said))
+        if errors:
+            first = next(iter(errors)).strip()
+            return f"{first}; once that is mended, 'qmod -cj {output.argv[-1]}' lets it run"
+        return "; ".join(dict.fromkeys(_OBSTACLE.findall(said)))
+
+    def doubt_argv(self, array: str) -> Argv | None:
+        return ["qalter", "-w", "v", array]
+
+    def parse_doubt(self, output: Output) -> str:
+        """It takes the cluster for empty, and knows no load values: a request for such a one is
+        doubted for nothing, so nobody is told that it is stuck."""
+        obstacles = dict.fromkeys(_DOUBT.findall(output.stdout + output.stderr))
+        return f"may never run: {'; '.join(obstacles)}" if obstacles and output.status else ""
 
     def cancel_argv(self, array: str, indices: Ranges | None) -> list[Argv]:
         if indices is None:
@@ -86,12 +112,17 @@ class GridEngine(Scheduler):
         return [["qacct", "-j", array] for array in arrays]
 
     def parse_history(self, output: Output) -> Iterable[Ended]:
+        """An element that ran again has several records: the last one counts."""
+        found = {}
         for record in _RULE.split(output.stdout):
             lines = (line.split(None, 1) for line in record.splitlines())
             fields = {words[0]: words[1].strip() for words in lines if len(words) == 2}
             index, failed = _number(fields, "taskid"), _number(fields, "failed")
-            if "jobnumber" in fields and index is not None and failed is not None:
-                yield Ended(fields["jobnumber"], int(index), _ending(int(failed), fields))
+            of_element = fields.get("pe_taskid", "NONE") == "NONE"
+            if of_element and "jobnumber" in fields and index is not None and failed is not None:
+                array, element = fields["jobnumber"], int(index)
+                found[array, element] = Ended(array, element, _ending(int(failed), fields))
+        return list(found.values())
 
     def limits_argv(self) -> Argv:
         return ["qconf", "-sconf"]
@@ -120,14 +151,40 @@ def _number(fields: dict[str, str], name: str) -> float | None:
 
 def _ending(failed: int, fields: dict[str, str]) -> Ending:
     status = int(_number(fields, "exit_status") or 0)
-    signal = status - 128 if failed in (37, 100) and status > 128 else None
-    if failed == 37:  # qmaster enforced h_rt, h_cpu or h_vmem: it does not say which
-        reason = "timeout"
-    elif failed == 100:
-        reason = "killed"
-    elif failed:
-        reason = "node-failure" if failed in (19, 21, 22, 26) else f"failed {failed}"
-    else:
-        reason = f"exit-code {status}" if status else "ended"
-    elapsed = _number(fields, "ru_wallclock")
-    return Ending(reason, status, signal, fields.get("hostname", ""), None, elapsed)
+    signal = status - 128 if failed in (_ENFORCED, _AFTER_JOB) and status > 128 else None
+    reason = _reason(failed, status, fields)
+    if reason == "out-of-memory":
+        memory = _size(fields, "maxvmem")
+    else:  # ru_maxrss is in kilobytes, and printed as if it were in bytes
+        memory = _size(fields, "maxrss") or 1024 * (_size(fields, "ru_maxrss") or 0)
+    return Ending(
+        reason,
+        status if signal is None else None,
+        signal,
+        fields.get("hostname", ""),
+        elapsed=_number(fields, "ru_wallclock"),
+        memory=memory or None,
+    )
+
+
+def _reason(failed: int, status: int, fields: dict[str, str]) -> str:
+    if not failed:
+        return f"exit-code {status}" if status else "ended"
+    if failed not in (_ENFORCED, _AFTER_JOB):
+        return "node-failure" if failed in (19, 21, 22, 26) else f"failed {failed}"
+    if fields.get("deleted_by", "NONE") != "NONE":
+        return "canceled"
+    found = _REQUESTS.search(fields.get("category", ""))
+    asked = dict(item.split("=", 1) for item in found[1].split(",") if "=" in item) if found else {}
+    memory, used = bytes_of(asked.get("h_vmem", "")), _size(fields, "maxvmem") or 0
+    if memory and used >= memory * (_number(fields, "slots") or 1):
+        return "out-of-memory"
+    elapsed = _number(fields, "ru_wallclock") or 0
+    limits = [seconds_of(asked[name]) for name in ("h_rt", "s_rt") if name in asked]
+    if any(limit and elapsed >= limit for limit in limits):
+        return "timeout"
+    return "timeout" if failed == _ENFORCED else "killed"  # h_cpu: a time too
+
+
+def _size(fields: dict[str, str], name: str) -> int | None:
+    return bytes_of(fields.get(name, ""))

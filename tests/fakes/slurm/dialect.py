@@ -46,7 +46,7 @@ def fields(number: str, index: str | None, array: dict[str, Any], state: str, sh
     element = array["elements"][index if index is not None else "0"]
     status = element["status"]
     code = f"{os.WEXITSTATUS(status)}:{os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0}"
-    reason = "NonZeroExitCode" if state == "FAILED" else "None"
+    reason = "NonZeroExitCode" if state == "FAILED" else element["why"] or "None"
     host = f" NodeList={os.uname().nodename} BatchHost={os.uname().nodename}"
     return (
         f"JobId={number} {task}JobName={array['name']} UserId=user(1001) GroupId=user(1001) "

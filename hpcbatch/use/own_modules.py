@@ -50,12 +50,19 @@ def pack_code(function: Any) -> bytes | None:
     return _zip(found) if found else None
 
 
+def has_data(archive: str) -> bool:
+    """Whether a zip file made by ``pack_code`` holds more than modules."""
+    with zipfile.ZipFile(archive) as file:
+        return any(not name.endswith(".py") for name in file.namelist())
+
+
 def warn_of_others(function: Any, pickled: bytes) -> None:
     """Tell of modules that ``pickled`` refers to and that neither travel nor are installed, as
     after ``pip install -e``."""
     roots = _roots(function)
     # a function that travels by value carries the name of its module, and does not need it
-    own = str(getattr(function, "__globals__", {}).get("__name__")) + "."
+    home = getattr(function, "__globals__", {"__name__": type(function).__module__})
+    own = f"{home.get('__name__')}."
     for name in sorted(_named_in(pickled)):
         root = _root(sys.modules.get(name))
         if root is not None and root not in roots and not own.startswith(f"{name}."):

@@ -1,0 +1,258 @@
+"""The numbers of the tracker, each beside its bar, all in one run on this machine.
+
+usage: python benchmarks/tracker.py [ROW ...]    rows: alive ended memory collect death polling
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from common import Row, ms, output, run_rows, seconds, use_fake_slurm
+from elements import write_ended, written_alive
+
+import hpcbatch as hb
+from hpcbatch.cluster.schedulers import get_scheduler
+from hpcbatch.registry.attempts import read_attempts
+from hpcbatch.use.update import GRACE_LOCAL
+from hpcbatch.words.layout import TaskLayout
+
+RUNS = 7
+ELEMENTS = 1000
+
+STATUS = """
+import sys, time
+import hpcbatch as hb
+task = hb.restore(sys.argv[1])
+for run in range(int(sys.argv[2])):
+    began = time.perf_counter()
+    status = task.status()
+    print(time.perf_counter() - began)
+lines = open("/proc/self/status").read().split("VmHWM:")
+print(int(lines[1].split()[0]) // 1024, status.done)
+"""
+
+
+def square(i: int) -> int:
+    return i * i
+
+
+def alive(work: Path) -> Iterator[Row]:
+    """Every element runs: each status opens all segments."""
+    task = _submitted(work / "alive-bin", 100_000)
+    with written_alive(task.folder):
+        yield from _status_rows(task, "1,000 alive", 50_000)
+
+
+def ended(work: Path) -> Iterator[Row]:
+    task = _submitted(work / "ended-bin", 100_000)
+    write_ended(task.folder)
+    yield from _status_rows(task, "1,000 ended", 100_000)
+
+
+def memory(work: Path) -> Iterator[Row]:
+    task = _submitted(work / "memory-bin", 1_000_000)
+    with written_alive(task.folder):
+        for run in ("first", "again"):
+            times, peak, _ = _status(task, 1)
+            what = f"status of 1,000,000 jobs, {run} ({times[0]:.2f} s), peak memory"
+            yield what, f"{peak} MB", "< 200 MB"
+
+
+def collect(work: Path) -> Iterator[Row]:
+    """Task.collect() against submitit's job.result(), in turn; its files as its jobs write them."""
+    import submitit
+    from submitit.core.utils import cloudpickle_dump
+
+    jobs = 10_000
+    task = _submitted(work / "collect-bin", jobs, elements=100)
+    write_ended(task.folder)
+    executor = submitit.AutoExecutor(work / "submitit", cluster="slurm")
+    executor.update_parameters(timeout_min=5, slurm_array_parallelism=100)
+    their_jobs = executor.map_array(square, range(jobs))
+    for number, job in enumerate(their_jobs):
+        cloudpickle_dump(("success", number), job.paths.result_pickle)
+    expected = list(range(jobs))
+
+    def check(collected: list[int]) -> None:
+        if collected != expected:
+            raise SystemExit("the results are wrong")
+
+    first = seconds(lambda: check(task.collect()))
+    ours, theirs = [], []
+    for _ in range(RUNS):
+        ours.append(seconds(lambda: check(task.collect())))
+        theirs.append(seconds(lambda: check([job.result() for job in their_jobs])))
+    ratio = statistics.median(theirs) / statistics.median(ours)
+    told = f"{ratio:.0f}x ({ms(ours)} against {ms(theirs)})"
+    yield f"collect {jobs} results, against submitit", told, ">= 20x"
+    ratio = statistics.median(theirs) / first
+    told = f"{ratio:.0f}x ({ms([first])})"
+    yield "the same, with the first look at what 100 elements wrote", told, "-"
+
+
+def death(work: Path) -> Iterator[Row]:
+    """From the death of an element until its job is expired, on clusters that are here."""
+    interval = get_scheduler("local").poll_seconds[1]
+    configuration = work / "death.yaml"
+    configuration.write_text(f"clusters: {{local: {{poll_seconds: [{interval}, {interval}]}}}}\n")
+    os.environ["HPCBATCH_CONFIG"] = str(configuration)
+    os.environ["HPCBATCH_LOCAL_SLOTS"] = "4"
+    took = max(_waits_for_deaths(work))
+    what = f"death seen by wait(), local, polled every {interval:.0f} s: longest of 3"
+    yield what, f"{took:.1f} s", "< 5 s"
+    configuration.write_text("{}\n")
+    task, pid = _sleeping(work, "local")
+    os.kill(pid, signal.SIGKILL)
+    took = seconds(lambda: _until_expired(task))
+    yield "death seen by status(), local", f"{took:.1f} s", "< 5 s"
+    if not _is_slurm_here():
+        yield "death seen by status(), Slurm", "skipped: no Slurm answers here", "-"
+        return
+    task, _ = _sleeping(work, "slurm")
+    # --batch: the process alone; else the element is cancelled, and told so by SIGTERM first
+    argv = ["scancel", "--batch", "--signal=KILL", f"{_arrays(task)[0]}_0"]
+    took = seconds(lambda: _until_expired(task, after=argv))
+    shortest = get_scheduler("slurm").poll_seconds[0]
+    bar = 2 * shortest + GRACE_LOCAL
+    yield "death seen by status(), Slurm", f"{took:.1f} s", f"< {bar:.0f} s (2 polls and the grace)"
+
+
+def polling(work: Path) -> Iterator[Row]:
+    """Scheduler commands of 10 clients who watch 50 tasks of one user."""
+    fake = use_fake_slurm(work / "polling-bin")
+    listing = []
+    for _ in range(50):
+        task = hb.create(square, range(10)).submit("slurm", chunk=1)
+        for array in _arrays(task):
+            listing += [f"{array}_{index}|RUNNING|None|x" for index in range(10)]
+    (fake / "listing").write_text("\n".join(listing) + "\n")
+    program = (
+        "import time, hpcbatch as hb\n"
+        "end = time.time() + 30\n"
+        "looks = 0\n"
+        "while time.time() < end:\n"
+        "    for task in hb.tasks(): looks += task.status().queued == 10\n"
+        "    time.sleep(0.1)\n"
+        "print(looks)"
+    )
+    argv = [sys.executable, "-c", program]
+    clients = [subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) for _ in range(10)]
+    looks = sum(int(client.communicate()[0]) for client in clients)
+    times = [float(line) for line in (fake / "listings").read_text().split()]
+    shortest = min(later - former for former, later in itertools.pairwise(times))
+    told = f"{len(times)} for {looks} looks, {shortest:.2f} s apart"
+    yield "listings in 30 s: 50 tasks, 10 clients", told, "<= 16, >= 2 s apart"
+
+
+def _submitted(fake: Path, jobs: int, elements: int = ELEMENTS) -> hb.Task:
+    """A task that a Slurm took which lists all elements as running."""
+    use_fake_slurm(fake)
+    task = hb.create(square, range(jobs)).submit("slurm", chunk=jobs // elements)
+    rows = [f"{_arrays(task)[0]}_{index}|RUNNING|None|x" for index in range(elements)]
+    (fake / "listing").write_text("\n".join(rows) + "\n")
+    return task
+
+
+def _status_rows(task: hb.Task, what: str, done: int) -> Iterator[Row]:
+    """In a fresh process, as a person's would be."""
+    times, _, found = _status(task, 30)
+    if found != done:
+        raise SystemExit(f"{found} jobs are done, and {done} should be")
+    first, again = times[0], times[1:]
+    yield f"status of 100,000 jobs, elements: {what}, first", f"{first:.2f} s", "< 1 s"
+    told = f"{ms(again)} (longest {max(again) * 1000:.0f} ms)"
+    yield f"status of 100,000 jobs, elements: {what}, again", told, "< 50 ms"
+
+
+def _status(task: hb.Task, runs: int) -> tuple[list[float], int, int]:
+    """Seconds of each call in a fresh process, its peak memory in MB, and jobs that are done."""
+    *times, last = output([sys.executable, "-c", STATUS, task.id, str(runs)]).splitlines()
+    peak, done = map(int, last.split())
+    return list(map(float, times)), peak, done
+
+
+def _sleeping(work: Path, cluster: str) -> tuple[hb.Task, int]:
+    """A task of one job that sleeps, and the pid of its process."""
+    told = work / f"pid-{os.urandom(3).hex()}"
+    task = hb.create(_sleep, [str(told)]).submit(cluster)
+    try:
+        _until(lambda: told.exists() and task.status().running == 1)
+    except BaseException:
+        task.cancel()
+        raise
+    return task, int(told.read_text())
+
+
+def _sleep(told: str) -> None:
+    with open(f"{told}.new", "w") as file:
+        file.write(str(os.getpid()))
+    os.rename(f"{told}.new", told)
+    time.sleep(600)
+
+
+def _waits_for_deaths(work: Path) -> list[float]:
+    """Seconds from kill -9 until wait() returns which has been waiting for a while."""
+    sleeping = [_sleeping(work, "local") for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        returned = [pool.submit(_time_of_end, task) for task, _ in sleeping]
+        time.sleep(10)  # until wait() looks as seldom as it ever does
+        killed = []
+        for _, pid in sleeping:
+            os.kill(pid, signal.SIGKILL)
+            killed.append(time.monotonic())
+            time.sleep(0.7)  # at another moment between two polls
+        return [end.result() - begin for end, begin in zip(returned, killed, strict=True)]
+
+
+def _time_of_end(task: hb.Task) -> float:
+    task.wait(timeout=120)
+    return time.monotonic()
+
+
+def _is_slurm_here() -> bool:
+    if shutil.which("sinfo") is None:
+        return False
+    return subprocess.run(["sinfo", "-h"], capture_output=True).returncode == 0
+
+
+def _until_expired(task: hb.Task, after: Sequence[str] = ()) -> None:
+    if after:
+        subprocess.run(after, check=True)
+    _until(lambda: task.status().expired == 1)
+
+
+def _until(true: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 120
+    while not true():
+        if time.monotonic() > give_up:
+            raise SystemExit("in vain: it did not come within 120 s")
+        time.sleep(0.05)
+
+
+def _arrays(task: hb.Task) -> list[str]:
+    """The scheduler's ids of a task's arrays."""
+    root, _, task_id = task.folder.rpartition("/")
+    attempts = read_attempts(TaskLayout(root, task_id))
+    return [str(array.id) for attempt in attempts for array in attempt.submitted_arrays]
+
+
+if __name__ == "__main__":
+    rows = {
+        "alive": alive,
+        "ended": ended,
+        "memory": memory,
+        "collect": collect,
+        "death": death,
+        "polling": polling,
+    }
+    run_rows(rows, sys.argv[1:])

@@ -1,0 +1,80 @@
+"""config show: what is set for each cluster, and where."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import click
+
+from ..cluster.config import find_cluster, load_clusters
+from ..cluster.config_file import find_file
+from ..cluster.profile import TABLES, ClusterConfig
+from .common import Setting, common, global_options, print_json, say
+from .tables import print_table
+
+HEADINGS = ("cluster", "setting", "value", "from")
+BUILT_IN = "built in"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting as it holds. ``origin`` is a file and its line, or ``built in``."""
+
+    cluster: str
+    setting: str
+    value: Any
+    origin: str
+
+
+@click.group("config")
+@global_options
+def config() -> None:
+    """See how clusters are configured.
+
+    \b
+    Examples:
+      hpcbatch config show
+    """
+
+
+@config.command("show")
+@click.argument("cluster", required=False)
+@common
+def show(setting: Setting, cluster: str | None) -> None:
+    """Print the settings of all clusters, or of one, and where each comes from.
+
+    \b
+    Examples:
+      hpcbatch config show
+      hpcbatch config show slurm --json
+    """
+    chosen = load_clusters()[0].values() if cluster is None else [find_cluster(cluster)]
+    rows = [row for each in chosen for row in _rows(each)]
+    path = find_file()
+    if setting.json:
+        print_json({"file": path, "settings": [asdict(row) for row in rows]})
+        return
+    say(f"Read from {path}." if path else "There is no hpcbatch.yaml: all is built in.")
+    print_table(HEADINGS, [(r.cluster, r.setting, _shown(r.value), r.origin) for r in rows])
+
+
+def _rows(config: ClusterConfig) -> Iterator[Row]:
+    """All that is set; settings without a value are left to the scheduler, and left out."""
+    for each in fields(config):
+        value = getattr(config, each.name)
+        if each.name in ("name", "origins") or value in (None, (), {}):
+            continue
+        if each.name in TABLES:
+            for key, entry in value.items():
+                name = f"{each.name}.{key}"
+                yield Row(config.name, name, entry, config.origins.get(name, BUILT_IN))
+        else:
+            origin = config.origins.get(each.name, BUILT_IN)
+            yield Row(config.name, each.name, value, origin)
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

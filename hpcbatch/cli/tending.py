@@ -1,0 +1,97 @@
+"""tend: a loop in the foreground, to be left in tmux."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+import click
+
+from ..registry.attempts import next_number
+from ..registry.registry import Registry
+from ..use import service
+from ..words.errors import HpcbatchError, NotFound
+from ..words.resources import parse_walltime
+from ..words.status import TaskStatus
+from .common import Setting, common, print_json, say
+from .text import plain_lines
+
+EVERY = "30s"
+
+
+class Told(NamedTuple):
+    """What was last known of a task, and the number that its next attempt was to have."""
+
+    status: TaskStatus
+    next: int
+
+
+@click.command("tend")
+@click.argument("tasks", metavar="[ID]...", nargs=-1)
+@click.option("--every", default=EVERY, show_default=True, metavar="TIME", help="Between looks.")
+@click.option("--once", is_flag=True, help="Look once, and leave.")
+@common
+def tend(setting: Setting, tasks: tuple[str, ...], every: str, once: bool) -> None:
+    """Track tasks, retry what may be retried, tell of the end.
+
+    Without an ID: all tasks of the registry, also those that come later. Prints a line per change.
+    Leave it in tmux or screen; one is enough, more do no harm.
+
+    \b
+    Examples:
+      hpcbatch tend
+      hpcbatch tend 3f9a --every 5m
+    """
+    registry = setting.registry()
+    pause = parse_walltime(every, "every")
+    chosen = [registry.find(task) for task in tasks]
+    told: dict[str, Told] = {}
+    while True:
+        alive = False
+        for task_id in chosen or registry.ids():
+            if _is_open(registry, task_id, told.get(task_id)):
+                alive |= _look(setting, registry, task_id, told)
+        if once or (chosen and not alive):
+            return
+        time.sleep(pause)
+
+
+def _is_open(registry: Registry, task_id: str, told: Told | None) -> bool:
+    """Whether there may be something to do: it goes on, or was submitted again since."""
+    return told is None or not told.status.idle or told.next != _next(registry, task_id)
+
+
+def _next(registry: Registry, task_id: str) -> int:
+    return next_number(registry.layout(task_id))
+
+
+def _look(setting: Setting, registry: Registry, task_id: str, told: dict[str, Told]) -> bool:
+    """Whether the task goes on; what is wrong with one must not keep us from the others."""
+    before = told.get(task_id)
+    try:
+        number = _next(registry, task_id)
+        status = service.track(registry, task_id)
+    except NotFound:
+        say(f"hpcbatch: {task_id} was removed")
+        return False
+    except HpcbatchError as error:
+        say(f"hpcbatch: {task_id}: {plain_lines(str(error))}")
+        return True
+    told[task_id] = Told(status, number)
+    if before is None or _shown(before.status) != _shown(status):
+        _tell(setting, status)
+    return not status.idle
+
+
+def _shown(status: TaskStatus) -> tuple[dict[str, int], tuple[str, ...]]:
+    return status.counts, status.notes
+
+
+def _tell(setting: Setting, status: TaskStatus) -> None:
+    if setting.json:
+        print_json(status.to_json())
+        return
+    counts = ", ".join(f"{count} {state}" for state, count in status.counts.items() if count)
+    click.echo(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {status.id}  {counts}")
+    for note in status.notes:
+        say(f"  note: {plain_lines(note)}")

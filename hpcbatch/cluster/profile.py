@@ -1,0 +1,145 @@
+"""One cluster as it is configured: what can be set, and how each value is read."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..words.resources import MEMORY_UNITS, Resources, parse_memory, parse_walltime
+from .schedulers import get_scheduler
+
+
+@dataclass(frozen=True)
+class ClusterConfig:
+    """One named cluster. ``grace``, ``poll_seconds`` and ``patience`` are seconds."""
+
+    name: str
+    scheduler: str
+    template: str | None = None  # path, or name on the template path; None: the scheduler's own
+    resources: Mapping[str, Any] = field(default_factory=dict)  # defaults, as a user writes them
+    max_walltime: int | None = None  # of one element, seconds
+    max_memory: int | None = None  # of one element, bytes
+    max_cpus: int | None = None
+    max_gpus: int | None = None
+    max_nodes: int | None = None
+    queues: Mapping[str, int] = field(default_factory=dict)  # the longest walltime of each, seconds
+    setup: tuple[str, ...] = ()  # shell lines before the runner: module load, conda activate
+    env: Mapping[str, str] = field(default_factory=dict)
+    python: str | None = None  # interpreter on the nodes; None: the one that submits
+    container: tuple[str, ...] = ()  # words before the interpreter: apptainer exec image.sif
+    launch: tuple[str, ...] = ()  # words before each --shell program: srun, mpiexec -n 8
+    array_limit: int | None = None  # elements per array; None: asked of the cluster
+    memory_unit: str | None = None  # KB, MB, …: in which it reads memory; None: asked of it
+    elements: int = 1000  # that automatic chunks aim at, at most
+    grace: float | None = None
+    poll_seconds: tuple[float, float] | None = None
+    patience: float = 60.0  # with a scheduler that cannot take a submission now
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)  # setting -> file:line
+
+    @property
+    def longest_walltime(self) -> int | None:
+        """Of one element, seconds; None where none is configured."""
+        known = [limit for limit in (self.max_walltime, *self.queues.values()) if limit]
+        if self.max_walltime and self.queues:
+            return min(self.max_walltime, max(self.queues.values()))
+        return max(known, default=None)
+
+
+def _scheduler(value: Any) -> str:
+    get_scheduler(_text(value))
+    return _text(value)
+
+
+def _text(value: Any) -> str:
+    """YAML reads ``on`` as true, ``3.10`` as 3.1, and ``echo a: b`` as a table."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no text: put it in quotes")
+    return value
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    if isinstance(value, list):
+        return tuple(map(_text, value))
+    return tuple(shlex.split(_text(value)))
+
+
+def _lines(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return ("\n".join(value.splitlines()),) if value.strip() else ()
+    if not isinstance(value, list):
+        raise ValueError(f"{value!r} is no list of shell lines")
+    return tuple(map(_text, value))
+
+
+def _table(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{value!r} is no table of names and values")
+    return {str(key): entry for key, entry in value.items()}
+
+
+def _resources(value: Any) -> dict[str, Any]:
+    Resources.parse(_table(value))
+    return _table(value)
+
+
+def _queues(value: Any) -> dict[str, int]:
+    return {name: parse_walltime(limit) for name, limit in _table(value).items()}
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{value!r} is no whole number from 1 up")
+    return value
+
+
+def _memory_unit(value: Any) -> str:
+    unit = _text(value).upper().removesuffix("B") + "B"
+    if unit not in MEMORY_UNITS:
+        raise ValueError(f"{value!r} is none of {', '.join(MEMORY_UNITS)}")
+    return unit
+
+
+def _count_or_none(value: Any) -> int:
+    return 0 if value == 0 and not isinstance(value, bool) else _count(value)
+
+
+def _seconds(value: Any) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value >= 0:
+        raise ValueError(f"{value!r} is no number of seconds")
+    return float(value)
+
+
+def _shortest_longest(value: Any) -> tuple[float, float]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise ValueError(f"{value!r} is not two numbers: the shortest and the longest interval")
+    shortest, longest = map(_seconds, value)
+    return shortest, longest
+
+
+READERS: dict[str, Callable[[Any], Any]] = {
+    "scheduler": _scheduler,
+    "template": _text,
+    "resources": _resources,
+    "max_walltime": parse_walltime,
+    "max_memory": parse_memory,
+    "max_cpus": _count,
+    "max_gpus": _count_or_none,
+    "max_nodes": _count,
+    "queues": _queues,
+    "setup": _lines,
+    "env": lambda value: {key: _text(entry) for key, entry in _table(value).items()},
+    "python": _text,
+    "container": _words,
+    "launch": _words,
+    "array_limit": _count,
+    "memory_unit": _memory_unit,
+    "elements": _count,
+    "grace": _seconds,
+    "poll_seconds": _shortest_longest,
+    "patience": _seconds,
+}
+TABLES = ("resources", "env", "queues")  # of which one that extends another keeps what it has not

@@ -1,0 +1,169 @@
+"""Records of many segments that are folded together: one batch, one commit."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+
+from ..disk.files import unwritable, write_all
+from ..disk.index import (
+    BEGUN,
+    DONE,
+    ERROR,
+    EXPIRED,
+    SAID_BY,
+    SUPERSEDED,
+    Entry,
+    read_entries,
+    read_said,
+    write_entries,
+)
+from ..disk.records import FRAME, read_frames
+from ..words import events
+from ..words.events import BEGINNING, HEAD, JOB, NO_JOB, Event, Head, unpack_text
+from ..words.layout import TaskLayout, segment_owner
+from ..words.model import Attempt
+from ..words.ranges import Ranges
+from .snapshot import SegmentState, Snapshot
+
+BATCH_RECORDS = 50_000  # results, not beginnings
+BATCH_BYTES = 16 << 20
+
+
+class Batch:
+    """Records of any segments, committed together."""
+
+    def __init__(self, layout: TaskLayout, attempts: Sequence[Attempt], snapshot: Snapshot):
+        self.layout, self.attempts, self.snapshot = layout, attempts, snapshot
+        self.commits = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self.results: list[tuple[SegmentState, Head, bytes]] = []  # and hello records
+        self.begun: dict[int, tuple[SegmentState, int, int]] = {}  # and not ended: by job
+        self.cursors: dict[str, int] = {}
+        self.bytes = 0
+        self.known: dict[int, Entry] = {}  # as they lie in the index
+        self.new: dict[int, Entry] = {}  # as they will
+
+    def read(self, name: str) -> None:
+        """Take what is new in a segment; a batch that is full is committed."""
+        segment = self.snapshot.segments.get(name) or SegmentState()
+        cursor = segment.cursor
+        for cursor, whole in read_frames(f"{self.layout.segments}/{name}", segment.cursor):
+            self._take(segment, whole)
+            if len(self.results) >= BATCH_RECORDS or self.bytes >= BATCH_BYTES:
+                self._reach(name, segment, cursor)
+                self.commit()
+        if cursor > segment.cursor:
+            self._reach(name, segment, cursor)
+
+    def _reach(self, name: str, segment: SegmentState, cursor: int) -> None:
+        segment.lost = False
+        self.snapshot.segments[name] = segment
+        self.cursors[name] = cursor
+
+    def _take(self, segment: SegmentState, whole: bytes) -> None:
+        kind = whole[FRAME.size]
+        if kind == events.STARTED:  # half of all records: no more is unpacked than is needed
+            segment.job, segment.since = BEGINNING.unpack_from(whole, FRAME.size)
+            return
+        head = HEAD.unpack_from(whole, FRAME.size)
+        _, attempt, element, _, started, _, _, _, _, _ = head
+        if kind in SAID_BY:
+            segment.job = None
+            self.results.append((segment, head, whole))
+            self.bytes += len(whole)
+        elif kind == events.HELLO:
+            self.snapshot.note_start(attempt, started)
+            body = Event.unpack(whole[FRAME.size :]).body
+            segment.host, segment.boot, segment.ticks, _, pid = unpack_text(body)
+            segment.pid = int(pid)
+            self.results.append((segment, head, whole))
+        elif kind == events.LEAVE:
+            segment.left = unpack_text(Event.unpack(whole[FRAME.size :]).body)
+        elif kind == events.END:
+            if segment.job is not None:
+                self.begun[segment.job] = segment, attempt, element
+            segment.ended, segment.job = True, None
+            if segment.left:
+                self._note_left(segment, attempt, element)
+
+    def commit(self) -> None:
+        if not self.cursors:
+            return
+        for name in self.cursors:
+            segment = self.snapshot.segments[name]
+            if segment.job is not None:
+                self.begun[segment.job] = segment, *segment_owner(name)
+        told = {head[JOB] for _, head, _ in self.results}
+        jobs = Ranges.of((told | set(self.begun)) - {NO_JOB})
+        self.known = {
+            job: entry
+            for job, entry in read_entries(self.layout.index, jobs).items()
+            if entry.place < self.snapshot.committed  # else a fold that died wrote it
+        }
+        frames = list(self._stored())
+        self._note_begun()
+        self._append(frames)
+        if self.new:
+            write_entries(self.layout.index, self.new)
+        self.snapshot.committed += sum(map(len, frames))
+        for name, cursor in self.cursors.items():
+            self.snapshot.segments[name].cursor = cursor
+        said = read_said(self.layout.index)
+        self.snapshot.note_progress(time.time(), sum(map(said.count, (DONE, ERROR, EXPIRED))))
+        self.snapshot.publish(self.layout.status)
+        self.commits += 1
+        self._clear()
+
+    def _stored(self) -> Iterator[bytes]:
+        """Yield the frames to append, in order, and note their entries. The first *done* of a job
+        wins, and an error counts while its attempt is the job's last."""
+        place, new, known = self.snapshot.committed, self.new, self.known
+        for segment, head, whole in self.results:
+            kind, attempt, element, job, started, ended, memory, _, _, cpu = head
+            if kind == events.HELLO:
+                segment.process = place
+            else:
+                before = new.get(job) or known.get(job)
+                said = SAID_BY[kind]
+                if before is not None and before.said == DONE:
+                    continue
+                if said != DONE and self._was_taken_after(attempt, job):
+                    continue
+                new[job] = Entry(
+                    said, attempt, element, place, segment.process, started, ended, memory, cpu
+                )
+            place += len(whole)
+            yield whole
+
+    def _was_taken_after(self, attempt: int, job: int) -> bool:
+        return any(later.number > attempt and job in later.jobs_taken for later in self.attempts)
+
+    def _note_begun(self) -> None:
+        """Jobs that have begun and not ended, so far as this batch goes."""
+        for job, (segment, attempt, element) in self.begun.items():
+            known = self.new.get(job) or self.known.get(job)
+            is_newest = known is not None and known.said == BEGUN and known.attempt <= attempt
+            if known is None or known.said == SUPERSEDED or is_newest:
+                self.new[job] = Entry(BEGUN, attempt, element, 0, segment.process, segment.since)
+
+    def _note_left(self, segment: SegmentState, attempt: int, element: int) -> None:
+        """It left before its last job, and is gone. Why a signal was sent, its scheduler knows."""
+        endings = self.snapshot.endings.setdefault(attempt, {})
+        endings[element] = segment.ending(time.time())
+
+    def _append(self, frames: list[bytes]) -> None:
+        try:
+            fd = os.open(self.layout.results, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.ftruncate(fd, self.snapshot.committed)
+                os.lseek(fd, self.snapshot.committed, os.SEEK_SET)
+                write_all(fd, b"".join(frames))
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise unwritable(self.layout.results, error) from error

@@ -1,0 +1,145 @@
+"""A task as it is known at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ..disk import index
+from ..words.errors import RegistryError
+from ..words.layout import TaskLayout
+from ..words.model import ALIVE, STATES, Array, Attempt, Ending, Listing, Sighting, TaskSpec
+from ..words.ranges import Ranges
+from .snapshot import Snapshot
+from .states import CODE, element_states, job_states
+
+_IS_ALIVE = bytes(1 if code in {CODE[s] for s in ALIVE} else 0 for code in range(256))
+
+
+@dataclass
+class View:
+    """What records, markers and the last listing tell of a task."""
+
+    layout: TaskLayout
+    spec: TaskSpec
+    attempts: list[Attempt]
+    snapshot: Snapshot
+    alive: dict[int, dict[int, Sighting]] = field(default_factory=dict)
+    unfolded: RegistryError | None = None  # why newer records are not counted
+
+    @cached_property
+    def said(self) -> bytes:
+        """What records say of each job: the index's column."""
+        return index.read_said(self.layout.index)
+
+    @cached_property
+    def states(self) -> bytes:
+        """One code of ``STATES`` a job."""
+        return job_states(self.spec.njobs, self.attempts, self.snapshot, self.said, self.alive)
+
+    def count_states(self) -> dict[str, int]:
+        states = self.states
+        return {state: states.count(CODE[state]) for state in STATES}
+
+    def jobs_in(self, wanted: Sequence[str]) -> Ranges:
+        """The jobs that are in one of the states ``wanted``."""
+        codes = {CODE[state] for state in wanted}
+        return Ranges.of_column(self.states.translate(bytes(code in codes for code in range(256))))
+
+    def jobs_saying(self, said: int) -> Ranges:
+        """The jobs of which the records say ``said``, a word of ``disk.index``."""
+        return Ranges.of_column(self.said.translate(bytes(code == said for code in range(256))))
+
+    def owner(self, job: int) -> tuple[Attempt, int] | None:
+        """The last attempt that took ``job``, and its element there."""
+        for attempt in reversed(self.attempts):
+            element = attempt.plan.element_of(job)
+            if element is not None and any(
+                array.first <= element < array.first + array.count
+                for array in attempt.submitted_arrays
+            ):
+                return attempt, element
+        return None
+
+    def ending(self, attempt: Attempt, element: int) -> Ending | None:
+        return self.snapshot.endings.get(attempt.number, {}).get(element)
+
+    def vague_attempts(self) -> list[int]:
+        """Numbers of attempts with elements whose endings may be known better in a moment."""
+        return [
+            number
+            for number, endings in self.snapshot.endings.items()
+            if any(ending.vague for ending in endings.values())
+        ]
+
+    def waiting_attempts(self) -> list[Attempt]:
+        """Those with elements that should be alive."""
+        return [a for a in self.attempts if a.submitted_arrays and self.waits_for(a)]
+
+    def is_at_rest(self) -> bool:
+        """Whether nothing that a cluster tells could change it."""
+        in_doubt = any(attempt.is_in_doubt for attempt in self.attempts)
+        return not (in_doubt or self.vague_attempts() or self.waiting_attempts())
+
+    def stuck_jobs(self) -> Ranges:
+        """Waiting jobs whose elements will never run without somebody's help."""
+        stuck = Ranges()
+        for attempt in self.attempts:
+            for element, sighting in self.alive.get(attempt.number, {}).items():
+                if sighting.stuck:
+                    stuck = stuck.union(attempt.plan.jobs_of(element))
+        return stuck.common(self.jobs_in(ALIVE)) if stuck else stuck
+
+    def alive_elements(self, attempt: Attempt) -> list[int]:
+        """Elements that should be alive: they have jobs without a result, and no ending."""
+        return list(self._alive_elements(attempt, ()))
+
+    def unlisted_elements(self, attempt: Attempt) -> set[int]:
+        """Those that should be alive and were not sighted."""
+        return set(self._alive_elements(attempt, self.alive.get(attempt.number, ())))
+
+    def waits_for(self, attempt: Attempt) -> bool:
+        """Whether any element of it should be alive."""
+        return next(self._alive_elements(attempt, ()), None) is not None
+
+    def _alive_elements(self, attempt: Attempt, but: Container[int]) -> Iterator[int]:
+        waiting = self.states.translate(_IS_ALIVE)
+        if 1 not in waiting:
+            return
+        for element, state in element_states(attempt, self.snapshot, {}).items():
+            if (
+                state in ALIVE
+                and element not in but
+                and any(
+                    waiting.find(1, start, stop) >= 0
+                    for start, stop in attempt.plan.jobs_of(element).runs
+                )
+            ):
+                yield element
+
+    def sight(self, listings: Mapping[int, Listing]) -> None:
+        """Note which elements the listings, by attempt, show alive."""
+        self.__dict__.pop("states", None)
+        for attempt in self.attempts:
+            listing = listings.get(attempt.number)
+            if listing is not None:
+                endings = self.snapshot.endings.get(attempt.number, {})
+                self.alive[attempt.number] = {
+                    element: sighting
+                    for element, sighting in _sighted(attempt, listing).items()
+                    if element not in endings or (endings[element].time or 0) < listing.time
+                }
+
+
+def _sighted(attempt: Attempt, listing: Listing) -> dict[int, Sighting]:
+    # a scheduler that forgot its newest arrays in a crash gives their ids out again
+    by_id: dict[tuple[str, str], Array] = {(str(a.id), a.name): a for a in attempt.submitted_arrays}
+    found = {}
+    for sighting in listing.alive:
+        array = by_id.get((sighting.array, sighting.name))
+        if array is not None:
+            offset = 0 if sighting.index is None else sighting.index - array.base
+            if 0 <= offset < array.count:
+                found[array.first + offset] = sighting
+    return found

@@ -1,0 +1,119 @@
+"""Ends what has no result yet: a marker that elements and readers obey, then the scheduler."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from ..cluster.cluster import Cluster
+from ..registry import tracker
+from ..registry.attempts import mark_canceled, submitting
+from ..registry.registry import Registry
+from ..registry.view import View
+from ..words.errors import RegistryUnwritable, SchedulerError
+from ..words.model import ALIVE, Attempt
+from ..words.ranges import Ranges
+from .chosen import check_jobs
+from .settle import UNKNOWN_ID, ask, settle
+
+
+class Canceled(NamedTuple):
+    """How many jobs were canceled, and what schedulers objected to."""
+
+    jobs: int
+    objections: list[str]
+
+
+def cancel(registry: Registry, task_id: str, only: Ranges | None = None) -> Canceled:
+    """Cancel what is not resolved, or those of the jobs ``only``. Safe to repeat: the scheduler is
+    asked again. Raises NotFound, DamagedFile, RegistryUnwritable."""
+    spec = registry.spec(task_id)
+    layout = registry.layout(task_id)
+    if only is not None:
+        check_jobs(spec, only)
+    with submitting(layout):
+        view = tracker.refresh(layout, spec)
+        if view.unfolded:
+            raise view.unfolded
+        alive = view.jobs_in(ALIVE)
+        chosen = alive if only is None else alive.common(only)
+        objections: list[str] = []
+        for attempt in view.attempts:
+            if only is None:
+                objections += _cancel_all(view, attempt)
+            else:
+                objections += _cancel_some(view, attempt, chosen, alive, only)
+    return Canceled(len(chosen), objections)
+
+
+def cancel_elements(attempt: Attempt, elements: Ranges) -> list[str]:
+    """End elements on their cluster; returns what the scheduler objected to."""
+    cluster = Cluster.of(attempt)
+    objections = []
+    for array in attempt.arrays:
+        own = elements.common(Ranges([(array.first, array.first + array.count)]))
+        if array.id is None and attempt.given_up:
+            continue
+        if array.id is None:
+            objections.append(
+                f"array {array.name} is not in the listing of {attempt.cluster}; should it still "
+                "show up, its elements leave by themselves"
+            )
+        elif own and array.id != UNKNOWN_ID:
+            shift = array.base - array.first
+            indices = Ranges((a + shift, b + shift) for a, b in own.runs)
+            try:
+                cluster.cancel(array.id, None if len(own) == array.count else indices)
+            except SchedulerError as error:
+                objections.append(str(error))
+    return objections
+
+
+def _cancel_all(view: View, attempt: Attempt) -> list[str]:
+    doubtful = attempt.is_in_doubt
+    is_over = not (doubtful or attempt.canceled is not None or view.alive_elements(attempt))
+    if is_over and not _retriable(view, attempt):
+        return []
+    everything = Ranges([(0, attempt.plan.elements)])
+    if attempt.canceled is None:
+        try:
+            mark_canceled(view.layout, attempt, time.time())
+        except RegistryUnwritable:  # a full disk: what fills it may be the very thing to end
+            cancel_elements(attempt, everything)
+            raise
+    if doubtful:
+        attempt = settle(view, attempt, ask(attempt))
+    return cancel_elements(attempt, everything)
+
+
+def _retriable(view: View, attempt: Attempt) -> Ranges:
+    """Jobs that have ended, and that whoever tracks the task might submit again."""
+    if not attempt.options.retries:
+        return Ranges()
+    return view.jobs_in(("error", "expired")).common(attempt.jobs_taken)
+
+
+def _cancel_some(
+    view: View, attempt: Attempt, chosen: Ranges, alive: Ranges, only: Ranges
+) -> list[str]:
+    """Elements that have other jobs to run go on without the chosen ones."""
+    own = attempt.jobs_taken.common(chosen)
+    ended = _retriable(view, attempt).common(only)
+    if not (own or ended) or attempt.canceled is not None:
+        return []
+    mark_canceled(view.layout, attempt, time.time(), own.union(ended))
+    elements: list[int] = []
+    busy: list[int] = []
+    for element in view.alive_elements(attempt):
+        left = attempt.plan.jobs_of(element).common(alive)
+        if left.common(own):
+            (busy if left.without(own) else elements).append(element)
+    running = view.jobs_in(("running",)).common(own)
+    shared = [job for job in running if attempt.plan.element_of(job) in busy]
+    objections = cancel_elements(attempt, Ranges.of(elements)) if elements else []
+    if shared and not attempt.options.isolates:
+        objections.append(
+            f"jobs {Ranges.of(shared)} run in one process with jobs that go on, and will end by "
+            "themselves: submit with isolate or chunk=1 where single jobs are to be ended"
+        )
+    return objections

@@ -1,0 +1,127 @@
+"""An attempt put into words: the scripts of its arrays, and what its elements must know."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ..cluster.cluster import Cluster
+from ..cluster.orders import ArrayOrder, ScriptOrder, passed_environment
+from ..cluster.schedulers.base import Limits
+from ..registry.registry import Registry
+from ..words.assignment import Assignment
+from ..words.layout import TaskLayout
+from ..words.model import Attempt, TaskSpec
+from ..words.options import SubmitOptions
+from ..words.ranges import Ranges
+from ..words.resources import Resources
+from .dependencies import Dependencies, find_dependencies
+from .own_modules import has_data
+from .planning import check_limits, make_arrays, make_plan, with_queue
+
+
+@dataclass(frozen=True)
+class Composition:
+    """One attempt on its way to a cluster."""
+
+    layout: TaskLayout
+    spec: TaskSpec
+    cluster: Cluster
+    memory_unit: str | None
+    resources: Resources
+    waits_for: Dependencies
+    attempt: Attempt
+
+    @classmethod
+    def of(
+        cls,
+        registry: Registry,
+        spec: TaskSpec,
+        jobs: Ranges,
+        options: SubmitOptions,
+        limits_of: Callable[[Cluster], Limits],
+    ) -> Composition:
+        """Raises ConfigError, ResourceError, NotFound, StateError, and what ``limits_of`` does."""
+        cluster = Cluster.named(options.cluster)
+        resources = Resources.parse(cluster.config.resources, options.resources)
+        waits_for = find_dependencies(registry, options, cluster, spec.id)
+        check_limits(cluster.config, resources)
+        limits = limits_of(cluster)
+        plan = make_plan(jobs, cluster, limits, resources, options.chunk)
+        resources = with_queue(cluster.config, resources, plan)
+        attempt = Attempt(
+            number=1,
+            cluster=cluster.name,
+            scheduler=cluster.config.scheduler,
+            host=os.uname().nodename,
+            created=time.time(),
+            plan=plan,
+            arrays=make_arrays(plan, cluster, limits, spec.id, options.throttle),
+            options=options,
+            resources=resources.to_json(),
+        )
+        layout = registry.layout(spec.id)
+        return cls(layout, spec, cluster, limits.memory_unit, resources, waits_for, attempt)
+
+    def numbered(self, number: int, function: int, retry: int) -> Composition:
+        attempt = replace(self.attempt, number=number, function=function, retry=retry)
+        return replace(self, attempt=attempt)
+
+    def assignment(self, suspects: Ranges) -> Assignment:
+        names = dict.fromkeys(self.layout.code_of(n) for n in (0, self.attempt.function))
+        archives = [name for name in names if os.path.exists(f"{self.layout.folder}/{name}")]
+        return Assignment(
+            kind=self.spec.kind,
+            names=self.spec.names,
+            seed=self.spec.seed,
+            job_walltime=self.resources.walltime,
+            element_walltime=self._walltime,
+            isolate=self.attempt.options.isolates,
+            job_timeout=self.attempt.options.job_timeout,
+            suspects=[list(run) for run in suspects.runs],
+            function=self.layout.function_of(self.attempt.function),
+            code=archives,
+            unpacked=[name for name in archives if has_data(f"{self.layout.folder}/{name}")],
+            after_ok=list(self.waits_for.done),
+            pauses_with=list(self.cluster.scheduler.pauses_with),
+            launch=list(self.cluster.config.launch),
+        )
+
+    def script(self, number: int, attempt: Attempt, runner: str) -> str:
+        """The script of array ``number``; the arrays before it have their ids in ``attempt``."""
+        from ..cluster.scripts import render  # and jinja2 with it, which only a submission needs
+
+        array = attempt.arrays[number]
+        # two arrays throttled to 2 each would run 4: they go one after another
+        before = attempt.arrays[max(number - 1, 0) : number] if attempt.options.throttle else ()
+        own = {
+            "HPCBATCH_ROOT": os.path.dirname(self.layout.folder),
+            "HPCBATCH_TASK": self.spec.id,
+        }
+        order = ScriptOrder(
+            title=f"{self.spec.name}: elements of attempt {attempt.number} of {self.spec.id}",
+            array=ArrayOrder(array.name, array.first, array.count, array.base),
+            resources=self.resources,
+            memory_unit=self.memory_unit,
+            walltime=self._walltime,
+            throttle=attempt.options.throttle,
+            after=(*(str(a.id) for a in before), *self.waits_for.ended),
+            after_ok=self.waits_for.ok,
+            env={**passed_environment(self.cluster.config.env), **own},
+            setup=self.cluster.config.setup,
+            folder=self.spec.folder,
+            log_prefix=f"{self.layout.logs}/{attempt.number:04d}-",
+            container=self.cluster.config.container,
+            python=self.cluster.python,
+            runner=runner,
+            task=self.layout.folder,
+            attempt=attempt.number,
+        )
+        return render(self.cluster.template, order)
+
+    @property
+    def _walltime(self) -> int | None:
+        """Of the element with most jobs, seconds."""
+        return self.resources.for_element(self.attempt.plan.largest())

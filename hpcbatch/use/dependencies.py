@@ -1,0 +1,74 @@
+"""Other tasks that a submission waits for."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..cluster.cluster import Cluster
+from ..registry.registry import Registry
+from ..registry.view import View
+from ..words.errors import StateError
+from ..words.model import ALIVE
+from ..words.options import SubmitOptions
+from .causes import last_attempts
+from .update import update
+
+
+class Dependencies(NamedTuple):
+    """Ids of arrays that must have ended, or ended well; folders of tasks that must be done."""
+
+    ended: tuple[str, ...] = ()
+    ok: tuple[str, ...] = ()
+    done: tuple[str, ...] = ()
+
+
+def find_dependencies(
+    registry: Registry, options: SubmitOptions, cluster: Cluster, task_id: str
+) -> Dependencies:
+    """What ``after`` and ``after_ok`` mean to the cluster now. Raises NotFound, StateError when
+    one of them can never be met, or lies on another cluster."""
+    ended: list[str] = []
+    ok: list[str] = []
+    done: list[str] = []
+    for text in options.after:
+        view = _other(registry, text, task_id)
+        ended += _alive_arrays(view, cluster)
+    for text in options.after_ok:
+        view = _other(registry, text, task_id)
+        if failed := view.jobs_in(("error", "expired", "canceled")):
+            raise StateError(
+                f"{len(failed)} jobs of {view.spec.id} have no result: after_ok can never be met; "
+                "resubmit them first, or use after"
+            )
+        # an array whose failed elements were submitted again can never end well by itself
+        if cluster.scheduler.checks_after_ok and len(view.attempts) == 1:
+            ok += _alive_arrays(view, cluster)
+        else:
+            ended += _alive_arrays(view, cluster)
+            done.append(view.layout.folder)
+    return Dependencies(tuple(ended), tuple(ok), tuple(done))
+
+
+def _other(registry: Registry, text: str, task_id: str) -> View:
+    other = registry.find(text)
+    if other == task_id:
+        raise StateError(f"{task_id} cannot wait for itself")
+    view, _ = update(registry, registry.spec(other))
+    if view.jobs_in(("defined",)):
+        raise StateError(f"{other} was not submitted yet: submit it first")
+    return view
+
+
+def _alive_arrays(view: View, cluster: Cluster) -> list[str]:
+    """Of the attempts whose jobs wait or run; those before them are no longer asked."""
+    alive = view.jobs_in(ALIVE)
+    found: list[str] = []
+    for attempt, own in last_attempts(view):
+        if own.common(alive):
+            if attempt.scheduler != cluster.config.scheduler:
+                raise StateError(
+                    f"{view.spec.id} runs on cluster {attempt.cluster}, and {cluster.name} cannot "
+                    "wait for it: wait() for it first"
+                )
+            found += [str(array.id) for array in attempt.submitted_arrays]
+    return found

@@ -1,0 +1,114 @@
+"""Submits again the jobs that have no result, and takes them from the attempts before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..disk.index import BEGUN
+from ..registry.attempts import mark_revoked, submitting
+from ..registry.registry import Registry
+from ..registry.view import View
+from ..words.errors import StateError, UsageError
+from ..words.model import ALIVE, UNFINISHED, Attempt
+from ..words.options import SubmitOptions
+from ..words.ranges import Ranges
+from ..words.status import known_states
+from .cancel import cancel_elements
+from .chosen import check_jobs
+from .create import Mended
+from .submit import prepare, settled_view, submit_prepared
+from .update import update
+
+
+def resubmit(
+    registry: Registry,
+    task_id: str,
+    options: SubmitOptions,
+    states: str | Sequence[str] | None = None,
+    only: Ranges | None = None,
+    function: Any = None,
+    revoke: bool = False,
+) -> Attempt | None:
+    """Submit again the jobs without a result; None when every job has one.
+
+    ``states`` and ``only`` choose among them. ``revoke`` takes jobs that wait or run from the
+    elements that have them. ``function`` is called instead of the task's own from now on.
+    Raises StateError while chosen jobs are alive, UsageError when none is left to choose.
+    """
+    spec = registry.spec(task_id)
+    wanted = known_states(UNFINISHED if states is None else states) or ()
+    if only is not None:
+        check_jobs(spec, only)
+    mended = Mended.of(spec, function) if function is not None else None
+    update(registry, spec)
+    with submitting(registry.layout(task_id)):
+        view = settled_view(registry, spec)
+        if not view.jobs_in(UNFINISHED):
+            return None
+        chosen = view.jobs_in([state for state in wanted if state != "done"])
+        if only is not None:
+            chosen = chosen.common(only)
+        if not chosen:
+            raise UsageError(f"no job of {task_id} is both chosen and without a result")
+        if not revoke and (alive := chosen.common(view.jobs_in(ALIVE))):
+            raise StateError(
+                f"{len(alive)} jobs of {task_id} are waiting or running: wait for them, cancel "
+                "them, choose others (only error,expired), or revoke them"
+            )
+        accepted = [attempt for attempt in view.attempts if attempt.submitted_arrays]
+        if last := (accepted or view.attempts)[-1:]:
+            options = _like(last[0], options)
+        return submit_again(registry, view, chosen, options, mended)
+
+
+def submit_again(
+    registry: Registry,
+    view: View,
+    jobs: Ranges,
+    options: SubmitOptions,
+    mended: Mended | None = None,
+    retry: int = 0,
+    patient: bool = True,
+) -> Attempt:
+    """Take ``jobs`` from all attempts before, and submit them; called under ``submitting``.
+
+    Jobs that began in a process which died come last in their new elements.
+    """
+    ready = prepare(
+        registry, view, jobs, options, mended, retry, patient
+    )  # it tells now what cannot be
+    suspects = view.jobs_in(("expired",)).common(view.jobs_saying(BEGUN)).common(jobs)
+    for attempt in view.attempts:
+        own = attempt.jobs_taken.common(jobs)
+        if own:
+            mark_revoked(view.layout, attempt, time.time(), own)
+            cancel_elements(attempt, _emptied(view, attempt, own))
+    return submit_prepared(ready, suspects)
+
+
+def _emptied(view: View, attempt: Attempt, taken: Ranges) -> Ranges:
+    """Elements that may still be there, and have nothing to do without the jobs ``taken``."""
+    if attempt.canceled is not None:
+        return Ranges()
+    endings = view.snapshot.endings.get(attempt.number, {})
+    open_jobs = view.jobs_in(UNFINISHED).without(taken)
+    return Ranges.of(
+        element
+        for element in attempt.elements
+        if (element not in endings or endings[element].may_run_again)
+        and (left := attempt.plan.jobs_of(element)).common(taken)
+        and not left.common(open_jobs)
+    )
+
+
+def _like(last: Attempt, options: SubmitOptions) -> SubmitOptions:
+    """As the last attempt, where nothing else is asked. One that was refused gives its cluster
+    alone: its resources may be what was wrong."""
+    cluster = options.cluster or last.cluster
+    if not last.submitted_arrays:
+        return replace(options, cluster=cluster)
+    before = replace(last.options, cluster=cluster, resources=last.resources)
+    return options.over(before, cluster == last.cluster)

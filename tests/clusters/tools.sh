@@ -1,0 +1,6 @@
+#!/bin/bash
+# Installs what the tests of faults need: programs that make calls fail, clocks go wrong, disks lag.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+need_root
+install_packages fiu-utils faketime sshfs fuse3 openssh-server openssh-client gcc libc6-dev

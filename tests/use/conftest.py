@@ -1,0 +1,5 @@
+"""Tests of the verbs run on this machine as their cluster."""
+
+from tests.local import local
+
+__all__ = ["local"]

@@ -1,0 +1,462 @@
+"""Resubmission of only what is unfinished: refused, taken away, mended, raced for."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import hpcbatch as hb
+from hpcbatch.runner.bundle import ensure_runner
+from hpcbatch.use import settle
+from tests.core import Case, eventually, run_script
+from tests.local import Local, by_value, states
+
+
+def failing(log: str, mended: str) -> Callable[..., Any]:
+    """Odd jobs raise and job 0 kills its process, until there is a file ``mended``."""
+
+    def job(k: int, scale: int = 1) -> int:
+        import os
+
+        with open(log, "a") as file:
+            file.write(f"{k}\n")
+        if not os.path.exists(mended):
+            if k == 0:
+                os._exit(3)
+            if k % 2:
+                raise ValueError(k)
+        return k * scale
+
+    return job
+
+
+@pytest.fixture
+def task(local: Local) -> hb.Task:
+    """Six jobs: 0 expired, 1, 3 and 5 in error, 2 and 4 done."""
+    task = local.create(
+        failing(local.log, str(local.folder / "mended")), range(6), const={"scale": 10}
+    )
+    local.run(task, chunk=1, resources={"memory": "1GB", "walltime": "5m"})
+    assert states(task) == ["expired", "error", "done", "error", "done", "error"]
+    return task
+
+
+def mend(local: Local) -> None:
+    (local.folder / "mended").touch()
+
+
+def test_only_what_is_unfinished_runs_again(local: Local, task: hb.Task) -> None:
+    mend(local)
+    attempt = task.resubmit()
+    assert attempt is not None
+    assert list(attempt.plan.jobs) == [0, 1, 3, 5]
+    assert local.wait(task).done == 6
+    assert task.collect() == [0, 10, 20, 30, 40, 50]
+    assert local.executions() == {0: 2, 1: 2, 2: 1, 3: 2, 4: 1, 5: 2}
+    assert task.resubmit() is None
+    assert task.resubmit(only="error", jobs=[1], revoke=True) is None
+
+
+CHOICES: list[tuple[dict[str, Any], list[int]]] = [
+    ({"only": "error"}, [1, 3, 5]),
+    ({"only": ["expired", "canceled"]}, [0]),
+    ({"jobs": range(3)}, [0, 1]),
+    ({"jobs": iter([0, 1]), "only": "error"}, [1]),
+]
+
+
+def test_chosen_by_state_and_by_number(local: Local, task: hb.Task) -> None:
+    for chosen, jobs in CHOICES:
+        attempt = task.resubmit(**chosen)
+        assert attempt is not None
+        assert list(attempt.plan.jobs) == jobs
+        local.wait(task)
+
+
+WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"jobs": [6]}, hb.NotFound, "numbered 0 to 5"),
+    ({"jobs": [-1]}, hb.NotFound, "there is no job -1"),
+    ({"jobs": ["x"]}, hb.UsageError, "jobs"),
+    ({"jobs": [2, 4]}, hb.UsageError, "both chosen and without a result"),
+    ({"jobs": []}, hb.UsageError, "both chosen and without a result"),
+    ({"only": "canceled"}, hb.UsageError, "both chosen and without a result"),
+    ({"only": "expried"}, hb.UsageError, "did you mean 'expired'"),
+    ({"memroy": "1GB"}, hb.UsageError, "unknown option 'memroy'"),
+    ({"resources": {"memroy": "1GB"}}, hb.ResourceError, "did you mean 'memory'"),
+    ({"cluster": "lcoal"}, hb.ConfigError, "did you mean 'local'"),
+    ({"function": 3}, hb.InputError, "cannot be called"),
+    ({"function": lambda: 3}, hb.InputError, "does not take these inputs"),
+    ({"chunk": 0}, hb.ResourceError, "chunk"),
+]
+
+
+def test_what_cannot_be_right_changes_nothing(local: Local, task: hb.Task) -> None:
+    for chosen, error, told in WRONG:
+        with pytest.raises(error) as caught:
+            task.resubmit(**chosen)
+        assert told in str(caught.value)
+    assert len(local.attempts(task)) == 1
+    assert states(task)[:2] == ["expired", "error"]
+
+
+def test_options_stay_as_they_were_unless_others_are_asked_for(local: Local, task: hb.Task) -> None:
+    task.resubmit(resources={"memory": "2GB"}, retries=1)
+    local.wait(task)
+    task.resubmit(chunk=2, isolate=True)
+    first, second, *_, last = local.attempts(task)
+    assert first.resources["memory"] == 1 << 30
+    assert (second.resources["memory"], second.resources["walltime"]) == (2 << 30, 300)
+    assert (last.resources["memory"], last.options.retries, last.options.isolate) == (
+        2 << 30, 1, True
+    )  # fmt: skip
+    assert last.plan.elements == 2
+
+
+def test_on_another_cluster_with_its_own_resources(local: Local, task: hb.Task) -> None:
+    config = Path(os.environ["HPCBATCH_CONFIG"])
+    content = yaml.safe_load(config.read_text())
+    content["clusters"]["other"] = {
+        **content["clusters"]["local"], "resources": {"walltime": "1m"}, "env": {"WHERE": "other"}
+    }  # fmt: skip
+    config.write_text(yaml.safe_dump(content))
+    mend(local)
+    task.resubmit("other")
+    assert local.wait(task).done == 6
+    attempt = local.attempts(task)[-1]
+    assert attempt.cluster == "other"
+    assert attempt.resources["walltime"] == 60
+    assert "memory" not in attempt.resources
+    assert task.status().clusters == ("local", "other")
+
+
+def gated(log: str, gate: str) -> Callable[[int], int]:
+    def job(k: int) -> int:
+        import os
+        import time
+
+        with open(log, "a") as file:
+            file.write(f"{k}\n")
+        while not os.path.exists(gate):
+            time.sleep(0.02)
+        return k
+
+    return job
+
+
+def test_refused_while_chosen_jobs_are_alive(local: Local) -> None:
+    task = local.create(gated(local.log, local.gate), range(4))
+    task.submit("local", chunk=2)
+    local.began(2)
+    for chosen in ({}, {"jobs": [3]}, {"only": "running"}):
+        with pytest.raises(hb.StateError, match="are waiting or running: wait"):
+            task.resubmit(**chosen)
+    assert len(local.attempts(task)) == 1
+    local.open_gate()
+    assert local.wait(task).done == 4
+    assert local.executions() == dict.fromkeys(range(4), 1)
+
+
+def test_a_revocation_that_cannot_be_submitted_leaves_what_runs_alone(local: Local) -> None:
+    task = local.create(gated(local.log, local.gate), range(2))
+    task.submit("local", chunk=2)
+    local.began(1)
+    with pytest.raises(hb.ConfigError, match="unknown cluster 'nope'"):
+        task.resubmit("nope", revoke=True)
+    local.open_gate()
+    assert local.wait(task).done == 2
+    assert local.executions() == dict.fromkeys(range(2), 1)
+
+
+def test_revoke_takes_jobs_from_their_elements(local: Local) -> None:
+    task = local.create(gated(local.log, local.gate), range(4))
+    task.submit("local", chunk=4)
+    local.began(1)
+    task.resubmit(jobs=[2, 3], revoke=True, chunk=1)
+    local.began(3)
+    log = Path(local.log)  # the element looks at most once a second
+    eventually(lambda: time.time() - log.stat().st_mtime > 1.2, "the next look to be due")
+    local.open_gate()
+    assert local.wait(task).done == 4
+    assert local.executions() == dict.fromkeys(range(4), 1)
+    assert [job.stats.attempt for job in task.jobs()] == [1, 1, 2, 2]
+
+
+def test_revoke_of_everything_ends_the_elements_before(local: Local) -> None:
+    task = local.create(gated(local.log, local.gate), range(4))
+    task.submit("local", chunk=2)
+    local.began(2)
+    before = local.processes(task)
+    task.resubmit(revoke=True)
+    eventually(lambda: not set(before) & set(local.processes(task)), "the first attempt to end")
+    local.began(6 if local.attempts(task)[-1].plan.elements == 4 else 4)
+    local.open_gate()
+    assert local.wait(task).done == 4
+    assert {job.stats.attempt for job in task.jobs()} == {2}
+
+
+def test_a_part_taken_later_does_not_give_the_rest_back(local: Local) -> None:
+    task = local.create(gated(local.log, local.gate), range(4))
+    task.submit("local", chunk=4)
+    local.began(1)
+    task.resubmit(revoke=True, chunk=4)
+    task.resubmit(jobs=[3], revoke=True)
+    local.open_gate()
+    assert local.wait(task).done == 4
+    (element,) = (a for a in local.attempts(task) if a.number == 1)
+    runner = ensure_runner(task._registry.root)
+    ended = subprocess.run(
+        [sys.executable, runner, task.folder, "1", "0"], cwd=local.folder, check=False
+    )
+    assert ended.returncode in (0, 1)
+    assert max(local.executions().values()) <= 2
+    assert element.plan.elements == 1
+
+
+def test_the_result_of_a_straggler_counts_and_the_job_is_not_run_again(local: Local) -> None:
+    """An element that nobody could end: its host was cut off, and comes back."""
+    case = Case(local.create(gated(local.log, local.gate), range(3)))
+    case.submit()
+    with case.element(1) as straggler:
+        local.began(1)
+        assert case.task.status().running == 1
+        straggler.send_signal(signal.SIGSTOP)
+        case.submit()
+        straggler.send_signal(signal.SIGCONT)
+        local.open_gate()
+        straggler.wait(30)
+    done = list(case.values())
+    assert 0 in done
+    assert case.run(2) == 0
+    assert case.values() == {0: 0, 1: 1, 2: 2}
+    assert local.executions() == dict.fromkeys(range(3), 1)
+
+
+def test_a_second_result_changes_nothing(local: Local) -> None:
+    marker = str(local.folder / "second")
+
+    def job(k: int) -> str:
+        import os
+
+        return "second" if os.path.exists(marker) else "first"
+
+    case = Case(local.create(job, range(2)))
+    case.submit()
+    case.submit()
+    assert case.run(1) == 0
+    assert case.values() == {0: "first", 1: "first"}
+    Path(marker).touch()
+    assert case.run(2) == 0
+    assert case.values() == {0: "first", 1: "first"}
+
+
+def test_two_at_once_make_one_attempt(local: Local, task: hb.Task) -> None:
+    mend(local)
+    code = f"""
+import hpcbatch as hb
+try:
+    print(hb.restore({task.id!r}).resubmit())
+except hb.StateError as error:
+    print("refused")
+"""
+    clients = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    said = sorted(client.communicate(timeout=60)[0].strip() for client in clients)
+    assert all(client.returncode == 0 for client in clients)
+    assert sum(text.startswith("Attempt") for text in said) == 1
+    assert all(text in ("refused", "None") or text.startswith("Attempt") for text in said)
+    assert local.wait(task).done == 6
+    assert len(local.attempts(task)) == 2
+    assert local.executions() == {0: 2, 1: 2, 2: 1, 3: 2, 4: 1, 5: 2}
+
+
+def test_a_mended_closure_keeps_constants_and_stays_for_later_attempts(
+    local: Local, task: hb.Task
+) -> None:
+    offset = 1000
+
+    def mended(k: int, scale: int) -> int:
+        if k == 5:
+            raise KeyError("mended, but not for this one")
+        return k * scale + offset
+
+    task.resubmit(function=by_value(mended))
+    local.wait(task)
+    assert task.collect(on_error="skip") == [1000, 1010, 20, 1030, 40]
+    task.resubmit(resources={"memory": "2GB"})
+    local.wait(task)
+    (error,) = task.errors()
+    assert error.type == "KeyError"
+    assert [attempt.function for attempt in local.attempts(task)] == [0, 2, 2]
+
+
+FIRST = """
+import hpcbatch as hb
+import shapes
+
+def area(shape, scale):
+    raise ValueError("not yet")
+
+if __name__ == "__main__":
+    task = hb.create(area, [shapes.Square(k) for k in range(3)], const={"scale": shapes.Scale(2)})
+    task.submit("local", chunk=3)
+    task.wait(progress=False)
+    print(task.id)
+"""
+SHAPES = """
+class Square:
+    def __init__(self, side):
+        self.side = side
+
+class Scale:
+    def __init__(self, factor):
+        self.factor = factor
+"""
+MENDED = """
+import units
+
+def area(shape, scale):
+    return units.square(shape.side) * scale.factor
+"""
+SECOND = """
+import sys
+import hpcbatch as hb
+import mended
+
+task = hb.restore("last")
+task.resubmit(function=mended.area)
+task.wait(progress=False)
+print(task.collect())
+"""
+
+
+def test_a_mended_function_of_a_module_of_its_own_with_inputs_of_the_first(local: Local) -> None:
+    first, second = local.folder / "first", local.folder / "second"
+    first.mkdir()
+    second.mkdir()
+    (first / "shapes.py").write_text(SHAPES)
+    made = run_script(first, FIRST)
+    assert made.returncode == 0, made.stderr
+    (second / "mended.py").write_text(MENDED)
+    (second / "units.py").write_text("def square(x):\n    return x * x\n")
+    ended = run_script(second, SECOND)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.strip() == "[0, 2, 8]"
+    task = hb.restore("last")
+    assert [job.state for job in task.jobs()] == ["done"] * 3
+
+
+def test_retries_keep_the_mended_function(local: Local, task: hb.Task) -> None:
+    marker = str(local.folder / "tried")
+
+    def mended(k: int, scale: int) -> str:
+        import os
+
+        if k == 0 and not os.path.exists(marker):
+            open(marker, "w").close()
+            os._exit(1)
+        return "mended"
+
+    task.resubmit(function=by_value(mended), retries=1, chunk=1)
+    assert local.wait(task).done == 6
+    assert task.job(0).result() == "mended"
+    assert [attempt.function for attempt in local.attempts(task)] == [0, 2, 2]
+
+
+def test_a_refused_resubmission_changes_nothing(local: Local, task: hb.Task) -> None:
+    mend(local)
+    with pytest.raises(hb.SubmissionRejected, match="no-such"):
+        task.resubmit(resources={"extra": ["--no-such=1"]})
+    assert states(task) == ["expired", "error", "done", "error", "done", "error"]
+    assert task.resubmit() is not None
+    assert local.wait(task).done == 6
+
+
+LOOP = """
+import random, sys, time
+import hpcbatch as hb
+from hpcbatch.use import settle
+
+settle.GRACE = 4.0
+task = hb.restore(sys.argv[1])
+chance = random.Random(int(sys.argv[2]))
+while True:
+    try:
+        if chance.random() < 0.3:
+            task.cancel(None if chance.random() < 0.5 else [chance.randrange(len(task))])
+        else:
+            task.resubmit(revoke=chance.random() < 0.3, chunk=chance.randrange(1, 9))
+    except (hb.StateError, hb.UsageError):
+        pass
+    task.status()
+    time.sleep(chance.random() / 20)
+"""
+KILLS = 20
+
+
+@pytest.mark.slow
+def test_a_client_killed_at_any_moment_of_resubmit_and_cancel(
+    local: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No job with a stored result runs again, none is lost, nothing is submitted twice."""
+    monkeypatch.setattr(settle, "GRACE", 4.0)
+    log = local.log
+
+    def job(k: int) -> int:
+        import time
+
+        with open(log, "a") as file:
+            file.write(f"{k}\n")
+        time.sleep(0.05)
+        return k
+
+    task = local.create(job, range(60))
+    task.submit("local", chunk=10)
+    chance = random.Random(1)
+    seen: set[int] = set()
+    for kill in range(KILLS):
+        client = subprocess.Popen(
+            [sys.executable, "-c", LOOP, task.id, str(kill)], stderr=subprocess.PIPE, text=True
+        )
+        time.sleep(0.3 + chance.random() * 0.7)
+        client.kill()
+        said = client.communicate()[1]
+        assert "Traceback" not in said, said
+        done = {job.index for job in task.jobs("done")}
+        assert seen <= done, "a result was lost"
+        seen = done
+
+    def finished() -> bool:
+        try:
+            task.resubmit()
+        except hb.StateError:
+            pass
+        return task.status().done == 60
+
+    eventually(finished, "all jobs to be done")
+    assert task.collect() == list(range(60))
+    local.ended(task)
+    names = [array.name for attempt in local.attempts(task) for array in attempt.arrays]
+    assert len(names) == len(set(names))
+
+
+def test_a_thread_that_waits_sees_a_resubmission(local: Local, task: hb.Task) -> None:
+    mend(local)
+    found: list[Any] = []
+    task.resubmit()
+    waiting = threading.Thread(target=lambda: found.append(local.wait(task)))
+    waiting.start()
+    waiting.join()
+    assert found[0].done == 6

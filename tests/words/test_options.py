@@ -1,0 +1,60 @@
+"""How to run, as it was asked for: what is refused, and what a later attempt takes over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hpcbatch.words.errors import ResourceError, UsageError
+from hpcbatch.words.options import SubmitOptions
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        *(("chunk", value, "chunk") for value in (0, -1, 1.5, "10", True, "all")),
+        *(("throttle", value, "throttle") for value in (0, -1, 1.5, "2", True)),
+        *(("retries", value, "retries") for value in (-1, 1.5, "2", True)),
+        ("cluster", 5, "cluster 5 is no text"),
+        ("resources", 5, "is no table"),
+        ("resources", {"memroy": "1GB"}, "did you mean 'memory'"),
+        ("isolate", 1, "neither True nor False"),
+        ("job_timeout", "soon", "job_timeout 'soon' is not understood"),
+        ("retry_on", "timout", "did you mean 'timeout'"),
+        ("retry_on", 3, "no list of reasons"),
+        ("retry_scale", {"cpus": 2}, "'cpus' does not grow"),
+        ("retry_scale", {"memory": 0.5}, "is not 1 to 1000"),
+        ("retry_scale", 2, "no table"),
+        ("after", 7, "neither a task nor a task's id"),
+        ("notify", " ", "notify"),
+    ],
+)
+def test_refused(name: str, value: Any, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        SubmitOptions(**{name: value})
+
+
+def test_read() -> None:
+    options = SubmitOptions(job_timeout="2m", retry_on={"timeout", "killed"}, after="3f9a12c4__x")
+    assert options.job_timeout == 120
+    assert options.retry_on == ("timeout", "killed")
+    assert options.after == ("3f9a12c4__x",)
+
+
+def test_json_and_back() -> None:
+    options = SubmitOptions("slurm", {"memory": "1GB"}, 5, 2, True, 60, 1, ("lost",), {"memory": 2})
+    assert SubmitOptions(**options.to_json(), resources={"memory": "1GB"}) == options
+
+
+def test_over_the_last_ones() -> None:
+    last = SubmitOptions("slurm", {"memory": "1GB", "cpus": 2}, 5, 2, retries=1, after="a")
+    here = SubmitOptions(resources={"memory": "2GB"}).over(last, same_cluster=True)
+    assert here == SubmitOptions("slurm", {"memory": "2GB", "cpus": 2}, 5, 2, retries=1)
+    there = SubmitOptions("sge", chunk=1).over(last, same_cluster=False)
+    assert there == SubmitOptions("sge", chunk=1, retries=1)
+
+
+def test_a_resource_error_is_a_usage_error() -> None:
+    with pytest.raises(ResourceError):
+        SubmitOptions(chunk=0)

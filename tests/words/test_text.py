@@ -1,0 +1,35 @@
+"""Numbers in words that people use."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpcbatch.words.resources import parse_memory, parse_walltime
+from hpcbatch.words.text import clock, size
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (1, "1 bytes"),
+        (1025, "2KB"),
+        (3 << 29, "1.5GB"),
+        (4 << 30, "4GB"),
+        (500 << 20, "500MB"),
+        (1572865000, "1536001KB"),
+    ],
+)
+def test_size(count: int, told: str) -> None:
+    assert size(count) == told
+
+
+@given(st.integers(1024, 1 << 45))
+def test_size_is_never_rounded_down(count: int) -> None:
+    assert count <= parse_memory(size(count)) < count + 1024
+
+
+@given(st.integers(120, 10**8))
+def test_clock_is_read_back(seconds: int) -> None:
+    assert parse_walltime(clock(seconds)) == seconds
