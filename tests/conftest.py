@@ -35,6 +35,8 @@ HOSTILE_NAMES = [
     "\x1b[31mred",
 ]
 
+GROUP = pytest.StashKey[str]()
+
 
 @pytest.fixture(autouse=True)
 def own_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -55,10 +57,19 @@ def hostile_name(request: pytest.FixtureRequest) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take long first: none is left to a single worker at the end."""
+    """Workers take a file at a time, and where a file tests every scheduler, one scheduler of it;
+    those that take long first, so that none is left to a single worker at the end."""
     long = ("slow", *REAL)
-    first = {item.path for item in items if any(map(item.get_closest_marker, long))}
-    items.sort(key=lambda item: item.path not in first)
+    first = set()
+    for item in items:
+        params = getattr(item, "callspec", None)
+        scheduler = params.params.get("harness", "") if params else ""
+        group = f"{item.path} {scheduler}"
+        item.add_marker(pytest.mark.xdist_group(group))
+        item.stash[GROUP] = group
+        if any(map(item.get_closest_marker, long)):
+            first.add(group)
+    items.sort(key=lambda item: item.stash[GROUP] not in first)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
