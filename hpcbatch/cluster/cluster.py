@@ -125,4 +125,5 @@ class Cluster:
 
     def run(self, argv: list[str], stdin: str = "") -> Output:
         """Run one of the scheduler's commands."""
-        return shell.run(argv, stdin, variables=self.scheduler.variables)
+        own = self.scheduler
+        return shell.run(argv, stdin, variables=own.variables, settings=own.settings)

@@ -59,11 +59,13 @@ def run(
     stdin: str = "",
     timeout: float | None = None,
     variables: tuple[str, ...] = (),
+    settings: Mapping[str, str] | None = None,
 ) -> Output:
     """Run a program to its end, in ``/``. Raises ProgramMissing, CommandTimeout.
 
     ``timeout`` is in seconds, by default ``TIMEOUT``.
-    ``variables`` are prefixes of environment variables passed on beside ``PASSED``.
+    ``variables`` are prefixes of environment variables passed on beside ``PASSED``, ``settings``
+    such that are set.
     A program that does not end in time is killed with all that it started: what they did until
     then is not known.
     """
@@ -73,7 +75,7 @@ def run(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=_environment(os.environ, PASSED + variables),
+            env={**_environment(os.environ, PASSED + variables), **(settings or {})},
             cwd="/",
             start_new_session=True,
         )

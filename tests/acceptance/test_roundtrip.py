@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from tests.conftest import USER_PYTHON
 
 PROGRAM = Path(__file__).with_name("roundtrip.py")
+FAKES = Path(__file__).resolve().parents[1] / "fakes"
 
 
 @pytest.mark.slow
@@ -38,5 +40,26 @@ def test_roundtrip_as_an_ordinary_user(cluster: str, ordinary_user: str) -> None
              USER_PYTHON, str(program), cluster],
             cwd=home, capture_output=True, text=True, timeout=550, check=False,
         )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith(f"ok {cluster}:")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("cluster", "dialect"), [("lsf", "openlava"), ("lsf", "ibm")])
+def test_roundtrip_on_a_fake(cluster: str, dialect: str, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "dialect").write_text(dialect)
+    env = {
+        "HOME": str(tmp_path),
+        "PATH": f"{FAKES / cluster}:/usr/bin:/bin",
+        "LSF_ENVDIR": str(state),
+        "HPCBATCH_LOCAL_SPOOL": str(tmp_path),
+    }
+    ended = subprocess.run(
+        [sys.executable, str(PROGRAM), cluster],
+        cwd=tmp_path, env=env, capture_output=True, text=True, timeout=550, check=False,
+    )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith(f"ok {cluster}:")

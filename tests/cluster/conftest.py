@@ -32,8 +32,9 @@ DATA = Path(__file__).resolve().parents[1] / "data"
 STATE = {  # where the fakes find their state: a variable, and a path in the folder of the state
     "slurm": ("SLURM_CONF", "slurm.conf"),
     "sge": ("SGE_ROOT", ""),
+    "lsf": ("LSF_ENVDIR", ""),
 }
-DIALECTS: dict[str, list[str]] = {}  # of fakes that speak more than one; in a file of that name
+DIALECTS = {"lsf": ["openlava", "ibm"]}  # of fakes that speak more than one; in a file of that name
 _PLAIN: dict[str, Any] = {  # of an array without a task
     "walltime": None,
     "throttle": None,
@@ -94,6 +95,7 @@ class Harness:
     def __init__(self, name: str, kind: str, folder: Path, patch: pytest.MonkeyPatch):
         self.name, self.kind, self.folder, self._patch = name, kind, folder, patch
         self.state = folder / "state"
+        self.dialect = ""
         self.config = folder / "config.yaml"
         self.gate = folder / "gate"
         self.log = folder / "log"
@@ -293,6 +295,7 @@ def harness(
         use_fake(name, tmp_path / "state", monkeypatch)
         (tmp_path / "state" / "dialect").write_text(dialect)
     made = Harness(name, kind, tmp_path, monkeypatch)
+    made.dialect = dialect
     try:
         yield made
     finally:

@@ -152,6 +152,14 @@ def test_environment_is_filtered(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen("SGE_ROOT", "SGE_CELL")["SGE_ROOT"] == "/s"
 
 
+def test_settings_overrule_what_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LSB_NTRIES", "99")
+    body = python("import os; print(os.environ['LSB_NTRIES'], os.environ['LC_ALL'])")
+    output = shell.run(body, variables=("LSB_",), settings={"LSB_NTRIES": "1"})
+    assert output.stdout == "1 C\n"
+    assert os.environ["LSB_NTRIES"] == "99"
+
+
 def test_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_program(tmp_path / "qsub", "")
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -66,6 +66,10 @@ class Order:
     checks_output: bool = False  # an element whose output cannot be opened is kept back
     walltime: float | None = None
     kill_wait: float = KILL_WAIT
+    cancels_with: list[tuple[float, int]] | None = None  # seconds and signal; None: TERM, KILL
+    times_out_with: list[tuple[float, int]] = field(
+        default_factory=lambda: [(0.0, signal.SIGKILL)]
+    )  # seconds after the walltime, and signal
 
 
 class Refused(Exception):
@@ -172,7 +176,7 @@ class _Keeper:
         self.pending = list(elements)
         self.stuck: set[str] = set()
         self.running: dict[int, str] = {}
-        self.deadlines: dict[str, tuple[float, int]] = {}
+        self.deadlines: dict[str, list[tuple[float, int]]] = {}
         self.written = 0.0
         self.dirty = False
 
@@ -212,7 +216,8 @@ class _Keeper:
             element.pid, element.state, element.started = self._spawn(index), RUNNING, time.time()
             self.running[element.pid] = index
             if self.order.walltime:
-                self._end_at(index, time.monotonic() + self.order.walltime, signal.SIGKILL)
+                steps = self.order.times_out_with
+                self._end_by(index, [(self.order.walltime + after, n) for after, n in steps])
             self.dirty = True
 
     def _hold_back(self, why: str) -> None:
@@ -239,13 +244,14 @@ class _Keeper:
         finally:
             os._exit(53)
 
-    def _end_at(self, index: str, deadline: float, number: int) -> None:
-        self.deadlines[index] = (deadline, number)
+    def _end_by(self, index: str, steps: list[tuple[float, int]]) -> None:
+        now = time.monotonic()
+        self.deadlines[index] = [(now + after, number) for after, number in steps]
 
     def _enforce(self) -> None:
-        for index, (deadline, number) in list(self.deadlines.items()):
-            if time.monotonic() >= deadline:
-                del self.deadlines[index]
+        for index, steps in self.deadlines.items():
+            while steps and time.monotonic() >= steps[0][0]:
+                _, number = steps.pop(0)
                 element = self.elements[index]
                 if element.state == RUNNING:
                     element.state = TIMEOUT
@@ -262,11 +268,10 @@ class _Keeper:
                 element.state = CANCELLED
             elif element.pid in self.running:
                 element.state = CANCELLED
-                if self.order.kill_wait:
-                    _signal(element.pid, signal.SIGTERM)
-                    self._end_at(index, time.monotonic() + self.order.kill_wait, signal.SIGKILL)
-                else:
-                    _signal(element.pid, signal.SIGKILL)
+                wait = self.order.kill_wait
+                usual = [*([(0.0, signal.SIGTERM)] if wait else []), (wait, signal.SIGKILL)]
+                self._end_by(index, self.order.cancels_with or usual)
+                self._enforce()
 
     def _reap(self) -> None:
         while self.running:

@@ -7,7 +7,7 @@ One subclass and one template per scheduler. Third parties add theirs by the ent
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...words.errors import (
@@ -51,6 +51,7 @@ class Scheduler(ABC):
     template: str
     programs: tuple[str, ...]  # that must be on PATH
     variables: tuple[str, ...] = ()  # prefixes of environment variables that the programs need
+    settings: Mapping[str, str] = {}  # environment variables that the programs are given
     base: int = 0  # the index of an array's first element
     longest_name: int = 63
     chains: bool = True  # an array can wait for the end of another

@@ -1,0 +1,204 @@
+"""LSF (IBM Spectrum LSF 9.1 and later, OpenLava 4). Commands and fields: bsub(1), bjobs(1),
+bkill(1), bparams(1), lsb.params(5), lsf.conf(5); why a job was killed: bacct(1)."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
+
+from ...words.errors import CommandFailed, ProgramMissing
+from ...words.model import Ending, Sighting
+from ...words.ranges import Ranges
+from ..shell import Output
+from .base import Argv, Ended, Limits, Scheduler
+from .units import bytes_of
+
+_ID = re.compile(r"^Job <(\d+)> is submitted to ", re.MULTILINE)
+_ROW = re.compile(r"(\d+)\|([A-Za-z]+)\|[\d-]*\|(.*?)(?:\[(\d+)\])?")
+_RUNNING = {"RUN", "USUSP", "SSUSP", "UNKWN", "ZOMBI"}  # the last two: its host does not answer
+_OVER = {"DONE", "EXIT"}
+_HELD = "PSUSP"
+_RUNS_A_CALL = 25  # command lines of programs that copy them into buffers of fixed size
+_HAS_ENDED = re.compile("already finished|Operation is in progress|[Nn]o matching job|not found")
+
+# no program tells both: the unit is in lsf.conf, which "badmin showconf" of IBM prints
+_ASK_LIMITS = """bparams -a || bparams -l || exit
+badmin showconf mbd || cat "${LSF_ENVDIR:-/etc}/lsf.conf" || :"""
+_ARRAY_SIZE = re.compile(r"^\s*MAX_JOB_ARRAY_SIZE\s*=\s*(\d+)", re.MULTILINE)
+_UNIT = re.compile(r'^\s*LSF_UNIT_FOR_LIMITS\s*=\s*"?([KMGTP])', re.MULTILINE | re.IGNORECASE)
+
+_WRAPPED = re.compile(r"\n {21}")  # of bjobs -l
+_REASONS = re.compile(r"^ PENDING REASONS:\s*\n((?: .*;?\n)+)", re.MULTILINE)
+_NEVER = re.compile("never satisfied|no suitable hosts for the job")
+_RECORD = re.compile(r"^Job (?:Id )?<(\d+)\[(\d+)\]>, ", re.MULTILINE)
+_STATUS = re.compile(r", Status ?<([A-Z]+)>")
+_EVENT = re.compile(r"^\w{3} (\w{3} +\d+ \d\d:\d\d:\d\d)(?: \d{4})?: (.*)$", re.MULTILINE)
+_STARTED = re.compile(r"(?:\[\d+\] )?[Ss]tarted .*?<(?:\d+\*)?([^<>]+)>")
+_CODE = re.compile(r"Exited (?:with exit code|by signal) (\d+)")
+_MEMORY = re.compile(r"MAX MEM: ([\d.]+) ([KMGT])bytes")
+_TERM = re.compile(r"\bTERM_([A-Z_]+)")
+_TERMS = {
+    "RUNLIMIT": "timeout",
+    "CPULIMIT": "timeout",
+    "DEADLINE": "timeout",
+    "WINDOW": "timeout",
+    "MEMLIMIT": "out-of-memory",
+    "SWAP": "out-of-memory",
+    "OWNER": "canceled",
+    "FORCE_OWNER": "canceled",
+    "ADMIN": "canceled",
+    "FORCE_ADMIN": "canceled",
+    "PREEMPT": "preempted",
+    "ORPHAN_SYSTEM": "dependency",
+    "REMOVE_HUNG_JOB": "node-failure",
+    "CWD_NOTEXIST": "launch-failure",
+}
+_SIGNALS = {2: "canceled", 15: "canceled", 12: "timeout", 24: "timeout"}  # INT, TERM; USR2, XCPU
+_YEAR = 366 * 86400
+
+
+class Lsf(Scheduler):
+    name = "lsf"
+    template = "lsf.sh.j2"
+    programs = ("bsub", "bjobs", "bkill")
+    variables = (
+        "LSF_ENVDIR",
+        "LSF_SERVERDIR",
+        "LSF_BINDIR",
+        "LSF_LIBDIR",
+        "EGO_TOP",
+        "EGO_CONFDIR",
+    )
+    settings = {"LSB_NTRIES": "1"}  # else they try for ever what was not taken
+    base = 1
+    unclear_words = ("Communication timeout",)
+    deferred_words = (
+        "threshold reached",
+        "reached its job limit",
+        "LSF is down",
+        "LIM is down",
+        "not responding",
+        "cannot connect",
+        "Connection refused",
+        "Timeout on connect",
+        "Unable to contact",
+        "No job Id can be used now",
+        "cannot fork",
+    )
+
+    def submit_argv(self) -> Argv:
+        return ["bsub"]
+
+    def parse_id(self, stdout: str) -> str | None:
+        found = _ID.findall(stdout)
+        return str(found[-1]) if found else None
+
+    def list_argv(self, user: str) -> Argv:
+        # no jobindex: OpenLava has none; the name last: it may hold a '|'
+        fields = "jobid stat exit_code job_name delimiter='|'"
+        return ["bjobs", "-u", user, "-noheader", "-o", fields]
+
+    def parse_list(self, output: Output) -> list[Sighting]:
+        if not output.stdout.strip() and "No unfinished job found" in output.stderr:
+            return []
+        rows = [row for row in map(_ROW.fullmatch, self.checked(output).splitlines()) if row]
+        if not rows:
+            raise CommandFailed(f"this is no listing: {output}")
+        return [_sighting(*row.groups()) for row in rows if row[2] not in _OVER]
+
+    def explain_argv(self, array: str) -> Argv | None:
+        return ["bjobs", "-l", array]
+
+    def parse_explain(self, output: Output) -> str:
+        said = "; ".join(_reasons(self.checked(output)))
+        return f"{said or _HELD}: 'bresume {output.argv[-1]}' lets it run"
+
+    def doubt_argv(self, array: str) -> Argv | None:
+        return ["bjobs", "-l", array]
+
+    def parse_doubt(self, output: Output) -> str:
+        """Other reasons pass: a busy host, a full queue, a dependency that is not met yet."""
+        found = [reason for reason in _reasons(self.checked(output)) if _NEVER.search(reason)]
+        return f"may never run: {'; '.join(found)}" if found else ""
+
+    def cancel_argv(self, array: str, indices: Ranges | None) -> list[Argv]:
+        if indices is None:
+            return [["bkill", array]]
+        runs, each = indices.runs, _RUNS_A_CALL
+        parts = [Ranges(runs[first : first + each]) for first in range(0, len(runs), each)]
+        return [["bkill", f"{array}[{part}]"] for part in parts]
+
+    def parse_cancel(self, output: Output) -> None:
+        lines = [line for line in output.stderr.splitlines() if line.strip()]
+        if not lines or not all(map(_HAS_ENDED.search, lines)):
+            super().parse_cancel(output)
+
+    def history_argv(self, arrays: Sequence[str], since: float) -> list[Argv]:
+        # as long as they are remembered: CLEAN_PERIOD, an hour by default
+        return [["bjobs", "-UF", *arrays]]
+
+    def parse_history(self, output: Output) -> Iterable[Ended]:
+        _, *parts = _RECORD.split(_WRAPPED.sub("", output.stdout))
+        for array, index, told in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+            status = _STATUS.search(told)
+            if status and status[1] in _OVER:
+                yield Ended(array, int(index), _ending(status[1] == "DONE", told))
+
+    def limits_argv(self) -> Argv | None:
+        return ["sh", "-c", _ASK_LIMITS]
+
+    def parse_limits(self, output: Output) -> Limits:
+        if output.status == 127:  # of the shell
+            raise ProgramMissing(str(output))
+        said = self.checked(output)
+        size, unit = _ARRAY_SIZE.search(said), _UNIT.search(said)
+        if size is None:
+            raise CommandFailed(f"it does not tell MAX_JOB_ARRAY_SIZE: {output}")
+        return Limits(array=int(size[1]), memory_unit=f"{unit[1].upper()}B" if unit else "KB")
+
+
+def _sighting(array: str, word: str, name: str, index: str | None) -> Sighting:
+    number = int(index) if index else None
+    return Sighting(array, number, name, word in _RUNNING, word, stuck=word == _HELD)
+
+
+def _reasons(said: str) -> Iterator[str]:
+    """What elements wait for, each reason once."""
+    found = "".join(_REASONS.findall(_WRAPPED.sub("", said)))
+    lines = (line.strip().rstrip(";") for line in found.splitlines())
+    yield from dict.fromkeys(line for line in lines if line)
+
+
+def _ending(is_done: bool, told: str) -> Ending:
+    host, began, events = "", None, _EVENT.findall(told)
+    for when, said in events:
+        if started := _STARTED.match(said):
+            host, began = started[1], _seconds(when)
+    said = "\n".join(said for _, said in events)
+    found, memory, term = _CODE.search(said), _MEMORY.search(told), _TERM.search(said)
+    code = int(found[1]) + (128 if "by signal" in found[0] else 0) if found else None
+    signal = code - 128 if code and 128 < code <= 192 else None
+    if is_done:
+        code, reason = 0, "ended"
+    elif term and term[1] in _TERMS:
+        reason = _TERMS[term[1]]
+    elif code is None:
+        reason = "killed" if host else "canceled"  # before it began
+    elif signal:
+        reason = _SIGNALS.get(signal, "killed")
+    else:
+        reason = f"exit-code {code}"
+    return Ending(
+        reason,
+        None if signal else code,
+        signal,
+        host,
+        elapsed=None if began is None else (_seconds(events[-1][0]) - began) % _YEAR,
+        memory=bytes_of("".join(memory.groups())) if memory else None,
+    )
+
+
+def _seconds(when: str) -> float:
+    """``Nov 22 04:32:31``: the year is not told."""
+    return time.mktime(time.strptime(f"2024 {when}", "%Y %b %d %H:%M:%S"))
