@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from tests.cluster.conftest import engine, use_fake
 from tests.conftest import USER_PYTHON
 
 PROGRAM = Path(__file__).with_name("roundtrip.py")
@@ -38,5 +40,23 @@ def test_roundtrip_as_an_ordinary_user(cluster: str, ordinary_user: str) -> None
              USER_PYTHON, str(program), cluster],
             cwd=home, capture_output=True, text=True, timeout=550, check=False,
         )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith(f"ok {cluster}:")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("cluster", ["pbs"])
+def test_roundtrip_on_a_fake(cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a scheduler that is nowhere at hand."""
+    use_fake(cluster, tmp_path / "state", monkeypatch)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    try:
+        ended = subprocess.run(
+            [sys.executable, str(PROGRAM), cluster],
+            cwd=tmp_path, capture_output=True, text=True, timeout=550, check=False,
+        )  # fmt: skip
+    finally:
+        engine.end_all(tmp_path / "state")
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith(f"ok {cluster}:")

@@ -32,6 +32,7 @@ DATA = Path(__file__).resolve().parents[1] / "data"
 STATE = {  # where the fakes find their state: a variable, and a path in the folder of the state
     "slurm": ("SLURM_CONF", "slurm.conf"),
     "sge": ("SGE_ROOT", ""),
+    "pbs": ("PBS_CONF_FILE", "pbs.conf"),
 }
 DIALECTS: dict[str, list[str]] = {}  # of fakes that speak more than one; in a file of that name
 _PLAIN: dict[str, Any] = {  # of an array without a task

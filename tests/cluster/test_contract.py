@@ -215,6 +215,7 @@ def test_task_names(harness: Harness, names: list[str]) -> None:
 EXTRA = {
     "slurm": "--comment='two words'",
     "sge": "-ac note=1",
+    "pbs": "-v note='two words'",
     "local": "--kill-wait=1",
 }
 
@@ -238,6 +239,7 @@ def test_unknown_directive_is_refused(harness: Harness) -> None:
 UNITS = {
     "slurm": ["--time=2\n", "--mem=1536001K\n", "--cpus-per-task=2\n"],
     "sge": ["h_rt=91\n", "h_vmem=768001K\n", "-pe smp 2\n"],
+    "pbs": ["walltime=91\n", "select=1:ncpus=2:mem=1536001kb\n"],
     "local": ["--walltime=91\n", "--memory=1572865000\n", "--cpus=2\n"],
 }
 

@@ -81,6 +81,7 @@ def test_what_waits_can_be_cancelled(harness: Harness) -> None:
 STUCK: dict[str, tuple[dict[str, Any], str]] = {
     "slurm": ({"cpus": 999}, "PartitionConfig: it asks for more"),
     "sge": ({"extra": ["-o /no/such/folder/file"]}, "/no/such/folder/file"),
+    "pbs": ({"cpus": 999}, "Can Never Run: Insufficient amount of resource: ncpus"),
 }
 
 

@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 INDEX = {
     "slurm": "SLURM_ARRAY_TASK_ID",
     "sge": "SGE_TASK_ID",
+    "pbs": "PBS_ARRAY_INDEX",
     "local": "HPCBATCH_LOCAL_INDEX",
 }
 MARKS = ("#$", "#SBATCH", "#LOCAL", "#BSUB", "#PBS")
@@ -191,6 +192,7 @@ def test_names_of_arrays_are_one_safe_word(name_of_task: str) -> None:
 FIELDS = {"slurm": {"queue": "--partition", "account": "--account", "qos": "--qos"}}
 FIELDS["slurm"]["constraint"] = "--constraint"
 FIELDS["sge"] = {"queue": "-q", "account": "-A", "constraint": "-l"}
+FIELDS["pbs"] = {"queue": "-q", "account": "-A"}
 
 
 @given(
@@ -251,6 +253,10 @@ def test_units_lose_nothing(name: str, walltime: int, memory: int, cpus: int) ->
         assert value_of(words, r"h_rt=(\d+)") == walltime
         given = value_of(words, r"h_vmem=(\d+)K") * 1024 * cpus
         assert 0 <= given - memory < 1024 * cpus + cpus
+    elif name == "pbs":
+        assert value_of(words, r"walltime=(\d+)") == walltime
+        given = value_of(words, r"select=1:ncpus=\d+:mem=(\d+)kb")
+        assert 0 <= given * 1024 - memory < 1024
     else:
         assert value_of(words, r"--walltime=(\d+)") == walltime
         assert value_of(words, r"--memory=(\d+)") == memory
@@ -264,6 +270,7 @@ def test_throttle_and_array(name: str) -> None:
     expected = {
         "slurm": ["--array=0-6%2"],
         "sge": ["-t", "1-7", "-tc", "2"],
+        "pbs": ["-J", "0-6%2"],
         "local": ["--elements=7", "--throttle=2"],
     }
     words = words_of(text)
@@ -400,6 +407,7 @@ def test_templates_of_a_wheel(tmp_path: Path) -> None:
         ("local", {"gpus": 1}),
         ("sge", {"nodes": 2}),
         ("sge", {"qos": "high"}),
+        ("pbs", {"qos": "high"}),
     ],
 )
 def test_a_resource_that_nothing_comes_of_is_refused(name: str, asked: dict[str, Any]) -> None:
@@ -421,6 +429,11 @@ WAITS = {
         (("7", "8"), (), ["-hold_jid", "7,8"]),
         ((), ("9",), ["-hold_jid", "9"]),
         (("7",), ("8", "9"), ["-hold_jid", "7,8,9"]),
+    ],
+    "pbs": [
+        (("7[]", "8"), (), ["-W", "depend=afterany:7[]:8"]),
+        ((), ("9[]",), ["-W", "depend=afterok:9[]"]),
+        (("7[]",), ("8", "9[]"), ["-W", "depend=afterany:7[],afterok:8:9[]"]),
     ],
     "local": [
         (("h:b:7", "h:b:8"), (), ["--after=h:b:7,h:b:8"]),

@@ -65,6 +65,7 @@ class Order:
     cancels_unmet: bool = False
     checks_output: bool = False  # an element whose output cannot be opened is kept back
     walltime: float | None = None
+    walltime_signal: int = signal.SIGKILL  # any other one is followed by KILL after kill_wait
     kill_wait: float = KILL_WAIT
 
 
@@ -212,7 +213,8 @@ class _Keeper:
             element.pid, element.state, element.started = self._spawn(index), RUNNING, time.time()
             self.running[element.pid] = index
             if self.order.walltime:
-                self._end_at(index, time.monotonic() + self.order.walltime, signal.SIGKILL)
+                deadline = time.monotonic() + self.order.walltime
+                self._end_at(index, deadline, self.order.walltime_signal)
             self.dirty = True
 
     def _hold_back(self, why: str) -> None:
@@ -250,6 +252,8 @@ class _Keeper:
                 if element.state == RUNNING:
                     element.state = TIMEOUT
                 _signal(element.pid, number)
+                if number != signal.SIGKILL:
+                    self._end_at(index, deadline + self.order.kill_wait, signal.SIGKILL)
 
     def _cancel(self, indices: Iterable[str]) -> None:
         for index in indices:
