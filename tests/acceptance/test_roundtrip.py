@@ -46,7 +46,7 @@ def test_roundtrip_as_an_ordinary_user(cluster: str, ordinary_user: str) -> None
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("cluster", ["pbs"])
+@pytest.mark.parametrize("cluster", ["pbs", "torque"])
 def test_roundtrip_on_a_fake(cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a scheduler that is nowhere at hand."""
     use_fake(cluster, tmp_path / "state", monkeypatch)

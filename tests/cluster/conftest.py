@@ -33,6 +33,7 @@ STATE = {  # where the fakes find their state: a variable, and a path in the fol
     "slurm": ("SLURM_CONF", "slurm.conf"),
     "sge": ("SGE_ROOT", ""),
     "pbs": ("PBS_CONF_FILE", "pbs.conf"),
+    "torque": ("PBS_DEFAULT", ""),
 }
 DIALECTS: dict[str, list[str]] = {}  # of fakes that speak more than one; in a file of that name
 _PLAIN: dict[str, Any] = {  # of an array without a task

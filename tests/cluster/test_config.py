@@ -196,7 +196,7 @@ def test_detection(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_cluster().name == "local"
 
 
-@pytest.mark.parametrize("name", ["sge", "pbs"])
+@pytest.mark.parametrize("name", ["sge", "pbs", "torque"])
 def test_detection_among_programs_of_one_name(
     folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -32,6 +32,7 @@ INDEX = {
     "slurm": "SLURM_ARRAY_TASK_ID",
     "sge": "SGE_TASK_ID",
     "pbs": "PBS_ARRAY_INDEX",
+    "torque": "PBS_ARRAYID",
     "local": "HPCBATCH_LOCAL_INDEX",
 }
 MARKS = ("#$", "#SBATCH", "#LOCAL", "#BSUB", "#PBS")
@@ -192,7 +193,7 @@ def test_names_of_arrays_are_one_safe_word(name_of_task: str) -> None:
 FIELDS = {"slurm": {"queue": "--partition", "account": "--account", "qos": "--qos"}}
 FIELDS["slurm"]["constraint"] = "--constraint"
 FIELDS["sge"] = {"queue": "-q", "account": "-A", "constraint": "-l"}
-FIELDS["pbs"] = {"queue": "-q", "account": "-A"}
+FIELDS["pbs"] = FIELDS["torque"] = {"queue": "-q", "account": "-A"}
 
 
 @given(
@@ -253,9 +254,9 @@ def test_units_lose_nothing(name: str, walltime: int, memory: int, cpus: int) ->
         assert value_of(words, r"h_rt=(\d+)") == walltime
         given = value_of(words, r"h_vmem=(\d+)K") * 1024 * cpus
         assert 0 <= given - memory < 1024 * cpus + cpus
-    elif name == "pbs":
+    elif name in ("pbs", "torque"):
         assert value_of(words, r"walltime=(\d+)") == walltime
-        given = value_of(words, r"select=1:ncpus=\d+:mem=(\d+)kb")
+        given = value_of(words, r"(?:select=1:ncpus=\d+:)?mem=(\d+)kb")
         assert 0 <= given * 1024 - memory < 1024
     else:
         assert value_of(words, r"--walltime=(\d+)") == walltime
@@ -271,6 +272,7 @@ def test_throttle_and_array(name: str) -> None:
         "slurm": ["--array=0-6%2"],
         "sge": ["-t", "1-7", "-tc", "2"],
         "pbs": ["-J", "0-6%2"],
+        "torque": ["-t", "1-7%2"],
         "local": ["--elements=7", "--throttle=2"],
     }
     words = words_of(text)
@@ -434,6 +436,11 @@ WAITS = {
         (("7[]", "8"), (), ["-W", "depend=afterany:7[]:8"]),
         ((), ("9[]",), ["-W", "depend=afterok:9[]"]),
         (("7[]",), ("8", "9[]"), ["-W", "depend=afterany:7[],afterok:8:9[]"]),
+    ],
+    "torque": [
+        (("7[]", "8[]"), (), ["-W", "depend=afteranyarray:7[]:8[]"]),
+        ((), ("9[]",), ["-W", "depend=afterokarray:9[]"]),
+        (("7[]",), ("9[]",), ["-W", "depend=afteranyarray:7[],afterokarray:9[]"]),
     ],
     "local": [
         (("h:b:7", "h:b:8"), (), ["--after=h:b:7,h:b:8"]),

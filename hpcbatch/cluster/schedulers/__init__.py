@@ -14,6 +14,7 @@ BUILT_IN = {
     "slurm": "hpcbatch.cluster.schedulers.slurm:Slurm",
     "sge": "hpcbatch.cluster.schedulers.sge:GridEngine",
     "pbs": "hpcbatch.cluster.schedulers.pbs:Pbs",
+    "torque": "hpcbatch.cluster.schedulers.torque:Torque",
 }
 
 

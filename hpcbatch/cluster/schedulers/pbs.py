@@ -26,6 +26,7 @@ _RULER = re.compile(r"-+(?: +-+)+ *\Z")
 _COLUMNS = {6: (1, 4), 11: (3, 9)}  # of name and state, in the plain and in the users' table
 _PER_COMMAND = 200  # ids in one command line: a few kilobytes
 _RECORD = re.compile(r"^Job Id: *", re.MULTILINE)
+_CONTINUED = re.compile(r"\n(?:\t| {8})")
 _HARMLESS = ("Unknown Job Id", "Job has finished", "Request invalid for state of job")
 _KILLED = frozenset(128 + number for number in (1, 2, 3, 6, 9, 11, 13, 15))  # by a shell between
 _TERMINATED = 256 + 15
@@ -40,7 +41,13 @@ class Pbs(Scheduler):
     name = "pbs"
     template = "pbs.sh.j2"
     programs = ("qsub", "qstat", "qdel", "pbs_rstat")  # the last: others have the first three
-    variables = ("PBS_CONF_FILE", "PBS_DEFAULT", "PBS_SERVER", "PBS_PRIMARY", "PBS_SECONDARY")
+    variables: tuple[str, ...] = (
+        "PBS_CONF_FILE",
+        "PBS_DEFAULT",
+        "PBS_SERVER",
+        "PBS_PRIMARY",
+        "PBS_SECONDARY",
+    )
     longest_name = 15  # more is refused by old releases, and cut off in listings
     checks_after_ok = True
     unclear_words = ("end of message", "End of File", "timed out", "Protocol (ASN.1) error")
@@ -68,7 +75,8 @@ class Pbs(Scheduler):
         return str(found[-1]) if found else None
 
     def list_argv(self, user: str) -> Argv:
-        return ["qstat", "-t", "-s", "-w", "-u", user]
+        # -s comes last: a -u behind it makes qstat forget that comments were asked for
+        return ["qstat", "-t", "-w", "-u", user, "-s"]
 
     def parse_list(self, output: Output) -> list[Sighting]:
         """The elements of a held array read Q, those of a finished one X until all have ended."""
@@ -95,7 +103,7 @@ class Pbs(Scheduler):
         if indices is None or not array.endswith("[]"):
             return [["qdel", array]]
         ids = [f"{array[:-1]}{part}]" for part in str(indices).split(",")]
-        return [["qdel", *some] for some in _batches(ids)]
+        return [["qdel", *some] for some in batches(ids)]
 
     def parse_cancel(self, output: Output) -> None:
         lines = [line for line in output.stderr.splitlines() if line.strip()]
@@ -103,7 +111,7 @@ class Pbs(Scheduler):
             super().parse_cancel(output)
 
     def history_argv(self, arrays: Sequence[str], since: float) -> list[Argv]:
-        return [["qstat", "-t", "-x", "-f", *some] for some in _batches(arrays)]
+        return [["qstat", "-t", "-x", "-f", *some] for some in batches(arrays)]
 
     def parse_history(self, output: Output) -> Iterable[Ended]:
         """Also of a command that failed: it prints the ids that it knows."""
@@ -203,8 +211,8 @@ def _sighting(row: _Row, index: int, word: str) -> Sighting:
 
 
 def _records(text: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Id and fields; a line that begins with a tab continues the one before."""
-    for record in _RECORD.split(text.replace("\n\t", ""))[1:]:
+    """Id and fields; a line that is set in further than a field's continues the one before."""
+    for record in _RECORD.split(_CONTINUED.sub("", text))[1:]:
         first, *lines = record.split("\n")
         pairs = (line.strip().partition(" = ") for line in lines)
         yield first.strip(), {name: value for name, equals, value in pairs if equals}
@@ -222,6 +230,6 @@ def _size(fields: dict[str, str], name: str) -> int:
     return bytes_of(fields.get(name, "").upper()) or 0  # 7252kb: of 1024 bytes
 
 
-def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+def batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     for start in range(0, len(ids), _PER_COMMAND):
         yield ids[start : start + _PER_COMMAND]
