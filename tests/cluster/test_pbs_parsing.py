@@ -340,6 +340,10 @@ def test_why_an_element_ended(fields: dict[str, str], reason: str) -> None:
     assert found.host in ("node1", "")
 
 
+def test_an_ending_of_which_nothing_is_known() -> None:
+    assert endings(record(job_state="X", substate="70", Exit_status="1", exec_host="")) == {}
+
+
 def test_lines_that_go_on() -> None:
     text = record(exec_host="node-with-a\n\t-long-name/0", comment="it is, and\n\t so on")
     assert endings(text)["7[]", 2].host == "node-with-a-long-name"

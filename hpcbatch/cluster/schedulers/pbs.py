@@ -30,6 +30,7 @@ _CONTINUED = re.compile(r"\n(?:\t| {8})")
 _HARMLESS = ("Unknown Job Id", "Job has finished", "Request invalid for state of job")
 _KILLED = frozenset(128 + number for number in (1, 2, 3, 6, 9, 11, 13, 15))  # by a shell between
 _TERMINATED = 256 + 15
+_DELETED, _FINISHED, _FAILED = "91", "92", "93"  # substates
 _STUCK = {  # comments that no time changes, and what helps
     "Can Never Run": "it asks for more than the cluster has: cancel it, and submit with other "
     "resources",
@@ -118,7 +119,9 @@ class Pbs(Scheduler):
         for text, fields in _records(output.stdout):
             array, index = _element(text, self.base) or ("", None)
             if index is not None and fields.get("job_state") in tuple(self.ended):
-                yield Ended(array, index, self._ending(fields))
+                ending = self._ending(fields)
+                if ending.reason:
+                    yield Ended(array, index, ending)
 
     def limits_argv(self) -> Argv:
         return ["qstat", "-B", "-f"]
@@ -131,8 +134,8 @@ class Pbs(Scheduler):
         return Limits(array=int(found[1]) if found else self.default_limit)
 
     def is_own_status(self, fields: dict[str, str]) -> bool:
-        """An element that was deleted carries its array's; substates: 92 finished, 93 failed."""
-        return fields.get("substate") in ("92", "93")
+        """Else it may be that of the whole array."""
+        return fields.get("substate") in (_FINISHED, _FAILED)
 
     def _ending(self, fields: dict[str, str]) -> Ending:
         status = fields.get(self.exit_field, "")
@@ -156,7 +159,9 @@ class Pbs(Scheduler):
         waited = "afterok" in fields.get("depend", "")
         if "result of dependency" in fields.get("comment", "") or (waited and not ran):
             return "dependency"
-        if not self.is_own_status(fields) or status is None:
+        if not self.is_own_status(fields):
+            return "canceled" if fields.get("substate") == _DELETED else ""
+        if status is None:
             return "canceled"
         if status <= 0:
             if status in (*self.timeout, *self.out_of_memory):
