@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.conftest import engine, use_fake
 from tests.conftest import USER_PYTHON
 
 PROGRAM = Path(__file__).with_name("roundtrip.py")
-FAKES = Path(__file__).resolve().parents[1] / "fakes"
 
 
 @pytest.mark.slow
@@ -46,20 +46,21 @@ def test_roundtrip_as_an_ordinary_user(cluster: str, ordinary_user: str) -> None
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("cluster", "dialect"), [("lsf", "openlava"), ("lsf", "ibm")])
-def test_roundtrip_on_a_fake(cluster: str, dialect: str, tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    state.mkdir()
-    (state / "dialect").write_text(dialect)
-    env = {
-        "HOME": str(tmp_path),
-        "PATH": f"{FAKES / cluster}:/usr/bin:/bin",
-        "LSF_ENVDIR": str(state),
-        "HPCBATCH_LOCAL_SPOOL": str(tmp_path),
-    }
-    ended = subprocess.run(
-        [sys.executable, str(PROGRAM), cluster],
-        cwd=tmp_path, env=env, capture_output=True, text=True, timeout=550, check=False,
-    )  # fmt: skip
+@pytest.mark.parametrize(
+    ("cluster", "dialect"), [("lsf", "openlava"), ("lsf", "ibm"), ("pbs", ""), ("torque", "")]
+)
+def test_roundtrip_on_a_fake(
+    cluster: str, dialect: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a scheduler that is nowhere at hand."""
+    use_fake(cluster, tmp_path / "state", monkeypatch, dialect)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    try:
+        ended = subprocess.run(
+            [sys.executable, str(PROGRAM), cluster],
+            cwd=tmp_path, capture_output=True, text=True, timeout=550, check=False,
+        )  # fmt: skip
+    finally:
+        engine.end_all(tmp_path / "state")
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith(f"ok {cluster}:")

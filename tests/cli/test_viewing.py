@@ -228,7 +228,7 @@ def test_clusters(hb: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_default_that_is_not_clear(hb: Shell) -> None:
-    for name in ("qsub", "qstat", "qdel"):
+    for name in ("qsub", "qstat", "qdel", "qconf"):
         os.symlink("/bin/true", hb.fakes.folder / name)
     result = hb("clusters")
     assert result.exit_code == 0

@@ -33,6 +33,8 @@ STATE = {  # where the fakes find their state: a variable, and a path in the fol
     "slurm": ("SLURM_CONF", "slurm.conf"),
     "sge": ("SGE_ROOT", ""),
     "lsf": ("LSF_ENVDIR", ""),
+    "pbs": ("PBS_CONF_FILE", "pbs.conf"),
+    "torque": ("PBS_DEFAULT", ""),
 }
 DIALECTS = {"lsf": ["openlava", "ibm"]}  # of fakes that speak more than one; in a file of that name
 _PLAIN: dict[str, Any] = {  # of an array without a task
@@ -277,9 +279,10 @@ def write_program(path: Path, body: str) -> None:
     path.chmod(0o755)
 
 
-def use_fake(name: str, state: Path, patch: pytest.MonkeyPatch) -> None:
+def use_fake(name: str, state: Path, patch: pytest.MonkeyPatch, dialect: str = "") -> None:
     """Put the fake programs of a scheduler first on PATH, with their state in a folder."""
     state.mkdir(exist_ok=True)
+    (state / "dialect").write_text(dialect)
     variable, path = STATE[name]
     patch.setenv(variable, str(state / path))
     patch.setenv("PATH", f"{FAKES / name}:{os.environ['PATH']}")
@@ -292,8 +295,7 @@ def harness(
     name, kind = request.param
     kind, _, dialect = kind.partition(" ")
     if kind == "fake":
-        use_fake(name, tmp_path / "state", monkeypatch)
-        (tmp_path / "state" / "dialect").write_text(dialect)
+        use_fake(name, tmp_path / "state", monkeypatch, dialect)
     made = Harness(name, kind, tmp_path, monkeypatch)
     made.dialect = dialect
     try:

@@ -196,6 +196,14 @@ def test_detection(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_cluster().name == "local"
 
 
+@pytest.mark.parametrize("name", ["sge", "pbs", "torque"])
+def test_detection_among_programs_of_one_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("PATH", str(programs(folder, name)))
+    assert find_cluster().name == name
+
+
 @pytest.mark.parametrize(
     ("target", "words"),
     [

@@ -216,6 +216,8 @@ EXTRA = {
     "slurm": "--comment='two words'",
     "sge": "-ac note=1",
     "lsf": "-sp 50",
+    "pbs": "-v note='two words'",
+    "torque": "-v note='two words'",
     "local": "--kill-wait=1",
 }
 
@@ -240,6 +242,8 @@ UNITS = {
     "slurm": ["--time=2\n", "--mem=1536001K\n", "--cpus-per-task=2\n"],
     "sge": ["h_rt=91\n", "h_vmem=768001K\n", "-pe smp 2\n"],
     "lsf": ["-W 2\n", "-M 1536001\n", "-n 2\n", '-R "span[hosts=1]"\n'],
+    "pbs": ["walltime=91\n", "select=1:ncpus=2:mem=1536001kb\n"],
+    "torque": ["walltime=91\n", "mem=1536001kb\n", "nodes=1:ppn=2\n"],
     "local": ["--walltime=91\n", "--memory=1572865000\n", "--cpus=2\n"],
 }
 

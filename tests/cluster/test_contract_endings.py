@@ -82,6 +82,7 @@ STUCK: dict[str, tuple[dict[str, Any], str]] = {
     "slurm": ({"cpus": 999}, "PartitionConfig: it asks for more"),
     "sge": ({"extra": ["-o /no/such/folder/file"]}, "/no/such/folder/file"),
     "lsf": ({"extra": ["-H"]}, "lets it run"),
+    "pbs": ({"cpus": 999}, "Can Never Run: Insufficient amount of resource: ncpus"),
 }
 
 

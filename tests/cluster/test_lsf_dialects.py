@@ -20,8 +20,7 @@ from .test_lsf_parsing import recorded
 def lsf(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Harness]:
-    use_fake("lsf", tmp_path / "state", monkeypatch)
-    (tmp_path / "state" / "dialect").write_text(request.param)
+    use_fake("lsf", tmp_path / "state", monkeypatch, request.param)
     made = Harness("lsf", "fake", tmp_path, monkeypatch)
     made.dialect = request.param
     yield made

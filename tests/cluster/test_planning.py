@@ -81,7 +81,7 @@ def test_walltime_beyond_the_profile() -> None:
 @given(count=st.integers(1, 5000), limit=st.one_of(st.none(), st.integers(1, 2000)))
 def test_arrays_cover_the_elements(count: int, limit: int | None) -> None:
     limits = Limits(array=limit)
-    for scheduler in ("slurm", "sge", "lsf"):
+    for scheduler in ("slurm", "sge", "lsf", "pbs", "torque"):
         here = cluster(scheduler)
         plan = make_plan(jobs(count), here, limits, Resources(), 1)
         arrays = make_arrays(plan, here, limits, TASK, None)

@@ -32,6 +32,8 @@ INDEX = {
     "slurm": "SLURM_ARRAY_TASK_ID",
     "sge": "SGE_TASK_ID",
     "lsf": "LSB_JOBINDEX",
+    "pbs": "PBS_ARRAY_INDEX",
+    "torque": "PBS_ARRAYID",
     "local": "HPCBATCH_LOCAL_INDEX",
 }
 MARKS = ("#$", "#SBATCH", "#LOCAL", "#BSUB", "#PBS")
@@ -193,6 +195,7 @@ FIELDS = {"slurm": {"queue": "--partition", "account": "--account", "qos": "--qo
 FIELDS["slurm"]["constraint"] = "--constraint"
 FIELDS["sge"] = {"queue": "-q", "account": "-A", "constraint": "-l"}
 FIELDS["lsf"] = {"queue": "-q", "account": "-P", "constraint": "-R"}
+FIELDS["pbs"] = FIELDS["torque"] = {"queue": "-q", "account": "-A"}
 
 
 @given(
@@ -257,6 +260,10 @@ def test_units_lose_nothing(name: str, walltime: int, memory: int, cpus: int) ->
         pairs = dict(pairwise(words))
         assert 0 <= int(pairs["-W"]) * 60 - walltime < 60
         assert 0 <= int(pairs["-M"]) * 1024 - memory < 1024
+    elif name in ("pbs", "torque"):
+        assert value_of(words, r"walltime=(\d+)") == walltime
+        given = value_of(words, r"(?:select=1:ncpus=\d+:)?mem=(\d+)kb")
+        assert 0 <= given * 1024 - memory < 1024
     else:
         assert value_of(words, r"--walltime=(\d+)") == walltime
         assert value_of(words, r"--memory=(\d+)") == memory
@@ -271,6 +278,8 @@ def test_throttle_and_array(name: str) -> None:
         "slurm": ["--array=0-6%2"],
         "sge": ["-t", "1-7", "-tc", "2"],
         "lsf": ["-J", "n[1-7]%2"],
+        "pbs": ["-J", "0-6%2"],
+        "torque": ["-t", "1-7%2"],
         "local": ["--elements=7", "--throttle=2"],
     }
     words = words_of(text)
@@ -408,6 +417,7 @@ def test_templates_of_a_wheel(tmp_path: Path) -> None:
         ("sge", {"nodes": 2}),
         ("sge", {"qos": "high"}),
         ("lsf", {"qos": "high"}),
+        ("pbs", {"qos": "high"}),
     ],
 )
 def test_a_resource_that_nothing_comes_of_is_refused(name: str, asked: dict[str, Any]) -> None:
@@ -434,6 +444,16 @@ WAITS = {
         (("7", "8"), (), ["-w", "ended(7) && ended(8)"]),
         ((), ("9",), ["-w", "ended(9)"]),
         (("7",), ("8", "9"), ["-w", "ended(7) && ended(8) && ended(9)"]),
+    ],
+    "pbs": [
+        (("7[]", "8"), (), ["-W", "depend=afterany:7[]:8"]),
+        ((), ("9[]",), ["-W", "depend=afterok:9[]"]),
+        (("7[]",), ("8", "9[]"), ["-W", "depend=afterany:7[],afterok:8:9[]"]),
+    ],
+    "torque": [
+        (("7[]", "8[]"), (), ["-W", "depend=afteranyarray:7[]:8[]"]),
+        ((), ("9[]",), ["-W", "depend=afterokarray:9[]"]),
+        (("7[]",), ("9[]",), ["-W", "depend=afteranyarray:7[],afterokarray:9[]"]),
     ],
     "local": [
         (("h:b:7", "h:b:8"), (), ["--after=h:b:7,h:b:8"]),

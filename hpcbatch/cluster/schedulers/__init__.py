@@ -14,6 +14,8 @@ BUILT_IN = {
     "slurm": "hpcbatch.cluster.schedulers.slurm:Slurm",
     "sge": "hpcbatch.cluster.schedulers.sge:GridEngine",
     "lsf": "hpcbatch.cluster.schedulers.lsf:Lsf",
+    "pbs": "hpcbatch.cluster.schedulers.pbs:Pbs",
+    "torque": "hpcbatch.cluster.schedulers.torque:Torque",
 }
 
 

@@ -29,7 +29,7 @@ _ENFORCED, _AFTER_JOB = 37, 100  # of the field ``failed``, see sge_status(5)
 class GridEngine(Scheduler):
     name = "sge"
     template = "sge.sh.j2"
-    programs = ("qsub", "qstat", "qdel")
+    programs = ("qsub", "qstat", "qdel", "qconf")  # the last: others have the first three
     variables = ("SGE_ROOT", "SGE_CELL", "SGE_QMASTER_PORT", "SGE_EXECD_PORT", "SGE_CLUSTER_NAME")
     base = 1
     pauses_with = ("SIGUSR1",)  # with -notify
