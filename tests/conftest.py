@@ -11,6 +11,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from hpcbatch.cluster.schedulers import get_scheduler
+
 hypothesis.settings.register_profile("hpcbatch", deadline=None)  # the machine may be busy
 hypothesis.settings.load_profile("hpcbatch")
 
@@ -19,6 +21,7 @@ REAL = {
     "slurm": ["sinfo", "-h", "-o", "%T"],
     "sge": ["qhost"],
 }
+MARKS = {"drmaa": "sge"}  # of schedulers that are tested on another's cluster
 USER = "hpctest"
 USER_PYTHON = "/opt/hpcbatch-testbed/venv/bin/python"
 
@@ -46,6 +49,7 @@ def own_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     spool = tmp_path / "local-spool"
     spool.mkdir(mode=0o700)
     monkeypatch.setenv("HPCBATCH_LOCAL_SPOOL", str(spool))
+    monkeypatch.setenv("HPCBATCH_DRMAA_SPOOL", str(tmp_path / "drmaa-spool"))
     return root
 
 
@@ -82,6 +86,19 @@ def why_absent(cluster: str) -> str:
     except subprocess.TimeoutExpired:
         return f"{argv[0]} does not answer"
     return f"{argv[0]} fails: {asked.stderr.strip()}" if asked.returncode else ""
+
+
+DEBIANS_DRMAA = "/usr/lib/gridengine-drmaa/lib/libdrmaa.so.1.0"
+
+
+@pytest.fixture
+def drmaa_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library of Grid Engine, by its variable."""
+    if "DRMAA_LIBRARY_PATH" not in os.environ and os.path.exists(DEBIANS_DRMAA):
+        monkeypatch.setenv("DRMAA_LIBRARY_PATH", DEBIANS_DRMAA)
+    if not get_scheduler("drmaa").is_here():
+        reason = "there is no DRMAA library (DRMAA_LIBRARY_PATH)"
+        pytest.fail(reason, pytrace=False) if "sge" in REQUIRED else pytest.skip(reason)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ PROGRAM = Path(__file__).with_name("roundtrip.py")
         "local",
         pytest.param("slurm", marks=pytest.mark.slurm),
         pytest.param("sge", marks=pytest.mark.sge),
+        pytest.param("drmaa", marks=pytest.mark.sge),
     ],
 )
 def test_roundtrip_as_an_ordinary_user(cluster: str, ordinary_user: str) -> None:

@@ -216,6 +216,7 @@ EXTRA = {
     "slurm": "--comment='two words'",
     "sge": "-ac note=1",
     "local": "--kill-wait=1",
+    "drmaa": "-ac 'note=two words'",
 }
 
 
@@ -239,6 +240,7 @@ UNITS = {
     "slurm": ["--time=2\n", "--mem=1536001K\n", "--cpus-per-task=2\n"],
     "sge": ["h_rt=91\n", "h_vmem=768001K\n", "-pe smp 2\n"],
     "local": ["--walltime=91\n", "--memory=1572865000\n", "--cpus=2\n"],
+    "drmaa": ["--walltime=91\n", "--memory=1572865000\n", "--cpus=2\n"],
 }
 
 

@@ -32,8 +32,9 @@ INDEX = {
     "slurm": "SLURM_ARRAY_TASK_ID",
     "sge": "SGE_TASK_ID",
     "local": "HPCBATCH_LOCAL_INDEX",
+    "drmaa": "HPCBATCH_DRMAA_INDEX",
 }
-MARKS = ("#$", "#SBATCH", "#LOCAL", "#BSUB", "#PBS")
+MARKS = ("#$", "#SBATCH", "#LOCAL", "#BSUB", "#PBS", "#DRMAA", "#NATIVE")
 QUICK = settings(
     max_examples=25,
     deadline=None,
@@ -191,6 +192,7 @@ def test_names_of_arrays_are_one_safe_word(name_of_task: str) -> None:
 FIELDS = {"slurm": {"queue": "--partition", "account": "--account", "qos": "--qos"}}
 FIELDS["slurm"]["constraint"] = "--constraint"
 FIELDS["sge"] = {"queue": "-q", "account": "-A", "constraint": "-l"}
+FIELDS["drmaa"] = {name: f"--{name}" for name in ("queue", "account", "constraint")}
 
 
 @given(
@@ -400,6 +402,8 @@ def test_templates_of_a_wheel(tmp_path: Path) -> None:
         ("local", {"gpus": 1}),
         ("sge", {"nodes": 2}),
         ("sge", {"qos": "high"}),
+        ("drmaa", {"nodes": 2}),
+        ("drmaa", {"qos": "high"}),
     ],
 )
 def test_a_resource_that_nothing_comes_of_is_refused(name: str, asked: dict[str, Any]) -> None:
@@ -421,6 +425,10 @@ WAITS = {
         (("7", "8"), (), ["-hold_jid", "7,8"]),
         ((), ("9",), ["-hold_jid", "9"]),
         (("7",), ("8", "9"), ["-hold_jid", "7,8,9"]),
+    ],
+    "drmaa": [
+        (("a-7", "a-8"), (), ["--after=a-7,a-8"]),
+        (("a-7",), ("a-8", "a-9"), ["--after=a-7,a-8,a-9"]),
     ],
     "local": [
         (("h:b:7", "h:b:8"), (), ["--after=h:b:7,h:b:8"]),

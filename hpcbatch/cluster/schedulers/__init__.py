@@ -13,6 +13,7 @@ BUILT_IN = {
     "local": "hpcbatch.cluster.schedulers.local:Local",
     "slurm": "hpcbatch.cluster.schedulers.slurm:Slurm",
     "sge": "hpcbatch.cluster.schedulers.sge:GridEngine",
+    "drmaa": "hpcbatch.cluster.schedulers.drmaa:Drmaa",
 }
 
 
