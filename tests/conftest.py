@@ -88,14 +88,18 @@ def why_absent(cluster: str) -> str:
     return f"{argv[0]} fails: {asked.stderr.strip()}" if asked.returncode else ""
 
 
-DEBIANS_DRMAA = "/usr/lib/gridengine-drmaa/lib/libdrmaa.so.1.0"
+DEBIANS_DRMAA = {
+    "DRMAA_LIBRARY_PATH": "/usr/lib/gridengine-drmaa/lib/libdrmaa.so.1.0",
+    "SGE_ROOT": "/var/lib/gridengine",
+}
 
 
 @pytest.fixture
 def drmaa_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The library of Grid Engine, by its variable."""
-    if "DRMAA_LIBRARY_PATH" not in os.environ and os.path.exists(DEBIANS_DRMAA):
-        monkeypatch.setenv("DRMAA_LIBRARY_PATH", DEBIANS_DRMAA)
+    """The library of Grid Engine, which wants to know the cell; Debian's programs know theirs."""
+    for name, usual in DEBIANS_DRMAA.items():
+        if name not in os.environ and os.path.exists(usual):
+            monkeypatch.setenv(name, usual)
     if not get_scheduler("drmaa").is_here():
         reason = "there is no DRMAA library (DRMAA_LIBRARY_PATH)"
         pytest.fail(reason, pytrace=False) if "sge" in REQUIRED else pytest.skip(reason)

@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 
 from ..words.errors import (
     HpcbatchError,
@@ -22,6 +23,7 @@ from . import native
 from .directives import parse
 from .session import Session
 from .spool import Spool
+from .systems import system
 
 KINDS: dict[type[Exception], str] = {
     SubmissionDeferred: "try again later: ",
@@ -67,7 +69,10 @@ def cancel(args: argparse.Namespace) -> None:
     left, ids = array.open_elements(names, asked["elements"]), array.ids(names)
     if args.indices is not None:
         left = [index for index in left if index in args.indices]
-    if jobs := [ids[index] for index in left if index in ids]:
+    jobs: Sequence[str] = [ids[index] for index in left if index in ids]
+    if args.indices is None:
+        jobs = system(asked["drms"]).whole(jobs)
+    if jobs:
         with _open() as session:
             session.terminate(jobs)
 

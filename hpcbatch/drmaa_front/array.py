@@ -7,8 +7,9 @@ ids               the scheduler's, a line per element; written right after it to
 <index>.ended     how it ended, in its own words
 <index>.limit     what holds if it ends without a word: it had come near its time limit
 canceled-*        elements that were to be ended
-endings.json      the words of all elements, once each has ended; their files are then gone
+endings.json      the words of all elements, once none is alive; their files are then gone
 lock              held while that is written
+gone.json         elements that were not alive when a listing had no time for all
 over              nothing of it is alive; since when, by the file's own time
 """
 
@@ -23,6 +24,7 @@ from ..disk import files
 from ..words.errors import RegistryBusy
 from ..words.ranges import Ranges
 from .directives import Asked
+from .systems import cell
 
 Fields = dict[str, Any]
 
@@ -45,7 +47,12 @@ class Array:
             return False
         except OSError as error:
             raise files.unwritable(self.folder, error) from error
-        about = {"drms": drms, "host": os.uname().nodename, "time": round(time.time(), 3)}
+        about = {
+            "cell": cell(drms),
+            "drms": drms,
+            "host": os.uname().nodename,
+            "time": round(time.time(), 3),
+        }
         files.publish(self.path("script.sh"), script)
         files.publish(self.path("asked.json"), json.dumps({**asked._asdict(), **about}).encode())
         return True
@@ -103,6 +110,14 @@ class Array:
                     found[index] = told
         return found
 
+    def gone(self, names: frozenset[str]) -> Ranges:
+        """What an earlier listing did not find; only a hint."""
+        told = read_json(self.path("gone.json")) if "gone.json" in names else None
+        return Ranges.of((told or {}).get("indices", ()))
+
+    def mark_gone(self, indices: list[int]) -> None:
+        files.publish(self.path("gone.json"), json.dumps({"indices": indices}).encode())
+
     def open_elements(self, names: frozenset[str], elements: int) -> list[int]:
         """Those that have not told how they ended."""
         ended = indices_of("ended", names)
@@ -110,8 +125,10 @@ class Array:
         mine = indices_of("begun", names) if folded else range(1, elements + 1)
         return [index for index in mine if index not in ended]
 
-    def fold(self) -> None:
-        """Put the words of all elements, which have ended, into one file."""
+    def fold(self, names: frozenset[str]) -> None:
+        """Put the words of all elements, of which none is alive, into one file."""
+        if not any(map(_of_an_element, names)):
+            return
         from ..disk.locks import held
 
         try:
@@ -119,9 +136,8 @@ class Array:
                 names = self.names()
                 told = {str(index): fields for index, fields in self.endings(names).items()}
                 files.publish(self.path("endings.json"), json.dumps(told).encode())
-                for kind in ("limit", "begun", "ended"):
-                    for index in indices_of(kind, names):
-                        files.unlink_quietly(self.path(f"{index}.{kind}"))
+                for name in filter(_of_an_element, names):
+                    files.unlink_quietly(self.path(name))
         except RegistryBusy:
             return  # another does it
 
@@ -154,6 +170,10 @@ def indices_of(kind: str, names: frozenset[str]) -> set[int]:
     ending = f".{kind}"
     found = (name.removesuffix(ending) for name in names if name.endswith(ending))
     return {int(index) for index in found if index.isdigit()}
+
+
+def _of_an_element(name: str) -> bool:
+    return name[0].isdigit()
 
 
 def read_json(path: str) -> Fields | None:

@@ -22,6 +22,7 @@ PASSED_ON = {
     signal.SIGUSR2,
     signal.SIGXCPU,
 }
+IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 JOB_IDS = ("JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID")
 NEAR_SECONDS = 5.0  # before the limit, or a tenth of it: whoever dies now dies of that
 
@@ -36,12 +37,14 @@ class Element:
     def run(self) -> int:
         """The status to end with."""
         self._announce()
-        if os.path.exists(f"{self._folder}/canceled-all"):
+        if self._has("canceled-all"):
             return 0  # nobody knew its id when that was asked for
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {*PASSED_ON, signal.SIGCHLD})
         script = ["/bin/bash", f"{self._folder}/script.sh"]
-        child = os.posix_spawn(script[0], script, os.environ, setsigmask=before)
+        child = os.posix_spawn(
+            script[0], script, os.environ, setsigmask=before, setsigdef=IGNORED_BY_PYTHON
+        )
         status, memory = self._wait(child)
         code = os.waitstatus_to_exitcode(status)
         reason = "killed" if code < 0 else f"exit-code {code}" if code else "ended"
@@ -68,14 +71,18 @@ class Element:
 
     def _announce(self) -> None:
         """An array whose ids nobody saw is found by this; so is an element that runs again."""
-        for name in (f"{self._index}.ended", f"{self._index}.limit", "over"):
+        names = (f"{self._index}.ended", f"{self._index}.limit", "endings.json", "over")
+        known = self._has("ids") and not any(map(self._has, names))
+        for name in (*names[:2], "over"):
             try:
                 os.unlink(f"{self._folder}/{name}")
             except OSError:
                 pass
-        known = os.path.exists(f"{self._folder}/ids")
-        if not known or os.path.exists(f"{self._folder}/endings.json"):
+        if not known:
             self._publish("begun", {"job": self._job()})
+
+    def _has(self, name: str) -> bool:
+        return os.path.exists(f"{self._folder}/{name}")
 
     def _job(self) -> str:
         """As DRMAA would call it: Grid Engine's elements are 7.1, 7.2."""

@@ -16,6 +16,7 @@ from ..words.errors import (
 )
 from .systems import system
 
+LIBRARY = "DRMAA_LIBRARY_PATH"
 ROOM = "glibc.rtld.optional_static_tls"
 TUNABLES = f"{ROOM}=4096"
 
@@ -40,12 +41,14 @@ def make_room() -> None:
 
 def load() -> Any:
     """The module python-drmaa. Raises ProgramMissing."""
+    if not os.environ.get(LIBRARY):
+        os.environ.pop(LIBRARY, None)  # python-drmaa takes an empty one for a path
     try:
         import drmaa
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         raise ProgramMissing(
-            f"the DRMAA library cannot be loaded on this host ({error}): DRMAA_LIBRARY_PATH is to "
-            "name it, such as /usr/lib/gridengine-drmaa/lib/libdrmaa.so.1.0"
+            f"the DRMAA library cannot be loaded on this host ({error}): {LIBRARY} is to name "
+            "it, such as /usr/lib/gridengine-drmaa/lib/libdrmaa.so.1.0"
         ) from error
     return drmaa
 

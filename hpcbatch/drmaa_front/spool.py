@@ -10,7 +10,6 @@ Two clusters with one home want a spool each: a job id means nothing on the othe
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 
@@ -55,6 +54,8 @@ class Spool:
 
     def programs(self) -> str:
         """The folder with what elements start. Raises RegistryUnwritable."""
+        import hashlib
+
         here = os.path.dirname(os.path.abspath(__file__))
         contents = {name: files.read(f"{here}/{name}") for name in _PROGRAMS}
         digest = hashlib.sha256(b"\0".join(contents.values())).hexdigest()[:12]
