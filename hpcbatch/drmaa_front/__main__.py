@@ -7,7 +7,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ..words.errors import (
     HpcbatchError,
@@ -21,6 +22,7 @@ from ..words.errors import (
 from ..words.ranges import Ranges
 from . import native
 from .directives import parse
+from .outliving import outlive
 from .session import Session
 from .spool import Spool
 from .systems import system
@@ -31,7 +33,7 @@ KINDS: dict[type[Exception], str] = {
 }
 
 
-def submit(_: argparse.Namespace) -> None:
+def submit(_: argparse.Namespace) -> int:
     native.make_room()
     script = sys.stdin.buffer.read()
     asked = parse(script)
@@ -39,18 +41,23 @@ def submit(_: argparse.Namespace) -> None:
     programs, array = spool.programs(), spool.array(asked.name)
     walltime = str(asked.walltime or "")
     element = [f"{programs}/element.sh", array.folder, str(asked.elements), walltime]
-    with Session(native.at_start) as session:
-        if array.intend(asked, script, session.drms):
-            try:
-                session.submit(asked, ["/bin/bash", *element, sys.executable], array.keep_ids)
-            except (SubmissionRejected, SubmissionDeferred):
-                array.remove()
-                raise
-            except RegistryUnwritable as error:
-                raise SubmissionUnclear(str(error)) from error
-        elif not array.has_ids():
-            raise SubmissionUnclear(f"{array.name} was handed over before, and nobody saw its ids")
-    print(f"submitted {array.name}")
+
+    def hand_over(is_wanted: Callable[[], bool]) -> None:
+        with Session(native.at_start) as session:
+            if array.intend(asked, script, session.drms):
+                command = ["/bin/bash", *element, sys.executable]
+                try:
+                    session.submit(asked, command, array.keep_ids, is_wanted)
+                except (SubmissionRejected, SubmissionDeferred):
+                    array.remove()
+                    raise
+                except RegistryUnwritable as error:
+                    raise SubmissionUnclear(str(error)) from error
+            elif not array.has_ids():
+                raise SubmissionUnclear(f"{array.name} was handed over before without an answer")
+        print(f"submitted {array.name}")
+
+    return outlive(lambda is_wanted: _told(hand_over, is_wanted))
 
 
 def list_(_: argparse.Namespace) -> None:
@@ -131,13 +138,17 @@ def _arguments() -> argparse.ArgumentParser:
 def main() -> int:
     os.umask(0o077)
     args = _arguments().parse_args()
+    return _told(args.run, args)
+
+
+def _told(run: Callable[[Any], int | None], argument: Any) -> int:
+    """The exit status; what went wrong is said on standard error."""
     try:
-        args.run(args)
+        return run(argument) or 0
     except (HpcbatchError, OSError) as error:
         kind = KINDS.get(type(error), "")
         print(f"hpcbatch.drmaa_front: {kind}{' '.join(str(error).split())}", file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

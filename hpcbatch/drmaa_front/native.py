@@ -21,9 +21,18 @@ ROOM = "glibc.rtld.optional_static_tls"
 TUNABLES = f"{ROOM}=4096"
 
 # names of GFD.133 as python-drmaa spells them
-_LATER = ("DrmCommunicationException", "TryLaterException", "OutOfMemoryException")
-_LATER_AT_START = (*_LATER, "DrmsInitException")
-_UNTOLD = ("DrmCommunicationException", "InternalException", "NoActiveSessionException")
+_LATER = ("TryLaterException", "OutOfMemoryException")
+_LATER_AT_START = (*_LATER, "DrmCommunicationException", "DrmsInitException")
+_REFUSED = (
+    "AuthorizationException",
+    "ConflictingAttributeValuesException",
+    "DeniedByDrmException",
+    "InvalidArgumentException",
+    "InvalidAttributeFormatException",
+    "InvalidAttributeValueException",
+    "InvalidJobTemplateException",
+    "UnsupportedAttributeException",
+)
 
 
 def make_room() -> None:
@@ -54,7 +63,7 @@ def load() -> Any:
 
 
 def at_start(error: Exception) -> SchedulerError:
-    """Of a session that did not begin: nothing was submitted."""
+    """Of a session that did not begin, or a job that was not described: nothing was submitted."""
     if type(error).__name__ in _LATER_AT_START:
         return SubmissionDeferred(said(error))
     return SubmissionRejected(said(error))
@@ -63,7 +72,7 @@ def at_start(error: Exception) -> SchedulerError:
 def at_submission(error: Exception, drms: str) -> SchedulerError:
     """Of ``drmaa_run_bulk_jobs``."""
     text, name = said(error), type(error).__name__
-    if name in _UNTOLD:
+    if name not in (*_LATER, *_REFUSED):
         return SubmissionUnclear(text)
     words = system(drms).deferred_words
     if name in _LATER or any(word in text for word in words):

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..words.errors import SchedulerError
+from ..words.errors import SchedulerError, SubmissionDeferred
 from . import native
 from .directives import Asked
 from .systems import native_specification
@@ -22,11 +22,13 @@ class Session:
 
     def __init__(self, refused: Callable[[Exception], SchedulerError] = native.failed):
         self._drmaa = native.load()
+        # a message that is no text of this locale (UnicodeDecodeError) says that something failed
+        self._failures = (self._drmaa.errors.DrmaaException, ValueError)
         self._session = self._drmaa.Session()
         try:
             self._session.initialize()
             self.drms = str(self._session.drmsInfo)
-        except self._drmaa.errors.DrmaaException as error:
+        except self._failures as error:
             raise refused(error) from error
 
     def __enter__(self) -> Session:
@@ -35,12 +37,16 @@ class Session:
     def __exit__(self, *_: object) -> None:
         try:
             self._session.exit()
-        except self._drmaa.errors.DrmaaException:
+        except self._failures:
             pass  # jobs do not depend on it
 
     def submit(
-        self, asked: Asked, argv: Sequence[str], keep: Callable[[list[str]], None]
-    ) -> list[str]:
+        self,
+        asked: Asked,
+        argv: Sequence[str],
+        keep: Callable[[list[str]], None],
+        is_wanted: Callable[[], bool],
+    ) -> None:
         """Run ``argv`` as elements 1 to n; ``keep`` gets their ids before a signal is let in.
 
         Raises SubmissionRejected, SubmissionDeferred, SubmissionUnclear.
@@ -48,14 +54,13 @@ class Session:
         template = self._template(asked, argv)
         signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
         try:
-            ids = [str(id) for id in self._session.runBulkJobs(template, 1, asked.elements, 1)]
-            keep(ids)
-        except self._drmaa.errors.DrmaaException as error:
+            if not is_wanted():
+                raise SubmissionDeferred("whoever submitted it did not wait")
+            keep(list(map(str, self._session.runBulkJobs(template, 1, asked.elements, 1))))
+        except self._failures as error:
             raise native.at_submission(error, self.drms) from error
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_BACK)
-            template.delete()
-        return ids
 
     def _template(self, asked: Asked, argv: Sequence[str]) -> Any:
         try:
@@ -65,8 +70,8 @@ class Session:
             template.jobName, template.workingDirectory = asked.name, "/"
             template.joinFiles, template.outputPath = True, ":/dev/null"
             template.nativeSpecification = native_specification(asked, self.drms, made)
-        except self._drmaa.errors.DrmaaException as error:
-            raise native.at_submission(error, self.drms) from error
+        except self._failures as error:
+            raise native.at_start(error) from error
         return template
 
     def _with_walltime(self, template: Any, asked: Asked) -> tuple[str, ...]:
@@ -82,7 +87,7 @@ class Session:
             word = str(self._session.jobStatus(job))
         except self._drmaa.errors.InvalidJobException:
             return None
-        except self._drmaa.errors.DrmaaException as error:
+        except self._failures as error:
             raise native.failed(error) from error
         return None if word in _OVER else word
 
@@ -93,5 +98,5 @@ class Session:
                 self._session.control(job, self._drmaa.JobControlAction.TERMINATE)
             except self._drmaa.errors.InvalidJobException:
                 continue
-            except self._drmaa.errors.DrmaaException as error:
+            except self._failures as error:
                 raise native.failed(error) from error

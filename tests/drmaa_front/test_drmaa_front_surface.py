@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hpcbatch.cluster.config import find_cluster, is_installed
 from hpcbatch.cluster.schedulers import get_scheduler
 from hpcbatch.cluster.shell import Output
 from hpcbatch.drmaa_front import listing
@@ -22,6 +23,7 @@ from hpcbatch.words.errors import (
     SubmissionUnclear,
 )
 
+from ..core import eventually
 from .conftest import Front, script
 
 
@@ -136,6 +138,7 @@ REFUSALS = [
     ({"before": "TryLaterException"}, SubmissionDeferred),
     ({"after": "DrmCommunicationException"}, SubmissionUnclear),
     ({"after": "InternalException"}, SubmissionUnclear),
+    ({"after": "UnicodeDecodeError"}, SubmissionUnclear),
     ({"after": "kill"}, SubmissionUnclear),
 ]
 
@@ -170,7 +173,7 @@ def start_element(front: Front, name: str, index: int, **env: str) -> int:
 def test_an_array_whose_ids_nobody_saw_is_found(front: Front) -> None:
     front.submit("known", 1)
     front.trouble(after="kill")
-    assert front.run("submit", script=script("x", 2)).returncode == -9
+    assert front.run("submit", script=script("x", 2)).returncode == 137
     front.trouble()
     assert front.listed("x") == {}
     args = front.template()["args"]
@@ -246,6 +249,9 @@ def test_is_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert not get_scheduler("drmaa").is_here()
     (tmp_path / "lib").touch()
     assert get_scheduler("drmaa").is_here()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_cluster().name == "local"  # by name only
+    assert is_installed(find_cluster("drmaa"))
 
 
 def test_room_is_made_once(front: Front) -> None:
@@ -282,3 +288,25 @@ def test_a_spool_of_another_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
     with pytest.raises(RegistryUnsafe, match="belongs to user"):
         Spool.find()
+
+
+def test_nothing_is_handed_over_for_one_who_is_gone(front: Front) -> None:
+    front.trouble(initialize="wait")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hpcbatch.drmaa_front", "submit"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=front.environment,
+        text=True,
+    )
+    assert process.stdin is not None
+    process.stdin.write(script("x", 2))
+    process.stdin.close()
+    eventually(lambda: (front.state / "waits").exists(), "it to wait for the scheduler")
+    process.kill()
+    process.wait()
+    (front.state / "trouble").unlink()
+    eventually(lambda: (front.state / "ended").exists(), "it to end")
+    assert front.jobs() == {}
+    assert not front.folder("x").exists()

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ctypes.util
 import json
 import os
 import re
@@ -44,8 +43,10 @@ class Drmaa(Scheduler):
     unclear_words = ("hpcbatch.drmaa_front: may have been taken: ",)
 
     def is_here(self) -> bool:
+        from ctypes.util import find_library  # which may start programs
+
         path = os.environ.get(_LIBRARY)
-        return os.path.exists(path) if path else ctypes.util.find_library("drmaa") is not None
+        return os.path.exists(path) if path else find_library("drmaa") is not None
 
     def submit_argv(self) -> Argv:
         return _program("submit")

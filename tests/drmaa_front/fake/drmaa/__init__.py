@@ -1,7 +1,8 @@
 """python-drmaa without a library: jobs are lines of a file, and what goes wrong is a file's name.
 
 ``$FAKE_DRMAA`` is a folder with ``jobs`` (id, state) and ``trouble`` (a function, and the name of
-the exception that it raises, or ``kill``).
+the exception that it raises, ``kill``, or ``wait``
+until the file is gone).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 from . import errors
@@ -26,6 +28,12 @@ def _trouble(function: str) -> None:
     what = told.get(function)
     if what == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    elif what == "wait":
+        (STATE / "waits").touch()
+        while place.exists():
+            time.sleep(0.02)
+    elif what == "UnicodeDecodeError":
+        b"\xff".decode("ascii")
     elif what:
         raise getattr(errors, what)("code 1: it is\nas you said")
 
@@ -42,9 +50,6 @@ def _keep(jobs: dict[str, str]) -> None:
 class Template:
     attributeNames = ("drmaa_wct_hlimit",) if "FAKE_WALLTIME" in os.environ else ()
 
-    def delete(self) -> None:
-        (STATE / "template").write_text(json.dumps(vars(self)))
-
 
 class Session:
     drmsInfo = os.environ.get("FAKE_DRMS", "SGE 8.1.9")
@@ -54,11 +59,13 @@ class Session:
 
     def exit(self) -> None:
         _trouble("exit")
+        (STATE / "ended").touch()
 
     def createJobTemplate(self) -> Template:
         return Template()
 
     def runBulkJobs(self, template: Template, first: int, last: int, step: int) -> list[str]:
+        (STATE / "template").write_text(json.dumps(vars(template)))
         _trouble("before")
         ids = [f"7.{index}" for index in range(first, last + 1, step)]
         _keep({**_jobs(), **dict.fromkeys(ids, "queued_active")})
