@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hpcbatch.cluster.orders import ArrayOrder, ScriptOrder
+from hpcbatch.cluster.scripts import render
 from hpcbatch.drmaa_front.directives import Asked, parse
 from hpcbatch.drmaa_front.systems import UNKNOWN, cell, native_specification, system
-from hpcbatch.words.errors import SubmissionRejected
+from hpcbatch.words.errors import ResourceError, SubmissionRejected
+from hpcbatch.words.resources import Resources
 
 from .conftest import script
 
@@ -98,3 +103,30 @@ def test_cells_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SGE_CELL", "other")
     assert cell(SGE) != plain
     assert cell("SLURM 22.05") == "SLURM"
+
+
+SITES_OWN = """{% extends "drmaa.sh.j2" %}
+{% block requests %}
+{% if resources.memory %}
+#NATIVE -l mem_free={{ resources.memory | megabytes }}M
+{% endif %}
+{% endblock %}
+"""
+
+
+def test_a_site_has_its_own_words(tmp_path: Path) -> None:
+    template = tmp_path / "site.sh.j2"
+    template.write_text(SITES_OWN)
+    order = ScriptOrder(
+        title="own",
+        array=ArrayOrder("own-1", 0, 3, 1),
+        resources=Resources.parse({"memory": "2GB", "extra": ["-p 1"]}),
+        **{"walltime": 60, "throttle": None, "after": (), "env": {}, "setup": ()},
+        **{"folder": "/", "log_prefix": "/tmp/l-", "python": "python3", "attempt": 1},
+        runner="/r.pyz",
+        task="/t",
+    )
+    asked = parse(render(str(template), order).encode())
+    assert asked == Asked("own-1", 3, walltime=60, native=("-l mem_free=2048M", "-p 1"))
+    with pytest.raises(ResourceError, match="cpus=2 was asked for"):
+        render(str(template), replace(order, resources=Resources.parse({"cpus": 2})))
