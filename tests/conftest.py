@@ -12,6 +12,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from hpcbatch.cluster.schedulers import get_scheduler
+
 hypothesis.settings.register_profile("hpcbatch", deadline=None)  # the machine may be busy
 hypothesis.settings.load_profile("hpcbatch")
 # as in an activated environment: python3 is this one, and no shim that costs a tenth of a second
@@ -22,6 +24,7 @@ REAL = {
     "slurm": ["sinfo", "-h", "-o", "%T"],
     "sge": ["qhost"],
 }
+MARKS = {"drmaa": "sge"}  # of schedulers that are tested on another's cluster
 USER = "hpctest"
 USER_PYTHON = "/opt/hpcbatch-testbed/venv/bin/python"
 
@@ -51,6 +54,7 @@ def own_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     spool = tmp_path / "local-spool"
     spool.mkdir(mode=0o700)
     monkeypatch.setenv("HPCBATCH_LOCAL_SPOOL", str(spool))
+    monkeypatch.setenv("HPCBATCH_DRMAA_SPOOL", str(tmp_path / "drmaa-spool"))
     return root
 
 
@@ -96,6 +100,23 @@ def why_absent(cluster: str) -> str:
     except subprocess.TimeoutExpired:
         return f"{argv[0]} does not answer"
     return f"{argv[0]} fails: {asked.stderr.strip()}" if asked.returncode else ""
+
+
+DEBIANS_DRMAA = {
+    "DRMAA_LIBRARY_PATH": "/usr/lib/gridengine-drmaa/lib/libdrmaa.so.1.0",
+    "SGE_ROOT": "/var/lib/gridengine",
+}
+
+
+@pytest.fixture
+def drmaa_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library of Grid Engine, which wants to know the cell; Debian's programs know theirs."""
+    for name, usual in DEBIANS_DRMAA.items():
+        if name not in os.environ and os.path.exists(usual):
+            monkeypatch.setenv(name, usual)
+    if not get_scheduler("drmaa").is_here():
+        reason = "there is no DRMAA library (DRMAA_LIBRARY_PATH)"
+        pytest.fail(reason, pytrace=False) if "sge" in REQUIRED else pytest.skip(reason)
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from dataclasses import replace
 from typing import Any
 
 from ..words.errors import ConfigError, nearest
-from . import shell
 from .config_file import FILE_NAME, ConfigFile, find_file
 from .profile import READERS, TABLES, ClusterConfig
 from .schedulers import get_scheduler, scheduler_names
@@ -62,15 +61,12 @@ def find_cluster(name: str | None = None) -> ClusterConfig:
 
 
 def is_installed(config: ClusterConfig) -> bool:
-    return all(map(shell.is_here, get_scheduler(config.scheduler).programs))
+    return get_scheduler(config.scheduler).is_here()
 
 
 def _detect() -> str:
-    found = [
-        name
-        for name in scheduler_names()
-        if get_scheduler(name).programs and all(map(shell.is_here, get_scheduler(name).programs))
-    ]
+    known = {name: get_scheduler(name) for name in scheduler_names()}
+    found = [name for name, one in known.items() if one.programs and one.is_here()]
     if len(found) > 1:
         raise ConfigError(
             f"this host has several schedulers ({', '.join(found)}): name one (or local), or set "

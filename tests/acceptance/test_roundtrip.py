@@ -25,9 +25,14 @@ PROGRAM = Path(__file__).with_name("roundtrip.py")
         "local",
         pytest.param("slurm", marks=pytest.mark.slurm),
         pytest.param("sge", marks=pytest.mark.sge),
+        pytest.param("drmaa", marks=pytest.mark.sge),
     ],
 )
-def test_roundtrip_as_an_ordinary_user(cluster: str, ordinary_user: str) -> None:
+def test_roundtrip_as_an_ordinary_user(
+    cluster: str, ordinary_user: str, request: pytest.FixtureRequest
+) -> None:
+    if cluster == "drmaa":
+        request.getfixturevalue("drmaa_library")
     with tempfile.TemporaryDirectory(prefix="hpcbatch-roundtrip-", dir="/var/tmp") as home:
         program = Path(home) / PROGRAM.name
         shutil.copy(PROGRAM, program)
@@ -37,6 +42,7 @@ def test_roundtrip_as_an_ordinary_user(cluster: str, ordinary_user: str) -> None
              "env", "-i", f"HOME={home}", f"USER={ordinary_user}", f"LOGNAME={ordinary_user}",
              f"PATH={os.environ['PATH']}", f"SGE_ROOT={os.environ.get('SGE_ROOT', '')}",
              f"HPCBATCH_LOCAL_SPOOL={home}",
+             f"DRMAA_LIBRARY_PATH={os.environ.get('DRMAA_LIBRARY_PATH', '')}",
              USER_PYTHON, str(program), cluster],
             cwd=home, capture_output=True, text=True, timeout=550, check=False,
         )  # fmt: skip

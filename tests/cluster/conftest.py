@@ -25,7 +25,7 @@ from hpcbatch.words.layout import TaskLayout
 from hpcbatch.words.model import Attempt
 from hpcbatch.words.resources import Resources
 
-from ..conftest import REAL
+from ..conftest import MARKS, REAL
 
 FAKES = Path(__file__).resolve().parents[1] / "fakes"
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -73,6 +73,8 @@ def eventually(true: Callable[[], Any], what: str = "", pause: float = 0.1) -> A
 
 def kinds(name: str) -> list[str]:
     """How a scheduler can be tested: here, where it needs no program; else fake and real."""
+    if name in MARKS:
+        return ["real"]
     if not get_scheduler(name).programs:
         return ["here"]
     fakes = [f"fake {dialect}".strip() for dialect in DIALECTS.get(name, [""])]
@@ -84,7 +86,7 @@ def every_scheduler() -> list[Any]:
         pytest.param(
             (name, kind),
             id=f"{name}-{kind}".replace(" ", "-"),
-            marks=[getattr(pytest.mark, name)] if kind == "real" else [],
+            marks=[getattr(pytest.mark, MARKS.get(name, name))] if kind == "real" else [],
         )
         for name in scheduler_names()
         for kind in kinds(name)
@@ -294,6 +296,8 @@ def harness(
 ) -> Iterator[Harness]:
     name, kind = request.param
     kind, _, dialect = kind.partition(" ")
+    if name == "drmaa":
+        request.getfixturevalue("drmaa_library")
     if kind == "fake":
         use_fake(name, tmp_path / "state", monkeypatch, dialect)
     made = Harness(name, kind, tmp_path, monkeypatch)

@@ -219,6 +219,7 @@ EXTRA = {
     "pbs": "-v note='two words'",
     "torque": "-v note='two words'",
     "local": "--kill-wait=1",
+    "drmaa": "-ac 'note=two words'",
 }
 
 
@@ -245,6 +246,7 @@ UNITS = {
     "pbs": ["walltime=91\n", "select=1:ncpus=2:mem=1536001kb\n"],
     "torque": ["walltime=91\n", "mem=1536001kb\n", "nodes=1:ppn=2\n"],
     "local": ["--walltime=91\n", "--memory=1572865000\n", "--cpus=2\n"],
+    "drmaa": ["--walltime=91\n", "--memory=1572865000\n", "--cpus=2\n"],
 }
 
 

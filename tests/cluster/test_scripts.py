@@ -35,8 +35,9 @@ INDEX = {
     "pbs": "PBS_ARRAY_INDEX",
     "torque": "PBS_ARRAYID",
     "local": "HPCBATCH_LOCAL_INDEX",
+    "drmaa": "HPCBATCH_DRMAA_INDEX",
 }
-MARKS = ("#$", "#SBATCH", "#LOCAL", "#BSUB", "#PBS")
+MARKS = ("#$", "#SBATCH", "#LOCAL", "#BSUB", "#PBS", "#DRMAA", "#NATIVE")
 QUICK = settings(
     max_examples=25,
     deadline=None,
@@ -196,6 +197,7 @@ FIELDS["slurm"]["constraint"] = "--constraint"
 FIELDS["sge"] = {"queue": "-q", "account": "-A", "constraint": "-l"}
 FIELDS["lsf"] = {"queue": "-q", "account": "-P", "constraint": "-R"}
 FIELDS["pbs"] = FIELDS["torque"] = {"queue": "-q", "account": "-A"}
+FIELDS["drmaa"] = {name: f"--{name}" for name in ("queue", "account", "constraint")}
 
 
 @given(
@@ -418,6 +420,8 @@ def test_templates_of_a_wheel(tmp_path: Path) -> None:
         ("sge", {"qos": "high"}),
         ("lsf", {"qos": "high"}),
         ("pbs", {"qos": "high"}),
+        ("drmaa", {"nodes": 2}),
+        ("drmaa", {"qos": "high"}),
     ],
 )
 def test_a_resource_that_nothing_comes_of_is_refused(name: str, asked: dict[str, Any]) -> None:
@@ -454,6 +458,10 @@ WAITS = {
         (("7[]", "8[]"), (), ["-W", "depend=afteranyarray:7[]:8[]"]),
         ((), ("9[]",), ["-W", "depend=afterokarray:9[]"]),
         (("7[]",), ("9[]",), ["-W", "depend=afteranyarray:7[],afterokarray:9[]"]),
+    ],
+    "drmaa": [
+        (("a-7", "a-8"), (), ["--after=a-7,a-8"]),
+        (("a-7",), ("a-8", "a-9"), ["--after=a-7,a-8,a-9"]),
     ],
     "local": [
         (("h:b:7", "h:b:8"), (), ["--after=h:b:7,h:b:8"]),

@@ -16,6 +16,7 @@ BUILT_IN = {
     "lsf": "hpcbatch.cluster.schedulers.lsf:Lsf",
     "pbs": "hpcbatch.cluster.schedulers.pbs:Pbs",
     "torque": "hpcbatch.cluster.schedulers.torque:Torque",
+    "drmaa": "hpcbatch.cluster.schedulers.drmaa:Drmaa",
 }
 
 

@@ -19,7 +19,7 @@ from ...words.errors import (
 )
 from ...words.model import Ending, Sighting
 from ...words.ranges import Ranges
-from ..shell import Output
+from ..shell import Output, is_here
 
 Argv = list[str]
 _KILLED = frozenset(128 + number for number in (1, 2, 3, 6, 9, 11, 13, 15))  # as a shell tells it
@@ -49,7 +49,7 @@ class Scheduler(ABC):
 
     name: str
     template: str
-    programs: tuple[str, ...]  # that must be on PATH
+    programs: tuple[str, ...]  # that must be on PATH; without any, only who names it gets it
     variables: tuple[str, ...] = ()  # prefixes of environment variables that the programs need
     settings: Mapping[str, str] = {}  # environment variables that the programs are given
     base: int = 0  # the index of an array's first element
@@ -61,6 +61,10 @@ class Scheduler(ABC):
     deferred_words: tuple[str, ...] = ()  # in stderr of a refusal that may pass later
     pauses_with: tuple[str, ...] = ()  # signals that it also sends before it suspends a job
     unclear_words: tuple[str, ...] = ()  # in stderr when the request may have been taken
+
+    def is_here(self) -> bool:
+        """Whether this host has what its commands need."""
+        return all(map(is_here, self.programs))
 
     @abstractmethod
     def submit_argv(self) -> Argv:
