@@ -16,6 +16,9 @@ from hpcbatch.cluster.schedulers import get_scheduler
 
 hypothesis.settings.register_profile("hpcbatch", deadline=None)  # the machine may be busy
 hypothesis.settings.load_profile("hpcbatch")
+# a worker of xdist is a program without a file, as a notebook is: with each task of a test all of
+# our own tests would travel, a second of parsing and packing
+vars(sys.modules["__main__"]).setdefault("__file__", pytest.__file__)
 # as in an activated environment: python3 is this one, and no shim that costs a tenth of a second
 os.environ["PATH"] = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
 

@@ -34,7 +34,9 @@ class Asked:
 
     def create(self, registry: Registry) -> TaskSpec:
         """Store it as a task. Raises InputError."""
-        if (self.target is None) == (self.shell is None):
+        if self.target is not None and self.shell is not None:
+            raise UsageError(f"{self.target} and --shell were both given: one of them is run")
+        if self.target is None and self.shell is None:
             raise UsageError("name a function as FILE.py:FUNCTION, or give --shell 'COMMAND'")
         if self.shell is not None and not self.shell.strip():
             raise InputError("--shell is empty: give it a command")

@@ -14,11 +14,10 @@ import click
 
 from .. import JobError, Task, TaskStatus, create
 from ..use.progress import Progress
-from ..words.text import plain
+from ..words.text import counted, plain
 from . import demo_study as study
 from .common import Setting, common, print_json
 from .exits import FAILED, FILES, Stop
-from .text import counted
 
 RESOURCES = {"element_walltime": "10m", "memory": "1GB"}
 ELEMENTS = 24  # even load on a few cores, quickly started on a cluster

@@ -17,11 +17,11 @@ from ..words.errors import JobError, UsageError
 from ..words.model import RESOLVED
 from ..words.ranges import Ranges
 from ..words.status import JobInfo
-from ..words.text import plain
+from ..words.text import counted, plain
 from .common import Setting, chosen, common, jobs_option, listed, print_json, say, task_argument
 from .exits import INTERRUPTED, Stop
 from .tables import print_table, print_words
-from .text import counted, duration, on_terminal, plain_lines, size
+from .text import duration, on_terminal, plain_lines, size
 from .waiting import Busy
 
 HEADINGS = ("job", "state", "reason", "attempt", "host", "elapsed", "cpu", "memory")

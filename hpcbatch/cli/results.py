@@ -16,9 +16,9 @@ from ..words.errors import HpcbatchError, JobError
 from ..words.model import ALIVE, UNFINISHED
 from ..words.ranges import Ranges
 from ..words.status import JobInfo
+from ..words.text import counted
 from .common import Setting, chosen, common, jobs_option, print_json, say, task_argument
 from .exits import FAILED, WAITING, Stop
-from .text import counted
 from .waiting import Busy
 from .writers import Row, json_row, replacing, write_jsonl, write_list, writer_for
 

@@ -18,13 +18,13 @@ from ..use.submit import preview, submit_defined
 from ..words.errors import StateError, UsageError
 from ..words.options import SubmitOptions
 from ..words.resources import Resources
+from ..words.text import counted
 from .asking import Asked, asked_options
 from .common import Setting, chosen, common, jobs_option, listed, print_json, say, task_argument
 from .exits import INTERRUPTED, Stop, final_exit
 from .functions import load_function
 from .options import submit_options
 from .tables import print_status
-from .text import counted
 from .waiting import Busy
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ from ..use.watch import watch as statuses_of
 from ..words.errors import JobError
 from ..words.resources import parse_walltime
 from ..words.status import TaskStatus
-from ..words.text import plain
+from ..words.text import counted, plain
 from .common import Setting, common, say, task_argument
 from .exits import INTERRUPTED, Stop, final_exit
 from .tables import print_status
-from .text import counted, on_terminal
+from .text import on_terminal
 from .waiting import Busy
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def watch(setting: Setting, task: str, timeout: str | None) -> None:
       hpcbatch watch 3f9a --timeout 10m
       hpcbatch watch last --json | jq .counts
     """
-    seconds = None if timeout is None else parse_walltime(timeout)
+    seconds = None if timeout is None else parse_walltime(timeout, "--timeout")
     registry, task_id = setting.find(task)
     statuses = statuses_of(registry, task_id, seconds)
     try:

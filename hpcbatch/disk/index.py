@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from struct import Struct
 from typing import NamedTuple
+from zlib import crc32
 
 from ..words import events
 from ..words.ranges import Ranges
@@ -51,14 +52,29 @@ def make_index(path: str, njobs: int) -> None:
         raise unwritable(path, error) from error
 
 
-def read_said(path: str) -> bytes:
-    """What is said of each job, one byte a job."""
+class Column(NamedTuple):
+    """What is said of each job, one byte a job; and a CRC-32 of all entries."""
+
+    said: bytes
+    checksum: int
+
+
+def read_column(path: str) -> Column:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # no map: there a failed read is SIGBUS
     try:
-        places = range(0, os.fstat(fd).st_size, BLOCK)
-        return b"".join(read_at(fd, BLOCK, place)[:: ENTRY.size] for place in places)
+        said, checksum = [], 0
+        for place in range(0, os.fstat(fd).st_size, BLOCK):
+            block = read_at(fd, BLOCK, place)
+            checksum = crc32(block, checksum)
+            said.append(block[:: ENTRY.size])
+        return Column(b"".join(said), checksum)
     finally:
         os.close(fd)
+
+
+def read_said(path: str) -> bytes:
+    """What is said of each job, one byte a job."""
+    return read_column(path).said
 
 
 def read_entries(path: str, jobs: Ranges) -> dict[int, Entry]:

@@ -84,8 +84,9 @@ def _mark(path: str, jobs: list[tuple[int, int]] | None, time: float) -> None:
     publish(path, json.dumps({"time": time, "jobs": jobs}).encode())
 
 
-def read_attempts(layout: TaskLayout) -> list[Attempt]:
-    """All attempts whose intent was recorded, in order. Raises DamagedFile, NewerFormat."""
+def read_attempts(layout: TaskLayout, but_damaged: bool = False) -> list[Attempt]:
+    """All attempts whose intent was recorded, in order. Raises DamagedFile (unless those are
+    left out), NewerFormat."""
     try:
         names = sorted(name for name in os.listdir(layout.attempts) if name.isdigit())
     except FileNotFoundError:
@@ -94,7 +95,11 @@ def read_attempts(layout: TaskLayout) -> list[Attempt]:
     for name in names:
         paths = layout.attempt(int(name))
         if os.path.exists(paths.record):  # else its making was interrupted: nothing was submitted
-            attempts.append(_read_attempt(paths))
+            try:
+                attempts.append(_read_attempt(paths))
+            except DamagedFile:
+                if not but_damaged:
+                    raise
     return attempts
 
 

@@ -15,8 +15,8 @@ from ..disk.index import (
     SAID_BY,
     SUPERSEDED,
     Entry,
+    read_column,
     read_entries,
-    read_said,
     write_entries,
 )
 from ..disk.records import FRAME, read_frames
@@ -112,7 +112,7 @@ class Batch:
         self.snapshot.committed += sum(map(len, frames))
         for name, cursor in self.cursors.items():
             self.snapshot.segments[name].cursor = cursor
-        said = read_said(self.layout.index)
+        said, self.snapshot.index = read_column(self.layout.index)
         self.snapshot.note_progress(time.time(), sum(map(said.count, (DONE, ERROR, EXPIRED))))
         self.snapshot.publish(self.layout.status)
         self.commits += 1

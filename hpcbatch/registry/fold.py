@@ -12,7 +12,7 @@ import os
 from collections.abc import Sequence, Set
 
 from ..disk.files import unlink_quietly
-from ..disk.index import ERROR, EXPIRED, SUPERSEDED, read_entries, write_entries
+from ..disk.index import ERROR, EXPIRED, SUPERSEDED, read_column, read_entries, write_entries
 from ..disk.records import read_records
 from ..words.events import Event, unpack_text
 from ..words.layout import TaskLayout
@@ -34,6 +34,7 @@ def fold(layout: TaskLayout, attempts: Sequence[Attempt], snapshot: Snapshot) ->
             batch.read(name)
     batch.commit()
     if changed and not batch.commits:
+        snapshot.index = read_column(layout.index).checksum
         snapshot.publish(layout.status)
     _unlink_ended(layout, snapshot)
     return changed or batch.commits > 0

@@ -13,6 +13,7 @@ from ..disk.index import (
     SAID_BY,
     Entry,
     make_index,
+    read_column,
     read_entries,
     write_entries,
 )
@@ -109,9 +110,18 @@ def index_is_whole(layout: TaskLayout, njobs: int) -> bool:
     return _size(layout.index) == njobs * ENTRY.size
 
 
+def _is_as_committed(layout: TaskLayout, snapshot: Snapshot) -> bool:
+    """Whether the index holds what the last commit left. A results.rec that is longer tells of a
+    fold that died, and changed it before."""
+    if snapshot.index is None or _size(layout.results) != snapshot.committed:
+        return True
+    return read_column(layout.index).checksum == snapshot.index
+
+
 def mend_index(layout: TaskLayout, njobs: int, snapshot: Snapshot) -> None:
-    """Where the index was lost or cut, make it anew from results.rec; seen when it is whole."""
-    if index_is_whole(layout, njobs):
+    """Where the index was lost, cut or damaged, make it anew from results.rec; seen when it is
+    whole. What began and has no record yet is forgotten by that."""
+    if index_is_whole(layout, njobs) and _is_as_committed(layout, snapshot):
         return
     if os.path.exists(layout.index):
         os.replace(layout.index, f"{layout.index}.damaged")

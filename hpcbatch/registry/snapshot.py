@@ -47,6 +47,7 @@ class Snapshot:
     """What is committed: results.rec up to ``committed`` bytes, each segment up to its cursor."""
 
     committed: int = 0
+    index: int | None = None  # the checksum of index.bin
     segments: dict[str, SegmentState] = field(default_factory=dict)
     # attempt -> element -> how it ended, for elements that left jobs without a result
     endings: dict[int, dict[int, Ending]] = field(default_factory=dict)
@@ -95,6 +96,7 @@ def read_snapshot(path: str) -> Snapshot:
         fields = checked_format(json.loads(text), path)
         return Snapshot(
             committed=fields["committed"],
+            index=fields.get("index"),
             segments={name: SegmentState(**state) for name, state in fields["segments"].items()},
             endings=_by_attempt(fields["endings"], lambda value: Ending(**value)),
             absent=_by_attempt(fields["absent"], lambda value: (value[0], value[1])),

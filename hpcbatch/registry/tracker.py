@@ -21,7 +21,7 @@ from .attempts import read_attempts
 from .fold import fold, has_segments, is_folded
 from .repair import index_is_whole, mend_index
 from .sightings import count_missing, forget_requeued, gone, is_news
-from .snapshot import read_snapshot
+from .snapshot import Snapshot, read_snapshot
 from .view import View
 
 LOCK_SECONDS = 120.0
@@ -65,18 +65,29 @@ def refresh(layout: TaskLayout, spec: TaskSpec) -> View:
 
     Where nothing can be folded, what was folded before is told, and why (``unfolded``).
     """
-    if not has_segments(layout) and index_is_whole(layout, spec.njobs):
-        attempts, snapshot = read_attempts(layout), read_snapshot(layout.status)
-        if is_folded(attempts, snapshot):
-            return View(layout, spec, attempts, snapshot)
     try:
+        if not has_segments(layout) and index_is_whole(layout, spec.njobs):
+            attempts, snapshot = read_attempts(layout), read_snapshot(layout.status)
+            if is_folded(attempts, snapshot):
+                view = View(layout, spec, attempts, snapshot)
+                if view.index_is_as_committed:
+                    return view
         with _folded(layout, spec) as view:
             return view
     except (DamagedFile, RegistryUnwritable) as error:
         if not index_is_whole(layout, spec.njobs):
             raise
-        attempts, snapshot = read_attempts(layout), read_snapshot(layout.status)
+        attempts, snapshot = _readable(layout)
         return View(layout, spec, attempts, snapshot, unfolded=error)
+
+
+def _readable(layout: TaskLayout) -> tuple[list[Attempt], Snapshot]:
+    """What is not damaged: results can be read without the rest."""
+    attempts = read_attempts(layout, but_damaged=True)
+    try:
+        return attempts, read_snapshot(layout.status)
+    except DamagedFile:
+        return attempts, Snapshot()
 
 
 def observe(

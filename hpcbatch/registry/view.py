@@ -29,9 +29,18 @@ class View:
     unfolded: RegistryError | None = None  # why newer records are not counted
 
     @cached_property
+    def column(self) -> index.Column:
+        return index.read_column(self.layout.index)
+
+    @property
     def said(self) -> bytes:
         """What records say of each job: the index's column."""
-        return index.read_said(self.layout.index)
+        return self.column.said
+
+    @property
+    def index_is_as_committed(self) -> bool:
+        """Else a fold goes on or was interrupted, or the index is damaged."""
+        return self.snapshot.index in (None, self.column.checksum)
 
     @cached_property
     def states(self) -> bytes:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import sys
+import time
 from collections.abc import Iterator
 
 from ..words.assignment import Assignment
+
+PREFIX = "hpcbatch-code-"
+FRESH = 60.0  # seconds that a folder may be without its lock
 
 
 @contextlib.contextmanager
@@ -27,7 +33,31 @@ def _unpacked(archive: str) -> Iterator[str]:
     import tempfile
     import zipfile
 
-    with tempfile.TemporaryDirectory(prefix="hpcbatch-code-", ignore_cleanup_errors=True) as folder:
-        with zipfile.ZipFile(archive) as file:
-            file.extractall(folder)
-        yield folder
+    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as folder:
+        fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)  # held by us and by the jobs that we fork
+            _remove_left(os.path.dirname(folder))
+            with zipfile.ZipFile(archive) as file:
+                file.extractall(folder)
+            yield folder
+        finally:
+            os.close(fd)
+
+
+def _remove_left(parent: str) -> None:
+    """Remove what processes of this user left that were killed."""
+    import shutil
+
+    for entry in os.scandir(parent):
+        if entry.name.startswith(PREFIX):
+            with contextlib.suppress(OSError):  # gone, or another user's
+                is_fresh = time.time() - entry.stat(follow_symlinks=False).st_mtime < FRESH
+                if is_fresh or entry.stat(follow_symlinks=False).st_uid != os.getuid():
+                    continue
+                fd = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                finally:
+                    os.close(fd)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import string
 import subprocess
@@ -25,16 +26,25 @@ class _Quoting(string.Formatter):
         return shlex.quote(str(super().format_field(value, format_spec)))
 
 
+_HERE_DOCUMENT = re.compile(r"(?<!<)<<(?!<)")
+
+
 def places(template: str) -> set[str]:
-    """The names used in ``template``. Raises ValueError on unbalanced braces, and for a place
-    within quotes: values come quoted, and would end those around them."""
+    """The names used in ``template``. Raises ValueError on unbalanced braces; for a place within
+    quotes: values come quoted, and would end those around them; and for one behind the beginning
+    of a here-document, where quotes keep nothing from the shell."""
     found = set()
-    quote = ""
+    quote = before = ""
     for text, name, _, _ in string.Formatter().parse(template):
         quote = _quote_after(text, quote)
+        before += text
         if name is not None:
             if quote:
                 raise ValueError(f"write {{{name}}} without {quote} around it, values are quoted")
+            if _HERE_DOCUMENT.search(before):
+                raise ValueError(
+                    f"{{{name}}} comes after <<: give it to the program as an argument"
+                )
             found.add(name.partition(".")[0].partition("[")[0])
     return found
 

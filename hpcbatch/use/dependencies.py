@@ -10,6 +10,7 @@ from ..registry.view import View
 from ..words.errors import StateError
 from ..words.model import ALIVE
 from ..words.options import SubmitOptions
+from ..words.text import counted
 from .causes import last_attempts
 from .update import update
 
@@ -37,8 +38,8 @@ def find_dependencies(
         view = _other(registry, text, task_id)
         if failed := view.jobs_in(("error", "expired", "canceled")):
             raise StateError(
-                f"{len(failed)} jobs of {view.spec.id} have no result: after_ok can never be met; "
-                "resubmit them first, or use after"
+                f"{view.spec.id} has {counted(len(failed), 'job')} without a result: after_ok can "
+                "never be met; resubmit first, or use after"
             )
         # an array whose failed elements were submitted again can never end well by itself
         if cluster.scheduler.checks_after_ok and len(view.attempts) == 1:
@@ -60,15 +61,20 @@ def _other(registry: Registry, text: str, task_id: str) -> View:
 
 
 def _alive_arrays(view: View, cluster: Cluster) -> list[str]:
-    """Of the attempts whose jobs wait or run; those before them are no longer asked."""
+    """Those with jobs that wait or run: a scheduler may refuse to wait for what it forgot."""
     alive = view.jobs_in(ALIVE)
     found: list[str] = []
     for attempt, own in last_attempts(view):
-        if own.common(alive):
+        waiting = own.common(alive)
+        if waiting:
             if attempt.scheduler != cluster.config.scheduler:
                 raise StateError(
                     f"{view.spec.id} runs on cluster {attempt.cluster}, and {cluster.name} cannot "
                     "wait for it: wait() for it first"
                 )
-            found += [str(array.id) for array in attempt.submitted_arrays]
+            found += [
+                str(array.id)
+                for array in attempt.submitted_arrays
+                if attempt.plan.jobs_between(array.first, array.first + array.count).common(waiting)
+            ]
     return found

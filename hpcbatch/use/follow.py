@@ -15,6 +15,7 @@ from ..registry.registry import Registry
 from ..registry.view import View
 from ..words.errors import RegistryBusy
 from ..words.model import Attempt, Listing
+from ..words.text import counted
 from .endings import find_endings
 from .settle import settle
 
@@ -100,7 +101,7 @@ def _waiting_words(view: View) -> list[str]:
     for elements in view.alive.values():
         for sighting in elements.values():
             if not sighting.running and (sighting.why or sighting.stuck):
-                how = "are stuck" if sighting.stuck else "wait"
+                how = "stuck" if sighting.stuck else "waiting"
                 told = f"{how}: {sighting.word} ({sighting.why or 'no reason given'})"
                 words[told] = words.get(told, 0) + 1
-    return [f"{count} elements {told}" for told, count in words.items()]
+    return [f"{counted(count, 'element')} {told}" for told, count in words.items()]

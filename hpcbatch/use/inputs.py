@@ -12,6 +12,7 @@ from typing import Any
 from ..words.errors import InputError
 
 BLOCK = 1000  # rows
+MOST_JOBS = 100_000_000  # of one task
 
 _UNEVEN = re.compile(r"zip\(\) argument (\d+) is (\w+) than")
 
@@ -56,6 +57,10 @@ def _rows(columns: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
     if not columns:
         raise InputError("there are no inputs: give create() at least one column of values")
     for name, values in columns.items():
+        if hasattr(values, "__len__") and len(values) > MOST_JOBS:
+            raise InputError(
+                f"the input {name} has {len(values):,} values, and a task {MOST_JOBS:,} at most"
+            )
         if not isinstance(values, Iterable) and not hasattr(values, "__getitem__"):
             raise InputError(
                 f"the input {name} ({type(values).__name__}) is no series of values; a value "

@@ -16,6 +16,7 @@ from ..words.model import ALIVE, UNFINISHED, Attempt
 from ..words.options import SubmitOptions
 from ..words.ranges import Ranges
 from ..words.status import known_states
+from ..words.text import counted
 from .cancel import cancel_elements
 from .chosen import check_jobs
 from .create import Mended
@@ -55,8 +56,8 @@ def resubmit(
             raise UsageError(f"no job of {task_id} is both chosen and without a result")
         if not revoke and (alive := chosen.common(view.jobs_in(ALIVE))):
             raise StateError(
-                f"{len(alive)} jobs of {task_id} are waiting or running: wait for them, cancel "
-                "them, choose others (only error,expired), or revoke them"
+                f"{task_id} has {counted(len(alive), 'job')} waiting or running: wait for them, "
+                "cancel them, choose others (only error,expired), or revoke them"
             )
         accepted = [attempt for attempt in view.attempts if attempt.submitted_arrays]
         if last := (accepted or view.attempts)[-1:]:

@@ -145,6 +145,8 @@ def remove(registry: Registry, task_id: str) -> None:
     """Delete a task and its results. Raises StateError while jobs of it are alive."""
     spec = registry.spec(task_id)
     view, _ = update(registry, spec)
+    if view.unfolded:
+        raise view.unfolded
     if view.jobs_in(ALIVE):
         raise StateError(f"{task_id} has jobs waiting or running: cancel it first")
     registry.remove(task_id)

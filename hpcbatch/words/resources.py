@@ -35,7 +35,9 @@ def parse_walltime(value: Any, name: str = "walltime") -> int:
     except OverflowError:
         seconds = None
     if seconds is None or not seconds < LARGEST:
-        raise ResourceError(f"{name} {value!r} is not understood; write {WALLTIME_FORMS}")
+        is_bare = isinstance(value, str) and value.strip().isdecimal()
+        what = "has no unit" if is_bare else "is not understood"
+        raise ResourceError(f"{name} {value!r} {what}; write {WALLTIME_FORMS}")
     if seconds <= 0:
         raise ResourceError(f"{name} {value!r} is not longer than nothing")
     return math.ceil(seconds)

@@ -8,6 +8,11 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 job``, ``2 jobs``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def speed(per_second: float) -> str:
     """``1,200 jobs/s``, ``12.3 jobs/s``, ``7.5 jobs/min``, ``0.25 jobs/h``."""
     for unit, seconds in (("s", 1), ("min", 60), ("h", 3600)):

@@ -105,7 +105,7 @@ def test_a_hostile_name_breaks_nothing(hb: Shell, hostile_name: str) -> None:
         (["sim.py:simulate", "--arg", "x=1", "-c", "slurm", "--chunk", "0"], "chunk 0"),
         (["sim.py:simulate", "--arg", "x=1", "-c", "slurm", "--chunk", "few"], "chunk 'few'"),
         (["sim.py:simulate", "--arg", "x=1", "-c", "slurm", "--throttle", "0"], "throttle 0"),
-        (["sim.py:simulate", "--shell", "echo"], "name a function"),
+        (["sim.py:simulate", "--shell", "echo"], "both given"),
         (["--arg", "x=1"], "name a function"),
         (["--shell", " ", "--arg", "x=1"], "--shell is empty"),
         (["--shell", "echo {y}", "--arg", "x=1"], "{y}"),

@@ -178,7 +178,7 @@ def test_watch_gives_up_in_time(hb: Shell) -> None:
     hb.fakes.hold()
     task = hb.map("echo")
     assert "It goes on" in hb.fails(3, "watch", task, "--timeout", "1s")
-    assert "walltime" in hb.fails(2, "watch", task, "--timeout", "soon")
+    assert "--timeout" in hb.fails(2, "watch", task, "--timeout", "soon")
 
 
 def test_watching_what_was_never_submitted(hb: Shell) -> None:

@@ -195,6 +195,23 @@ def test_an_index_cut_at_any_byte_is_made_anew() -> None:
             shutil.rmtree(copy.folder)
 
 
+@pytest.mark.parametrize("mask", [0xFF, 0x01, 0x80])
+def test_an_index_wrong_in_any_byte_is_made_anew(mask: int) -> None:
+    with task_of(attempts=2) as layout:
+        run(layout, 1, range(NJOBS - 1))
+        settle(layout)
+        for place in range(os.path.getsize(layout.index)):
+            copy = TaskLayout(os.path.dirname(layout.folder), f"copy-{place}")
+            shutil.copytree(layout.folder, copy.folder)
+            content = bytearray(Path(copy.index).read_bytes())
+            content[place] ^= mask
+            Path(copy.index).write_bytes(content)
+            settle(copy)
+            assert stored_values(copy, NJOBS) == {job: VALUES[job] for job in range(NJOBS - 1)}
+            finish(copy)
+            shutil.rmtree(copy.folder)
+
+
 @settings(
     max_examples=150, deadline=None, derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

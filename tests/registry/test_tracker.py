@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
@@ -384,6 +385,38 @@ def test_a_lost_index_is_made_anew_from_the_results(harm: str) -> None:
         os.truncate(case.layout.index, 100)
     assert case.states() == ["done"] * 5
     assert case.values() == {k: k * k for k in range(5)}
+
+
+@pytest.mark.parametrize("harm", ["zeros", "noise"])
+def test_an_index_that_was_overwritten_is_made_anew_and_nothing_runs_again(harm: str) -> None:
+    case = Case.of(lambda x: x * x, range(5))
+    case.submit()
+    assert case.run() == 0
+    assert case.states() == ["done"] * 5
+    size = os.path.getsize(case.layout.index)
+    content = bytes(size) if harm == "zeros" else bytes(k * 7 % 251 for k in range(size))
+    Path(case.layout.index).write_bytes(content)
+    case.task.resubmit()  # nothing is left to run
+    assert case.states() == ["done"] * 5
+    assert case.values() == {k: k * k for k in range(5)}
+    assert case.task.status().attempts == 1
+
+
+@pytest.mark.parametrize("name", ["attempts/0001/attempt.json", "attempts/0001/plan.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff" * 50])
+def test_results_are_read_although_another_file_is_damaged(name: str, content: bytes) -> None:
+    case = Case.of(lambda x: x * x, range(5))
+    case.submit()
+    assert case.run() == 0
+    assert case.states() == ["done"] * 5
+    Path(case.layout.folder, name).write_bytes(content)
+    status = case.task.status()
+    assert status.done == 5
+    assert name.rpartition("/")[2] in status.notes[0]
+    assert case.task.collect() == [0, 1, 4, 9, 16]
+    for change in (case.task.resubmit, case.task.cancel, case.task.remove):
+        with pytest.raises(DamagedFile, match="damaged"):
+            change()
 
 
 def test_of_results_that_were_cut_the_rest_is_still_read() -> None:

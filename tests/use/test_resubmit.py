@@ -159,7 +159,7 @@ def test_refused_while_chosen_jobs_are_alive(local: Local) -> None:
     task.submit("local", chunk=2)
     local.began(2)
     for chosen in ({}, {"jobs": [3]}, {"only": "running"}):
-        with pytest.raises(hb.StateError, match="are waiting or running: wait"):
+        with pytest.raises(hb.StateError, match="waiting or running: wait"):
             task.resubmit(**chosen)
     assert len(local.attempts(task)) == 1
     local.open_gate()

@@ -95,6 +95,16 @@ def test_a_place_within_quotes_runs_nothing(command: str, tmp_path: Path) -> Non
     assert not mark.exists()
 
 
+@pytest.mark.parametrize("command", ["cat <<E\n{x}\nE", "cat <<-'E' && echo {x}\nE"])
+def test_a_place_behind_a_here_document_is_refused(command: str) -> None:
+    with pytest.raises(InputError, match="as an argument"):
+        create_program(Registry(), command, {"x": [1]}, None, None, None)
+
+
+def test_a_here_document_behind_all_places_is_taken() -> None:
+    assert outputs(program("echo {x}; cat <<E\nb\nE", x=["a"])) == ["a\nb\n"]
+
+
 @pytest.mark.parametrize(
     ("command", "told"),
     [
