@@ -1,6 +1,6 @@
 # make demo   the main job on this machine
 # make test   all tests, real clusters included where this machine can have them
-# make check  format, lint, types, layers and the quick tests: under a minute
+# make check  format, lint, types, layers and the quick tests: a minute
 # make chaos  kills, cancels and resubmits at random, for long (HPCBATCH_CHAOS_SEED=N: that run
 #             again), and a shared disk that lags
 # make bench  the numbers, beside a peer's
@@ -9,6 +9,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 SOURCES = hpcbatch tests examples benchmarks
+# what starts few processes
+QUICK = tests/test_public.py $(addprefix tests/,words disk registry cluster drmaa_front) \
+	$(addprefix --ignore=tests/cluster/test_contract,.py _endings.py)
 
 .PHONY: demo test check chaos bench clean
 
@@ -23,7 +26,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -m "not slow and not slurm and not sge" --ignore=tests/supervisor
+	$(BIN)/python -m pytest -q -n 2 -m "not slow and not slurm and not sge" $(QUICK)
 
 chaos: $(VENV)/dev.stamp
 	HPCBATCH_CHAOS=long MARKED= BIN=$(abspath $(BIN)) tests/run.sh tests/chaos tests/faults/test_lag.py tests/real
