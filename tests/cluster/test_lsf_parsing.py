@@ -460,6 +460,11 @@ def test_limits(more: str, unit: str) -> None:
     assert (limits.array, limits.memory_unit) == (5000, unit)
 
 
+def test_a_release_that_does_not_print_the_limit_has_the_default() -> None:
+    told = "Default Queues:  normal\nJob Dispatch Interval:  10 seconds\n"
+    assert lsf.parse_limits(said(told)).array == 1000
+
+
 def test_limits_that_are_not_told() -> None:
     with pytest.raises(ProgramMissing):
         lsf.parse_limits(said("", "sh: 1: bparams: not found\n", 127))

@@ -26,6 +26,8 @@ _HAS_ENDED = re.compile("already finished|Operation is in progress|[Nn]o matchin
 _ASK_LIMITS = """bparams -a || bparams -l || exit
 badmin showconf mbd || cat "${LSF_ENVDIR:-/etc}/lsf.conf" || :"""
 _ARRAY_SIZE = re.compile(r"^\s*MAX_JOB_ARRAY_SIZE\s*=\s*(\d+)", re.MULTILINE)
+_PARAMETER = re.compile(r"^\s*\w[\w ]*[:=]", re.MULTILINE)
+_DEFAULT_SIZE = 1000  # lsb.params(5); not all releases print it
 _UNIT = re.compile(r'^\s*LSF_UNIT_FOR_LIMITS\s*=\s*"?([KMGTP])', re.MULTILINE | re.IGNORECASE)
 
 _WRAPPED = re.compile(r"\n {21}")  # of bjobs -l
@@ -152,10 +154,13 @@ class Lsf(Scheduler):
         if output.status == 127:  # of the shell
             raise ProgramMissing(str(output))
         said = self.checked(output)
+        if not _PARAMETER.search(said):
+            raise CommandFailed(f"these are no parameters: {output}")
         size, unit = _ARRAY_SIZE.search(said), _UNIT.search(said)
-        if size is None:
-            raise CommandFailed(f"it does not tell MAX_JOB_ARRAY_SIZE: {output}")
-        return Limits(array=int(size[1]), memory_unit=f"{unit[1].upper()}B" if unit else "KB")
+        return Limits(
+            array=int(size[1]) if size else _DEFAULT_SIZE,
+            memory_unit=f"{unit[1].upper()}B" if unit else "KB",
+        )
 
 
 def _sighting(array: str, word: str, name: str, index: str | None) -> Sighting:
