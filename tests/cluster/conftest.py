@@ -28,6 +28,7 @@ from hpcbatch.words.resources import Resources
 from ..conftest import MARKS, REAL
 
 FAKES = Path(__file__).resolve().parents[1] / "fakes"
+MORE_FAKES = os.environ.get("HPCBATCH_TEST_FAKES", "")  # of schedulers of other packages
 DATA = Path(__file__).resolve().parents[1] / "data"
 STATE = {  # where the fakes find their state: a variable, and a path in the folder of the state
     "slurm": ("SLURM_CONF", "slurm.conf"),
@@ -78,7 +79,13 @@ def kinds(name: str) -> list[str]:
     if not get_scheduler(name).programs:
         return ["here"]
     fakes = [f"fake {dialect}".strip() for dialect in DIALECTS.get(name, [""])]
-    return [*(fakes if (FAKES / name).is_dir() else []), *(["real"] if name in REAL else [])]
+    return [*(fakes if programs_of(name).is_dir() else []), *(["real"] if name in REAL else [])]
+
+
+def programs_of(name: str) -> Path:
+    """The folder of a scheduler's fake programs, which need not be there."""
+    more = Path(MORE_FAKES) / name
+    return more if MORE_FAKES and more.is_dir() else FAKES / name
 
 
 def every_scheduler() -> list[Any]:
@@ -285,9 +292,9 @@ def use_fake(name: str, state: Path, patch: pytest.MonkeyPatch, dialect: str = "
     """Put the fake programs of a scheduler first on PATH, with their state in a folder."""
     state.mkdir(exist_ok=True)
     (state / "dialect").write_text(dialect)
-    variable, path = STATE[name]
+    variable, path = STATE.get(name) or (f"{name.upper()}_STATE", "")
     patch.setenv(variable, str(state / path))
-    patch.setenv("PATH", f"{FAKES / name}:{os.environ['PATH']}")
+    patch.setenv("PATH", f"{programs_of(name)}:{os.environ['PATH']}")
 
 
 @pytest.fixture(params=every_scheduler())

@@ -1,0 +1,59 @@
+"""A scheduler of another package, outside of this tree: found by its entry point, and held to the
+contract (docs/adding-a-scheduler.md)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import FAKES
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "tests" / "third_party"
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A folder with the package as an installer leaves it."""
+    site = tmp_path / "site"
+    shutil.copytree(PACKAGE / "hpcbatch_toy", site / "hpcbatch_toy")
+    told = site / "hpcbatch_toy-1.0.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: hpcbatch-toy\nVersion: 1.0\n")
+    (told / "entry_points.txt").write_text("[hpcbatch.schedulers]\ntoy = hpcbatch_toy:Toy\n")
+    return site
+
+
+def run(installed: Path, *argv: str) -> subprocess.CompletedProcess[str]:
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(installed),
+        "HPCBATCH_TEST_FAKES": str(PACKAGE / "fakes"),
+        "TOY_ENGINE": str(FAKES),
+    }
+    return subprocess.run(
+        [sys.executable, *argv],
+        cwd=ROOT, env=env, capture_output=True, text=True, timeout=280, check=False,
+    )  # fmt: skip
+
+
+def test_it_is_a_cluster_by_its_name(installed: Path) -> None:
+    shown = run(installed, "-m", "hpcbatch", "script", "--shell", "echo {x}", "--arg", "x=1,2",
+                "--cluster", "toy", "--memory", "2GB", "--walltime", "90s")  # fmt: skip
+    assert "#TOY --kilobytes=2097152\n" in shown.stdout, shown.stderr
+    assert "element=$(( 0 + ${TOY_INDEX} - 1 ))" in shown.stdout
+
+
+@pytest.mark.slow
+def test_the_contract_holds(installed: Path) -> None:
+    tested = run(
+        installed, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0",
+        "tests/cluster/test_contract.py", "-k", "toy",
+    )  # fmt: skip
+    assert tested.returncode == 0, tested.stdout
+    assert " passed" in tested.stdout
