@@ -11,8 +11,10 @@ from typing import Any
 
 import click
 
+from ..registry.attempts import read_attempts
 from ..registry.registry import Registry
 from ..use import service
+from ..use.describe import log_path
 from ..words.errors import JobError, UsageError
 from ..words.model import RESOLVED
 from ..words.ranges import Ranges
@@ -194,7 +196,9 @@ def _follow(registry: Registry, task_id: str, job: int) -> None:
         while True:
             info = _info(registry, task_id, job)
             if info.attempt is not None and info.element is not None:
-                _write(reader.read(registry.layout(task_id).log(info.attempt, info.element)))
+                layout = registry.layout(task_id)
+                path = log_path(layout, read_attempts(layout), info.attempt, info.element)
+                _write(reader.read(path))
             if info.state in RESOLVED:
                 return
             if info.state == "defined":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -35,6 +36,8 @@ class ClusterConfig:
     elements: int = 1000  # that automatic chunks aim at, at most
     grace: float | None = None
     poll_seconds: tuple[float, float] | None = None
+    submissions_per_second: float = 10.0  # at most, of one user on one host
+    log_dir: str | None = None  # where the elements' logs go; None: the task's own folder
     patience: float = 60.0  # with a scheduler that cannot take a submission now
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)  # setting -> file:line
 
@@ -113,6 +116,20 @@ def _seconds(value: Any) -> float:
     return float(value)
 
 
+def _rate(value: Any) -> float:
+    if not _seconds(value):
+        raise ValueError(f"{value!r} is no number above 0")
+    return float(value)
+
+
+def _folder(value: Any) -> str:
+    """``~`` and variables such as ``$SCRATCH`` are filled in."""
+    path = os.path.expandvars(os.path.expanduser(_text(value)))
+    if not os.path.isabs(path) or "$" in path:
+        raise ValueError(f"{value!r} is no absolute path{f' (it is {path!r})' * (path != value)}")
+    return path
+
+
 def _shortest_longest(value: Any) -> tuple[float, float]:
     if not isinstance(value, list) or len(value) != 2:
         raise ValueError(f"{value!r} is not two numbers: the shortest and the longest interval")
@@ -140,6 +157,8 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "elements": _count,
     "grace": _seconds,
     "poll_seconds": _shortest_longest,
+    "submissions_per_second": _rate,
+    "log_dir": _folder,
     "patience": _seconds,
 }
 TABLES = ("resources", "env", "queues")  # of which one that extends another keeps what it has not

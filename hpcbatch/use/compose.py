@@ -61,6 +61,7 @@ class Composition:
             arrays=make_arrays(plan, cluster, limits, spec.id, options.throttle),
             options=options,
             resources=resources.to_json(),
+            logs=f"{cluster.config.log_dir}/{spec.id}" if cluster.config.log_dir else "",
         )
         layout = registry.layout(spec.id)
         return cls(layout, spec, cluster, limits.memory_unit, resources, waits_for, attempt)
@@ -112,7 +113,7 @@ class Composition:
             env={**passed_environment(self.cluster.config.env), **own},
             setup=self.cluster.config.setup,
             folder=self.spec.folder,
-            log_prefix=f"{self.layout.logs}/{attempt.number:04d}-",
+            log_prefix=f"{attempt.logs or self.layout.logs}/{attempt.number:04d}-",
             container=self.cluster.config.container,
             python=self.cluster.python,
             runner=runner,

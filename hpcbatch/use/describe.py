@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from ..disk.index import BEGUN, DONE, ERROR, EXPIRED, Entry, read_entries
 from ..registry.results import Results
 from ..registry.view import View
 from ..words.errors import DamagedFile, JobError
+from ..words.layout import TaskLayout
 from ..words.model import RESOLVED, Attempt, Ending
 from ..words.status import JobInfo
 
@@ -108,10 +110,15 @@ def _cluster_name(view: View, number: int) -> str:
     return next((a.cluster for a in view.attempts if a.number == number), "")
 
 
+def log_path(layout: TaskLayout, attempts: Sequence[Attempt], number: int, element: int) -> str:
+    folder = next((attempt.logs for attempt in attempts if attempt.number == number), "")
+    return layout.log(number, element, folder)
+
+
 def read_log(view: View, attempt: int, element: int, begin: int = 0, end: int | None = None) -> str:
     """Bytes ``begin`` to ``end`` of an element's log; a negative ``begin`` counts from its end."""
     try:
-        with open(view.layout.log(attempt, element), "rb") as file:
+        with open(log_path(view.layout, view.attempts, attempt, element), "rb") as file:
             size = os.fstat(file.fileno()).st_size
             file.seek(begin if begin >= 0 else max(size + begin, 0))
             return file.read(-1 if end is None else max(end - begin, 0)).decode("utf-8", "replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -150,6 +151,8 @@ def remove(registry: Registry, task_id: str) -> None:
     if view.jobs_in(ALIVE):
         raise StateError(f"{task_id} has jobs waiting or running: cancel it first")
     registry.remove(task_id)
+    for folder in {attempt.logs for attempt in view.attempts if attempt.logs}:
+        shutil.rmtree(folder, ignore_errors=True)  # what is left there is text alone
 
 
 def _first_lines(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from functools import partial
@@ -9,6 +10,7 @@ from typing import NamedTuple
 
 from ..cluster.cluster import Cluster
 from ..cluster.schedulers.base import Limits
+from ..cluster.turns import wait_for_turn
 from ..disk.files import make_folder, publish
 from ..registry import tracker
 from ..registry.attempts import (
@@ -118,6 +120,8 @@ def submit_prepared(ready: Prepared, suspects: Ranges | None = None) -> Attempt:
     made = ready.made
     if ready.mended:
         store_function(made.layout, made.attempt.number, *ready.mended)
+    if made.attempt.logs:
+        make_folder(made.attempt.logs)
     write_attempt(made.layout, made.attempt, made.assignment(suspects or Ranges()))
     return _submit_arrays(ready)
 
@@ -142,6 +146,7 @@ def _submit_arrays(ready: Prepared) -> Attempt:
         if number:
             path, text = _keep_script(made, number, attempt, ready.runner)
         try:
+            wait_for_turn(os.path.dirname(layout.folder), cluster)
             array_id = patiently(partial(cluster.submit, text), ready.patience)
         except (CommandTimeout, SubmissionUnclear) as error:
             raise SubmissionUnclear(

@@ -100,8 +100,9 @@ class TaskLayout:
     def code_of(self, attempt: int) -> str:
         return f"attempts/{attempt:04d}/code.zip" if attempt else "code.zip"
 
-    def log(self, attempt: int, element: int) -> str:
-        return f"{self.logs}/{attempt:04d}-{element}.log"
+    def log(self, attempt: int, element: int, folder: str = "") -> str:
+        """In the task's own folder, or in that of the attempt's logs."""
+        return f"{folder or self.logs}/{attempt:04d}-{element}.log"
 
 
 class AttemptLayout:

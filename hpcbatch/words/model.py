@@ -69,6 +69,7 @@ class Attempt:
     arrays: tuple[Array, ...]
     options: SubmitOptions = field(default_factory=SubmitOptions)  # as it was asked for
     resources: dict[str, Any] = field(default_factory=dict)  # with the cluster's defaults
+    logs: str = ""  # the folder of its logs, where that is not the task's own
     given_up: str = ""  # why arrays without an id will never have one
     retry: int = 0  # how often its jobs were submitted again by themselves
     function: int = 0  # the attempt whose mended function it runs; 0: the task's own

@@ -147,6 +147,9 @@ def test_a_built_in_one_is_overridden(folder: Path) -> None:
         ("clusters: {a: {scheduler: slurm, setup: [echo a: b]}}", "put it in quotes"),
         ("clusters: {a: {scheduler: slurm, setup: 5}}", "no list of shell lines"),
         ("clusters: {a: {scheduler: slurm, template: {a: b}}}", "template"),
+        ("clusters: {a: {scheduler: slurm, log_dir: logs}}", "'logs' is no absolute path"),
+        ("clusters: {a: {scheduler: slurm, log_dir: /a/$NO_SUCH}}", "'/a/$NO_SUCH' is no absolute"),
+        ("clusters: {a: {scheduler: slurm, submissions_per_second: 0}}", "0 is no number above 0"),
     ],
 )
 def test_what_is_wrong_is_told(folder: Path, text: str, words: str) -> None:

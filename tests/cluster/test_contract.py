@@ -410,6 +410,22 @@ def test_a_container_runs_the_interpreter(harness: Harness) -> None:
     assert task.collect() == ["it is; so"]
 
 
+def test_logs_go_where_the_cluster_keeps_them(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCRATCH", str(harness.folder / "scratch and more"))
+    harness.configure(log_dir="$SCRATCH/logs")
+    task = harness.create(lambda x: print("told", x), [1]).submit()
+    harness.wait(task)
+    assert task.job(0).log() == "told 1\n"
+    folder = harness.folder / "scratch and more" / "logs" / task.id
+    assert [path.name for path in folder.iterdir()] == ["0001-0.log"]
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert not list(Path(task.folder, "logs").iterdir())
+    task.remove()
+    assert not folder.exists()
+
+
 def test_a_setup_line_that_fails_stops_the_element(harness: Harness) -> None:
     harness.configure(setup=["export FINE=1", "ls /no/such/folder"])
     task = harness.create(lambda x: x, [1]).submit()
