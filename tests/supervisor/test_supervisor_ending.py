@@ -57,9 +57,17 @@ def test_cpu_and_memory_are_those_of_the_tree(local: Any) -> None:
     hold = python(
         local,
         "hold.py",
-        "x = bytearray(80 << 20); sum(range(5_000_000)); import time; time.sleep(0.8)",
+        """
+        import os, sys, time
+        x = bytearray(80 << 20)
+        sum(range(5_000_000))
+        open(sys.argv[1], "w").close()
+        while not os.path.exists(sys.argv[2]):
+            time.sleep(0.01)
+        time.sleep(1.5)
+        """,
     )
-    end = local.ended(local.submit(f"{hold} & {hold} & wait"))[0]
+    end = local.ended(local.submit(f"{hold} one two & {hold} two one & wait"))[0]
     assert 160 << 20 < end["memory"] < 260 << 20
     assert 0.1 < end["cpu"] < 20
 
