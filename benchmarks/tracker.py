@@ -23,8 +23,9 @@ from elements import write_ended, written_alive
 import hpcbatch as hb
 from hpcbatch.cluster.schedulers import get_scheduler
 from hpcbatch.registry.attempts import read_attempts
-from hpcbatch.use.update import GRACE_LOCAL
+from hpcbatch.use.follow import GRACE_LOCAL
 from hpcbatch.words.layout import TaskLayout
+from hpcbatch.words.model import Array
 
 RUNS = 7
 ELEMENTS = 1000
@@ -120,7 +121,7 @@ def death(work: Path) -> Iterator[Row]:
         return
     task, _ = _sleeping(work, "slurm")
     # --batch: the process alone; else the element is cancelled, and told so by SIGTERM first
-    argv = ["scancel", "--batch", "--signal=KILL", f"{_arrays(task)[0]}_0"]
+    argv = ["scancel", "--batch", "--signal=KILL", f"{_arrays(task)[0].id}_0"]
     took = seconds(lambda: _until_expired(task, after=argv))
     shortest = get_scheduler("slurm").poll_seconds[0]
     bar = 2 * shortest + GRACE_LOCAL
@@ -134,7 +135,7 @@ def polling(work: Path) -> Iterator[Row]:
     for _ in range(50):
         task = hb.create(square, range(10)).submit("slurm", chunk=1)
         for array in _arrays(task):
-            listing += [f"{array}_{index}|RUNNING|None|x" for index in range(10)]
+            listing += _listed(array, 10)
     (fake / "listing").write_text("\n".join(listing) + "\n")
     program = (
         "import time, hpcbatch as hb\n"
@@ -150,7 +151,7 @@ def polling(work: Path) -> Iterator[Row]:
     looks = sum(int(client.communicate()[0]) for client in clients)
     times = [float(line) for line in (fake / "listings").read_text().split()]
     shortest = min(later - former for former, later in itertools.pairwise(times))
-    told = f"{len(times)} for {looks} looks, {shortest:.2f} s apart"
+    told = f"{len(times)} for {looks:,} looks that saw all, {shortest:.2f} s apart"
     yield "listings in 30 s: 50 tasks, 10 clients", told, "<= 16, >= 2 s apart"
 
 
@@ -158,7 +159,7 @@ def _submitted(fake: Path, jobs: int, elements: int = ELEMENTS) -> hb.Task:
     """A task that a Slurm took which lists all elements as running."""
     use_fake_slurm(fake)
     task = hb.create(square, range(jobs)).submit("slurm", chunk=jobs // elements)
-    rows = [f"{_arrays(task)[0]}_{index}|RUNNING|None|x" for index in range(elements)]
+    rows = _listed(_arrays(task)[0], elements)
     (fake / "listing").write_text("\n".join(rows) + "\n")
     return task
 
@@ -239,11 +240,15 @@ def _until(true: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def _arrays(task: hb.Task) -> list[str]:
-    """The scheduler's ids of a task's arrays."""
+def _listed(array: Array, elements: int) -> list[str]:
+    """As squeue lists them when they run."""
+    return [f"{array.id}_{index}|RUNNING|None|{array.name}" for index in range(elements)]
+
+
+def _arrays(task: hb.Task) -> list[Array]:
     root, _, task_id = task.folder.rpartition("/")
     attempts = read_attempts(TaskLayout(root, task_id))
-    return [str(array.id) for attempt in attempts for array in attempt.submitted_arrays]
+    return [array for attempt in attempts for array in attempt.submitted_arrays]
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import hpcbatch
 
@@ -36,3 +37,11 @@ def test_importing_it_imports_nothing_heavy() -> None:
         [sys.executable, "-c", source], capture_output=True, text=True, check=True
     )
     assert told.stdout.strip() == "[]"
+
+
+def test_the_benchmarks_can_be_loaded() -> None:
+    """They are run by hand: what they use may have moved."""
+    folder = Path(__file__).resolve().parents[1] / "benchmarks"
+    names = ", ".join(path.stem for path in folder.glob("*.py"))
+    argv = [sys.executable, "-c", f"import {names}"]
+    subprocess.run(argv, cwd=folder, check=True, timeout=60)

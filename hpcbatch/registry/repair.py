@@ -11,6 +11,7 @@ from ..disk.index import (
     ENTRY,
     NOTHING,
     SAID_BY,
+    Column,
     Entry,
     make_index,
     read_column,
@@ -110,19 +111,19 @@ def index_is_whole(layout: TaskLayout, njobs: int) -> bool:
     return _size(layout.index) == njobs * ENTRY.size
 
 
-def _is_as_committed(layout: TaskLayout, snapshot: Snapshot) -> bool:
-    """Whether the index holds what the last commit left. A results.rec that is longer tells of a
-    fold that died, and changed it before."""
-    if snapshot.index is None or _size(layout.results) != snapshot.committed:
-        return True
-    return read_column(layout.index).checksum == snapshot.index
-
-
-def mend_index(layout: TaskLayout, njobs: int, snapshot: Snapshot) -> None:
+def mend_index(layout: TaskLayout, njobs: int, snapshot: Snapshot) -> Column | None:
     """Where the index was lost, cut or damaged, make it anew from results.rec; seen when it is
-    whole. What began and has no record yet is forgotten by that."""
-    if index_is_whole(layout, njobs) and _is_as_committed(layout, snapshot):
-        return
+    whole. What began and has no record yet is forgotten by that.
+
+    Returns what the index says where that had to be read. A results.rec that is longer than
+    committed tells of a fold that died, and may have changed the index before.
+    """
+    if index_is_whole(layout, njobs):
+        if snapshot.index is None or _size(layout.results) != snapshot.committed:
+            return None
+        column = read_column(layout.index)
+        if column.checksum == snapshot.index:
+            return column
     if os.path.exists(layout.index):
         os.replace(layout.index, f"{layout.index}.damaged")
     fresh = f"{layout.index}.new"
@@ -131,3 +132,4 @@ def mend_index(layout: TaskLayout, njobs: int, snapshot: Snapshot) -> None:
     if os.path.exists(layout.results):
         _rebuild(layout, snapshot, fresh)
     os.replace(fresh, layout.index)
+    return None

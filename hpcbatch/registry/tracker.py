@@ -36,13 +36,15 @@ def _folded(layout: TaskLayout, spec: TaskSpec) -> Iterator[View]:
         try:
             attempts, snapshot = read_attempts(layout), read_snapshot(layout.status)
             _check_folds_here(layout, attempts)
-            mend_index(layout, spec.njobs, snapshot)
-            fold(layout, attempts, snapshot)
+            column = mend_index(layout, spec.njobs, snapshot)
+            view = View(layout, spec, attempts, snapshot)
+            if not fold(layout, attempts, snapshot) and column is not None:
+                view.column = column  # read a moment ago
         except RegistryError:
             raise
         except OSError as error:
             raise RegistryError(f"{layout.folder} cannot be read now: {error}") from error
-        yield View(layout, spec, attempts, snapshot)
+        yield view
 
 
 def _check_folds_here(layout: TaskLayout, attempts: Sequence[Attempt]) -> None:
