@@ -47,6 +47,8 @@ def has_segments(layout: TaskLayout) -> bool:
 def is_folded(attempts: Sequence[Attempt], snapshot: Snapshot) -> bool:
     """Whether a fold would find nothing to do where there are no segments (looked for before
     ``snapshot`` was read); asked without the lock."""
+    if not attempts:
+        return not snapshot.segments
     submitted = [attempt.number for attempt in attempts if attempt.submitted_arrays]
     return (
         snapshot.committed > 0
