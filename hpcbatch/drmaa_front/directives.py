@@ -7,11 +7,10 @@ specification as it stands (drmaa_attributes(3); GFD.133, nativeSpecification).
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Callable
 from typing import NamedTuple
 
-from ..words.errors import SubmissionRejected, nearest
+from ..words.directives import Readers, count, leading_comments, read_directives
+from ..words.errors import SubmissionRejected
 
 OURS, NATIVE = "#DRMAA", "#NATIVE"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*\Z")  # it is a folder's, too
@@ -36,27 +35,13 @@ class Asked(NamedTuple):
 
 def parse(script: bytes) -> Asked:
     """Raises SubmissionRejected for a directive that is unknown or has no valid value."""
-    if not script.strip():
-        raise SubmissionRejected("there is no script on standard input")
-    found: dict[str, object] = {}
-    native = []
-    for line in _leading_comments(script):
-        mark, _, rest = line.partition(" ")
-        if mark == NATIVE:
-            native.append(rest.strip())
-        elif mark == OURS:
-            for word in _words(line):
-                key, value = _directive(word)
-                found[key] = value
+    lines = leading_comments(script)
+    found = read_directives(lines, OURS, _READERS)
     if "name" not in found:
         raise SubmissionRejected(f"the script has no line {OURS} --name=NAME")
-    return Asked(**found, native=tuple(filter(None, native)))  # type: ignore[arg-type]
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise ValueError(text)
-    return int(text)
+    marked = (line.partition(" ") for line in lines)
+    native = tuple(rest.strip() for mark, _, rest in marked if mark == NATIVE and rest.strip())
+    return Asked(**found, native=native)  # type: ignore[arg-type]
 
 
 def _name(text: str) -> str:
@@ -69,14 +54,14 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(map(_name, text.split(",")))
 
 
-_COUNT = (_count, "a whole number of 1 or more")
+_COUNT = (count, "a whole number of 1 or more")
 _TEXT = (str, "a text")
-_READERS: dict[str, tuple[Callable[[str], object], str]] = {
+_READERS: Readers = {
     "name": (_name, "letters, digits, points, dashes and underscores"),
     "elements": _COUNT,
     "throttle": _COUNT,
-    "walltime": (_count, "a whole number of seconds"),
-    "memory": (_count, "a whole number of bytes"),
+    "walltime": (count, "a whole number of seconds"),
+    "memory": (count, "a whole number of bytes"),
     "cpus": _COUNT,
     "gpus": _COUNT,
     "queue": _TEXT,
@@ -84,34 +69,3 @@ _READERS: dict[str, tuple[Callable[[str], object], str]] = {
     "constraint": _TEXT,
     "after": (_names, "names of arrays, with commas between them"),
 }
-
-
-def _leading_comments(script: bytes) -> list[str]:
-    lines = []
-    for line in script.decode("utf-8", "surrogateescape").split("\n"):
-        if line.strip() and not line.startswith("#"):
-            break
-        if line.strip():
-            lines.append(line)
-    return lines
-
-
-def _words(line: str) -> list[str]:
-    try:
-        return shlex.split(line)[1:]
-    except ValueError as error:
-        raise SubmissionRejected(f"cannot read the directive {line!r}: {error}") from None
-
-
-def _directive(word: str) -> tuple[str, object]:
-    key, equals, text = word.partition("=")
-    if not key.startswith("--") or key[2:] not in _READERS:
-        hint = nearest(key.lstrip("-"), _READERS)
-        raise SubmissionRejected(f"{OURS} {word!r} is no directive{hint}")
-    read, wanted = _READERS[key[2:]]
-    try:
-        if not equals or not text:
-            raise ValueError(text)
-        return key[2:], read(text)
-    except ValueError:
-        raise SubmissionRejected(f"{OURS} {key} wants {wanted}, not {text!r}") from None

@@ -78,9 +78,8 @@ def submit_again(
 
     Jobs that began in a process which died come last in their new elements.
     """
-    ready = prepare(
-        registry, view, jobs, options, mended, retry, patient
-    )  # it tells now what cannot be
+    # first: it tells what cannot be, before anything is taken
+    ready = prepare(registry, view, jobs, options, mended, retry, patient)
     suspects = view.jobs_in(("expired",)).common(view.jobs_saying(BEGUN)).common(jobs)
     for attempt in view.attempts:
         own = attempt.jobs_taken.common(jobs)
