@@ -135,11 +135,8 @@ def _run_in_two_attempts(say: Say, task: Task, cluster: str, progress: bool | No
     status = task.cancel()
     say(f"\nCancelled. What has a result keeps it:\n{task}")
     resolved = _resolved(task)
-    if task.status().canceled:
-        _resubmit(say, task, status.canceled)
-        task.wait(progress=progress)
-    else:
-        say("\nAll jobs were finished before the cancellation, so none is submitted again.")
+    _resubmit(say, task, status.canceled)
+    task.wait(progress=progress)
     rerun = _compare(status.canceled, resolved, _resolved(task))
     _tell_rerun(say, task, rerun)
     return rerun
@@ -165,7 +162,10 @@ def _chunk(task: Task) -> int:
 
 def _resubmit(say: Say, task: Task, canceled: int) -> None:
     attempt = task.resubmit(only="canceled", chunk=_chunk(task))
-    jobs = len(attempt.plan.jobs) if attempt else 0
+    if attempt is None:
+        say("\nAll jobs were finished before the cancellation, so none is submitted again.")
+        return
+    jobs = len(attempt.plan.jobs)
     late = f" ({canceled - jobs:,} others finished meanwhile)" if jobs < canceled else ""
     say(f"\nResubmitted only the {jobs:,} cancelled jobs{late}.")
 

@@ -194,7 +194,7 @@ def _wait(registry: Registry, spec: TaskSpec) -> Any:
 
 def _told(spec: TaskSpec, attempt: Attempt | None) -> str:
     if attempt is None:
-        return f"{spec.id}: every job has a result, nothing to submit"
+        return f"{spec.id}: nothing to submit, each job has a result or was not chosen"
     jobs, elements = len(attempt.plan.jobs), attempt.plan.elements
     ids = ", ".join(str(array.id) for array in attempt.arrays)
     return (

@@ -11,7 +11,7 @@ from ..disk.index import BEGUN
 from ..registry.attempts import mark_revoked, submitting
 from ..registry.registry import Registry
 from ..registry.view import View
-from ..words.errors import StateError, UsageError
+from ..words.errors import StateError
 from ..words.model import ALIVE, UNFINISHED, Attempt
 from ..words.options import SubmitOptions
 from ..words.ranges import Ranges
@@ -33,11 +33,11 @@ def resubmit(
     function: Any = None,
     revoke: bool = False,
 ) -> Attempt | None:
-    """Submit again the jobs without a result; None when every job has one.
+    """Submit again the jobs without a result; None when no chosen job is without one.
 
     ``states`` and ``only`` choose among them. ``revoke`` takes jobs that wait or run from the
     elements that have them. ``function`` is called instead of the task's own from now on.
-    Raises StateError while chosen jobs are alive, UsageError when none is left to choose.
+    Raises StateError while chosen jobs are alive.
     """
     spec = registry.spec(task_id)
     wanted = known_states(UNFINISHED if states is None else states) or ()
@@ -47,13 +47,11 @@ def resubmit(
     update(registry, spec)
     with submitting(registry.layout(task_id)):
         view = settled_view(registry, spec)
-        if not view.jobs_in(UNFINISHED):
-            return None
         chosen = view.jobs_in([state for state in wanted if state != "done"])
         if only is not None:
             chosen = chosen.common(only)
         if not chosen:
-            raise UsageError(f"no job of {task_id} is both chosen and without a result")
+            return None
         if not revoke and (alive := chosen.common(view.jobs_in(ALIVE))):
             raise StateError(
                 f"{task_id} has {counted(len(alive), 'job')} waiting or running: wait for them, "

@@ -216,7 +216,7 @@ class Task:
         revoke: bool = False,
         **options: Any,
     ) -> Attempt | None:
-        """Submit again only the jobs without a result; None when every job has one.
+        """Submit again only the jobs without a result; None when no chosen job is without one.
 
         By default on the last cluster, with its resources and options; ``options`` are others of
         ``submit``. ``only`` chooses states, such as ``"expired"``; ``jobs`` indices. ``function``

@@ -88,9 +88,6 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"jobs": [6]}, hb.NotFound, "numbered 0 to 5"),
     ({"jobs": [-1]}, hb.NotFound, "there is no job -1"),
     ({"jobs": ["x"]}, hb.UsageError, "jobs"),
-    ({"jobs": [2, 4]}, hb.UsageError, "both chosen and without a result"),
-    ({"jobs": []}, hb.UsageError, "both chosen and without a result"),
-    ({"only": "canceled"}, hb.UsageError, "both chosen and without a result"),
     ({"only": "expried"}, hb.UsageError, "did you mean 'expired'"),
     ({"memroy": "1GB"}, hb.UsageError, "unknown option 'memroy'"),
     ({"resources": {"memroy": "1GB"}}, hb.ResourceError, "did you mean 'memory'"),
@@ -99,6 +96,14 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"function": lambda: 3}, hb.InputError, "does not take these inputs"),
     ({"chunk": 0}, hb.ResourceError, "chunk"),
 ]
+
+
+@pytest.mark.parametrize("chosen", [{"jobs": [2, 4]}, {"jobs": []}, {"only": "canceled"}], ids=str)
+def test_nothing_is_submitted_when_no_job_is_chosen(
+    local: Local, task: hb.Task, chosen: dict[str, Any]
+) -> None:
+    assert task.resubmit(**chosen) is None
+    assert len(local.attempts(task)) == 1
 
 
 def test_what_cannot_be_right_changes_nothing(local: Local, task: hb.Task) -> None:
