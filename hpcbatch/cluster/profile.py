@@ -34,6 +34,7 @@ class ClusterConfig:
     array_limit: int | None = None  # elements per array; None: asked of the cluster
     memory_unit: str | None = None  # KB, MB, …: in which it reads memory; None: asked of it
     elements: int = 1000  # that automatic chunks aim at, at most
+    max_queued: int | None = None  # elements of this user that the scheduler may have at once
     grace: float | None = None
     poll_seconds: tuple[float, float] | None = None
     submissions_per_second: float = 10.0  # at most, of one user on one host
@@ -155,6 +156,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "array_limit": _count,
     "memory_unit": _memory_unit,
     "elements": _count,
+    "max_queued": _count,
     "grace": _seconds,
     "poll_seconds": _shortest_longest,
     "submissions_per_second": _rate,

@@ -35,9 +35,8 @@ def write_attempt(layout: TaskLayout, attempt: Attempt, assignment: Assignment) 
     """
     paths = layout.attempt(attempt.number)
     make_folder(paths.folder)
-    plan = {"jobs": attempt.plan.jobs.runs, "elements": attempt.plan.elements}
-    plan = {**plan, **assignment._asdict()}
-    publish(paths.plan, json.dumps({"format": FORMAT, **plan}).encode())
+    plan = {"format": FORMAT, **attempt.plan.to_json(), **assignment._asdict()}
+    publish(paths.plan, json.dumps(plan).encode())
     update_attempt(layout, attempt)
 
 
@@ -54,6 +53,7 @@ def store_function(layout: TaskLayout, number: int, function: bytes, code: bytes
 def update_attempt(layout: TaskLayout, attempt: Attempt) -> None:
     fields = asdict(attempt)
     fields["options"] = attempt.options.to_json()
+    fields["behind"] = attempt.behind.to_json()
     for kept_elsewhere in ("plan", "canceled", "canceled_jobs"):
         del fields[kept_elsewhere]
     text = json.dumps({"format": FORMAT, **fields}, indent=1)
@@ -116,8 +116,8 @@ def _read_attempt(paths: AttemptLayout) -> Attempt:
     try:
         record["options"] = SubmitOptions(**record["options"])
         record["arrays"] = tuple(Array(**array) for array in record["arrays"])
-        runs = Ranges((start, stop) for start, stop in plan["jobs"])
-        attempt = Attempt(plan=Plan(runs, plan["elements"]), **record)
+        record["behind"] = Plan.from_json(record["behind"])
+        attempt = Attempt(plan=Plan.from_json(plan), **record)
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedFile(f"{paths.record} is damaged: {error}") from error
     if os.path.exists(paths.canceled):

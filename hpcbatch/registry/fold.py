@@ -49,7 +49,7 @@ def is_folded(attempts: Sequence[Attempt], snapshot: Snapshot) -> bool:
     ``snapshot`` was read); asked without the lock."""
     if not attempts:
         return not snapshot.segments
-    submitted = [attempt.number for attempt in attempts if attempt.submitted_arrays]
+    submitted = [attempt.number for attempt in attempts if attempt.is_taken]
     return (
         snapshot.committed > 0
         and max(submitted, default=0) <= snapshot.superseded
@@ -94,7 +94,7 @@ def _unlink_ended(layout: TaskLayout, snapshot: Snapshot) -> None:
 
 def _supersede_errors(layout: TaskLayout, attempts: Sequence[Attempt], snapshot: Snapshot) -> bool:
     """A job that was submitted again is no longer in error."""
-    newer = [a for a in attempts if a.number > snapshot.superseded and a.submitted_arrays]
+    newer = [a for a in attempts if a.number > snapshot.superseded and a.is_taken]
     for attempt in newer:
         entries = read_entries(layout.index, attempt.jobs_taken) if attempt.number > 1 else {}
         old = {

@@ -8,6 +8,7 @@ from itertools import groupby
 from ..disk.index import DONE, ERROR, EXPIRED
 from ..words.layout import segment_owner
 from ..words.model import STATES, Attempt, Sighting
+from ..words.ranges import Ranges
 from .snapshot import Snapshot
 
 CODE = {state: code for code, state in enumerate(STATES)}
@@ -57,18 +58,21 @@ def _begun(attempt: Attempt, snapshot: Snapshot) -> set[int]:
 def _fill(
     states: bytearray, attempt: Attempt, snapshot: Snapshot, alive: Mapping[int, Sighting]
 ) -> None:
+    _set(states, attempt.behind.jobs, "submitted" if attempt.canceled is None else "canceled")
     by_element = element_states(attempt, snapshot, alive)
     for first, stop, state in _runs(by_element):
-        code = bytes([CODE[state]])
-        for start, end in attempt.plan.jobs_between(first, stop).runs:
-            states[start:end] = code * (end - start)
-    for start, end in attempt.plan.jobs.common(attempt.canceled_jobs).runs:
-        states[start:end] = bytes([CODE["canceled"]]) * (end - start)
+        _set(states, attempt.plan.jobs_between(first, stop), state)
+    _set(states, attempt.canceled_jobs, "canceled")
     for name, segment in snapshot.segments.items():
         number, element = segment_owner(name)
         is_ours = number == attempt.number and by_element.get(element) in ("queued", "submitted")
         if is_ours and segment.job is not None and segment.is_alive:
             states[segment.job] = CODE["running"]
+
+
+def _set(states: bytearray, jobs: Ranges, state: str) -> None:
+    for start, end in jobs.runs:
+        states[start:end] = bytes([CODE[state]]) * (end - start)
 
 
 def _runs(by_element: Mapping[int, str]) -> Iterator[tuple[int, int, str]]:

@@ -71,6 +71,18 @@ class View:
                 return attempt, element
         return None
 
+    def jobs_behind(self, attempt: Attempt) -> Ranges:
+        """Jobs that were submitted with the attempt, and still wait for room in the queue."""
+        left = Ranges() if attempt.canceled is not None else attempt.behind.jobs
+        for later in self.attempts if left else ():
+            if later.number > attempt.number:
+                left = left.without(later.jobs_taken)
+        return left.without(attempt.canceled_jobs)
+
+    @property
+    def has_jobs_behind(self) -> bool:
+        return any(map(self.jobs_behind, self.attempts))
+
     def ending(self, attempt: Attempt, element: int) -> Ending | None:
         return self.snapshot.endings.get(attempt.number, {}).get(element)
 

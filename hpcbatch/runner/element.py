@@ -52,8 +52,7 @@ class Element:
         plan = json.loads(read(layout.attempt(attempt).plan))
         self.assignment = Assignment.from_json(plan)
         self.suspects = Ranges((a, b) for a, b in self.assignment.suspects)
-        jobs = Ranges((a, b) for a, b in plan["jobs"])
-        self.jobs = Plan(jobs, plan["elements"]).jobs_of(number)
+        self.jobs = Plan.from_json(plan).jobs_of(number)
         self.markers = Markers(layout.attempt(attempt))
         self.failed = 0
         self.looked = self.began

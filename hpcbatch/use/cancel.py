@@ -71,7 +71,12 @@ def cancel_elements(attempt: Attempt, elements: Ranges) -> list[str]:
 
 def _cancel_all(view: View, attempt: Attempt) -> list[str]:
     doubtful = attempt.is_in_doubt
-    is_over = not (doubtful or attempt.canceled is not None or view.alive_elements(attempt))
+    is_over = not (
+        doubtful
+        or attempt.canceled is not None
+        or view.alive_elements(attempt)
+        or view.jobs_behind(attempt)
+    )
     if is_over and not _retriable(view, attempt):
         return []
     everything = Ranges([(0, attempt.plan.elements)])

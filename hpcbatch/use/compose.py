@@ -13,8 +13,9 @@ from ..cluster.schedulers.base import Limits
 from ..registry.registry import Registry
 from ..words.assignment import Assignment
 from ..words.layout import TaskLayout
-from ..words.model import Attempt, TaskSpec
+from ..words.model import Array, Attempt, TaskSpec
 from ..words.options import SubmitOptions
+from ..words.plan import NOTHING
 from ..words.ranges import Ranges
 from ..words.resources import Resources
 from .dependencies import Dependencies, find_dependencies
@@ -42,15 +43,22 @@ class Composition:
         jobs: Ranges,
         options: SubmitOptions,
         limits_of: Callable[[Cluster], Limits],
+        room: int | None = None,
     ) -> Composition:
-        """Raises ConfigError, ResourceError, NotFound, StateError, and what ``limits_of`` does."""
+        """``room``: elements that may be submitted now (None: all); the others stay behind.
+
+        Raises ConfigError, ResourceError, NotFound, StateError, and what ``limits_of`` does.
+        """
         cluster = Cluster.named(options.cluster)
         resources = Resources.parse(cluster.config.resources, options.resources)
         waits_for = find_dependencies(registry, options, cluster, spec.id)
         check_limits(cluster.config, resources)
         limits = limits_of(cluster)
-        plan = make_plan(jobs, cluster, limits, resources, options.chunk)
-        resources = with_queue(cluster.config, resources, plan)
+        whole = make_plan(jobs, cluster, limits, resources, options.chunk)
+        resources = with_queue(cluster.config, resources, whole)
+        if waits_for.have_jobs_behind:
+            room = 0
+        plan, behind = whole.parted(whole.elements if room is None else room)
         attempt = Attempt(
             number=1,
             cluster=cluster.name,
@@ -61,13 +69,17 @@ class Composition:
             arrays=make_arrays(plan, cluster, limits, spec.id, options.throttle),
             options=options,
             resources=resources.to_json(),
+            behind=behind,
             logs=f"{cluster.config.log_dir}/{spec.id}" if cluster.config.log_dir else "",
         )
         layout = registry.layout(spec.id)
         return cls(layout, spec, cluster, limits.memory_unit, resources, waits_for, attempt)
 
-    def numbered(self, number: int, function: int, retry: int) -> Composition:
+    def numbered(self, number: int, function: int, retry: int, follows: int) -> Composition:
+        """What is left of an attempt that follows another stays behind that one."""
         attempt = replace(self.attempt, number=number, function=function, retry=retry)
+        if follows:
+            attempt = replace(attempt, follows=follows, behind=NOTHING)
         return replace(self, attempt=attempt)
 
     def assignment(self, suspects: Ranges) -> Assignment:
@@ -122,7 +134,13 @@ class Composition:
         )
         return render(self.cluster.template, order)
 
+    def example(self, runner: str) -> str:
+        """A script as those that follow when there is room in the queue."""
+        array = Array("example", 0, 1, self.cluster.scheduler.base)
+        return self.script(0, replace(self.attempt, arrays=(array,)), runner)
+
     @property
     def _walltime(self) -> int | None:
         """Of the element with most jobs, seconds."""
-        return self.resources.for_element(self.attempt.plan.largest())
+        largest = max(self.attempt.plan.largest(), self.attempt.behind.largest())
+        return self.resources.for_element(largest)

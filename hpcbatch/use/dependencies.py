@@ -16,11 +16,13 @@ from .update import update
 
 
 class Dependencies(NamedTuple):
-    """Ids of arrays that must have ended, or ended well; folders of tasks that must be done."""
+    """Ids of arrays that must have ended, or ended well; folders of tasks that must be done; and
+    whether one of the tasks has jobs that no array holds yet."""
 
     ended: tuple[str, ...] = ()
     ok: tuple[str, ...] = ()
     done: tuple[str, ...] = ()
+    have_jobs_behind: bool = False
 
 
 def find_dependencies(
@@ -31,11 +33,14 @@ def find_dependencies(
     ended: list[str] = []
     ok: list[str] = []
     done: list[str] = []
+    behind = False
     for text in options.after:
         view = _other(registry, text, task_id)
+        behind |= view.has_jobs_behind
         ended += _alive_arrays(view, cluster)
     for text in options.after_ok:
         view = _other(registry, text, task_id)
+        behind |= view.has_jobs_behind
         if failed := view.jobs_in(("error", "expired", "canceled")):
             raise StateError(
                 f"{view.spec.id} has {counted(len(failed), 'job')} without a result: after_ok can "
@@ -47,7 +52,7 @@ def find_dependencies(
         else:
             ended += _alive_arrays(view, cluster)
             done.append(view.layout.folder)
-    return Dependencies(tuple(ended), tuple(ok), tuple(done))
+    return Dependencies(tuple(ended), tuple(ok), tuple(done), behind)
 
 
 def _other(registry: Registry, text: str, task_id: str) -> View:

@@ -19,7 +19,7 @@ def notify(view: View, status: TaskStatus) -> str:
     A command runs by ``/bin/sh`` with the status as JSON on its standard input; a URL gets the
     same by POST.
     """
-    attempt = next((a for a in reversed(view.attempts) if a.submitted_arrays), None)
+    attempt = next((a for a in reversed(view.attempts) if a.is_taken), None)
     if attempt is None or not attempt.options.notify or not status.resolved:
         return ""
     marker = view.layout.attempt(attempt.number).notified

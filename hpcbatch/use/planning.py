@@ -66,6 +66,8 @@ def make_arrays(
 ) -> tuple[Array, ...]:
     """Arrays that hold all elements of ``plan`` within the cluster's limit; one array where a
     throttle would need them to wait for one another and the scheduler cannot do that."""
+    if not plan.elements:
+        return ()
     size = min(limits.array or plan.elements, plan.elements)
     if throttle and not cluster.scheduler.chains:
         size = plan.elements

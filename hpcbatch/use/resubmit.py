@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..disk.index import BEGUN
 from ..registry.attempts import mark_revoked, submitting
 from ..registry.registry import Registry
 from ..registry.view import View
@@ -20,7 +19,7 @@ from ..words.text import counted
 from .cancel import cancel_elements
 from .chosen import check_jobs
 from .create import Mended
-from .submit import prepare, settled_view, submit_prepared
+from .submit import prepared, settled_view, submit_prepared
 from .update import update
 
 
@@ -57,7 +56,7 @@ def resubmit(
                 f"{task_id} has {counted(len(alive), 'job')} waiting or running: wait for them, "
                 "cancel them, choose others (only error,expired), or revoke them"
             )
-        accepted = [attempt for attempt in view.attempts if attempt.submitted_arrays]
+        accepted = [a for a in view.attempts if a.is_taken and not a.follows]
         if last := (accepted or view.attempts)[-1:]:
             options = _like(last[0], options)
         return submit_again(registry, view, chosen, options, mended)
@@ -72,19 +71,15 @@ def submit_again(
     retry: int = 0,
     patient: bool = True,
 ) -> Attempt:
-    """Take ``jobs`` from all attempts before, and submit them; called under ``submitting``.
-
-    Jobs that began in a process which died come last in their new elements.
-    """
+    """Take ``jobs`` from all attempts before, and submit them; called under ``submitting``."""
     # first: it tells what cannot be, before anything is taken
-    ready = prepare(registry, view, jobs, options, mended, retry, patient)
-    suspects = view.jobs_in(("expired",)).common(view.jobs_saying(BEGUN)).common(jobs)
-    for attempt in view.attempts:
-        own = attempt.jobs_taken.common(jobs)
-        if own:
-            mark_revoked(view.layout, attempt, time.time(), own)
-            cancel_elements(attempt, _emptied(view, attempt, own))
-    return submit_prepared(ready, suspects)
+    with prepared(registry, view, jobs, options, mended, retry, patient=patient) as ready:
+        for attempt in view.attempts:
+            own = attempt.jobs_taken.common(jobs)
+            if own:
+                mark_revoked(view.layout, attempt, time.time(), own)
+                cancel_elements(attempt, _emptied(view, attempt, own))
+        return submit_prepared(ready)
 
 
 def _emptied(view: View, attempt: Attempt, taken: Ranges) -> Ranges:
@@ -106,7 +101,7 @@ def _like(last: Attempt, options: SubmitOptions) -> SubmitOptions:
     """As the last attempt, where nothing else is asked. One that was refused gives its cluster
     alone: its resources may be what was wrong."""
     cluster = options.cluster or last.cluster
-    if not last.submitted_arrays:
+    if not last.is_taken:
         return replace(options, cluster=cluster)
     before = replace(last.options, cluster=cluster, resources=last.resources)
     return options.over(before, cluster == last.cluster)

@@ -37,7 +37,7 @@ def retry(registry: Registry, view: View) -> list[Attempt]:
     """Submit what is due. Raises SchedulerError when a part could not be submitted now, and
     SubmissionRejected or UsageError when it never can be."""
     made: list[Attempt] = []
-    if not due(view) or _is_too_early(view):
+    if not due(view) or is_too_early(view, PAUSE if view.jobs_in(ALIVE) else 0.0):
         return made
     in_doubt = StateError  # an earlier submission is: it may still show up
     with contextlib.suppress(RegistryBusy, in_doubt), submitting(view.layout, 0.0):
@@ -56,9 +56,10 @@ def retry(registry: Registry, view: View) -> list[Attempt]:
     return made
 
 
-def _is_too_early(view: View) -> bool:
-    pause = PAUSE if view.jobs_in(ALIVE) else 0.0
-    for _ in takewhile(lambda attempt: not attempt.submitted_arrays, reversed(view.attempts)):
+def is_too_early(view: View, pause: float) -> bool:
+    """Whether the last submission is less than ``pause`` seconds ago; longer, and ever longer, is
+    waited after those that were not taken."""
+    for _ in takewhile(lambda attempt: not attempt.is_taken, reversed(view.attempts)):
         pause = min(max(2 * pause, PAUSE), LONGEST_PAUSE)
     return 0 <= time.time() - view.attempts[-1].created < pause
 

@@ -38,8 +38,10 @@ def status(registry: Registry, task_id: str, afresh: bool = False) -> TaskStatus
 
 
 def track(registry: Registry, task_id: str) -> TaskStatus:
-    """The status; and what whoever watches a task does: retries what is due, tells of the end."""
-    from .notify import notify  # and what submits, which only a tracker needs
+    """The status; and what whoever watches a task does: submits what waits for room in the queue,
+    retries what is due, tells of the end."""
+    from .feed import feed  # and what submits, which only a tracker needs
+    from .notify import notify
     from .retry import retry
 
     spec = registry.spec(task_id)
@@ -47,18 +49,21 @@ def track(registry: Registry, task_id: str) -> TaskStatus:
     if view.unfolded:
         return _status(view, notes)
     refused = False
-    try:
-        if retry(registry, view):
-            view, notes = update(registry, spec)
-    except (SubmissionRejected, UsageError) as error:
-        refused, notes = True, (*notes, f"no retry: {_first_lines(error)}")
-    except SchedulerError as error:
-        notes = (*notes, f"a retry was not taken, and is tried again: {_first_lines(error)}")
+    for submit_more, what in ((feed, "the rest"), (retry, "a retry")):
+        try:
+            if submit_more(registry, view):
+                view, notes = update(registry, spec)
+        except (SubmissionRejected, UsageError, StateError) as error:
+            refused |= submit_more is retry
+            view, _ = update(registry, spec)
+            notes = (*notes, f"{what} was refused: {_first_lines(error)}")
+        except SchedulerError as error:
+            notes = (*notes, f"{what} was not taken, and is tried again: {_first_lines(error)}")
     status = _status(view, notes)
     if refused:
         status = replace(status, retrying=0)
     if told := "" if status.retrying else notify(view, status):
-        status = replace(status, notes=(*notes, told))
+        status = replace(status, notes=(*status.notes, told))
     return status
 
 
@@ -171,11 +176,12 @@ def _status(view: View, notes: tuple[str, ...] = ()) -> TaskStatus:
         rate=rate,
         seconds_left=seconds_left,
         started=view.spec.njobs - view.said.count(0),
-        clusters=tuple(dict.fromkeys(a.cluster for a in view.attempts if a.submitted_arrays)),
+        clusters=tuple(dict.fromkeys(a.cluster for a in view.attempts if a.is_taken)),
         notes=notes,
         unfolded=str(view.unfolded or ""),
         retrying=sum(map(len, due(view).values())),
         stuck=len(view.stuck_jobs()),
         reasons=reasons(view),
-        attempts=sum(bool(attempt.submitted_arrays) for attempt in view.attempts),
+        attempts=sum(a.is_taken and not a.follows for a in view.attempts),
+        behind=sum(len(view.jobs_behind(attempt)) for attempt in view.attempts),
     )

@@ -37,7 +37,7 @@ def settle(view: View, attempt: Attempt, listing: Listing | None) -> Attempt:
     )
     settled = replace(attempt, arrays=arrays)
     if any(listing.time - since > GRACE for since in _missing_since(settled)):
-        settled = replace(settled, given_up=NEVER_TAKEN)
+        settled = settled.given_up_for(NEVER_TAKEN)
     if settled != attempt:
         update_attempt(view.layout, settled)
     return settled

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 from ..cluster.cluster import Cluster
+from ..cluster.room import room_in_queue
 from ..cluster.schedulers.base import Limits
 from ..cluster.turns import wait_for_turn
 from ..disk.files import make_folder, publish
+from ..disk.index import BEGUN
 from ..registry import tracker
 from ..registry.attempts import (
     next_number,
@@ -49,7 +53,8 @@ def submit_defined(registry: Registry, spec: TaskSpec, options: SubmitOptions) -
             raise AlreadySubmitted(
                 f"{spec.id} was submitted before; resubmit() runs again what is unfinished"
             )
-        return submit_prepared(prepare(registry, view, jobs, options))
+        with prepared(registry, view, jobs, options) as ready:
+            return submit_prepared(ready)
 
 
 def settled_view(registry: Registry, spec: TaskSpec) -> View:
@@ -75,43 +80,50 @@ class Prepared(NamedTuple):
 
     made: Composition
     runner: str
-    first: tuple[str, str]  # path and text
+    first: tuple[str, str]  # path and text; without a path where there is no room for an array
+    suspects: Ranges
     mended: Mended | None
     patience: float  # seconds
 
 
-def prepare(
+@contextmanager
+def prepared(
     registry: Registry,
     view: View,
     jobs: Ranges,
     options: SubmitOptions,
     mended: Mended | None = None,
     retry: int = 0,
+    follows: int = 0,
     patient: bool = True,
-) -> Prepared:
+) -> Iterator[Prepared]:
     """All that can be wrong with one attempt of ``jobs`` before it is made; called under
-    ``submitting``. Who is not ``patient`` with the scheduler tries once: a tracker comes again
-    by itself.
+    ``submitting``. The room in the queue that it counts on is its own meanwhile. Who is not
+    ``patient`` with the scheduler tries once: a tracker comes again by itself.
 
-    Raises ConfigError, ResourceError, StateError, RegistryUnwritable, SchedulerError.
+    Raises ConfigError, ResourceError, StateError, RegistryUnwritable, RegistryBusy,
+    SchedulerError.
     """
-
-    def limits(cluster: Cluster) -> Limits:
-        return patiently(lambda: cluster.limits(registry.root), patience(cluster))
-
-    def patience(cluster: Cluster) -> float:
-        return cluster.config.patience if patient else 0.0
-
+    cluster = Cluster.named(options.cluster)
+    patience = cluster.config.patience if patient else 0.0
     number = next_number(view.layout)
     function = number if mended else max((a.function for a in view.attempts), default=0)
-    composed = Composition.of(registry, view.spec, jobs, options, limits)
-    made = composed.numbered(number, function, retry)
-    runner = ensure_runner(registry.root)
-    first = _keep_script(made, 0, made.attempt, runner)
-    return Prepared(made, runner, first, mended, patience(made.cluster))
+
+    def limits(cluster: Cluster) -> Limits:
+        return patiently(lambda: cluster.limits(registry.root), patience)
+
+    with room_in_queue(registry.root, cluster, patience) as room:
+        composed = Composition.of(registry, view.spec, jobs, options, limits, room)
+        made = composed.numbered(number, function=function, retry=retry, follows=follows)
+        runner = ensure_runner(registry.root)
+        if made.attempt.arrays:
+            first = _keep_script(made, 0, made.attempt, runner)
+        else:
+            first = "", made.example(runner)
+        yield Prepared(made, runner, first, _suspects(view, jobs), mended, patience)
 
 
-def submit_prepared(ready: Prepared, suspects: Ranges | None = None) -> Attempt:
+def submit_prepared(ready: Prepared) -> Attempt:
     """Make the attempt; called under ``submitting``.
 
     Raises SubmissionRejected (the jobs are then as before, and the refused attempt is kept with
@@ -122,8 +134,13 @@ def submit_prepared(ready: Prepared, suspects: Ranges | None = None) -> Attempt:
         store_function(made.layout, made.attempt.number, *ready.mended)
     if made.attempt.logs:
         make_folder(made.attempt.logs)
-    write_attempt(made.layout, made.attempt, made.assignment(suspects or Ranges()))
+    write_attempt(made.layout, made.attempt, made.assignment(ready.suspects))
     return _submit_arrays(ready)
+
+
+def _suspects(view: View, jobs: Ranges) -> Ranges:
+    """Those that began in a process which died: they come last in their new elements."""
+    return jobs.common(view.jobs_in(("expired", "submitted"))).common(view.jobs_saying(BEGUN))
 
 
 def preview(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> str:
@@ -155,7 +172,7 @@ def _submit_arrays(ready: Prepared) -> Attempt:
                 "is submitted twice."
             ) from error
         except SchedulerError as error:
-            update_attempt(layout, replace(attempt, given_up=str(error)))
+            update_attempt(layout, attempt.given_up_for(str(error)))
             raise type(error)(
                 f"cluster {cluster.name} did not take the submission. {error}\n"
                 f"{_standing(array)} The script, kept in {path}, was:\n{text}"

@@ -48,7 +48,7 @@ def watch(registry: Registry, task_id: str, timeout: float | None = None) -> Ite
 
 
 def _is_stuck(status: TaskStatus) -> bool:
-    return status.stuck > 0 and status.stuck == sum(status.counts[state] for state in ALIVE)
+    return 0 < status.stuck == sum(status.counts[state] for state in ALIVE) - status.behind
 
 
 def _told(status: TaskStatus) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 from .formats import FORMAT, checked_format
 from .options import SubmitOptions
-from .plan import Plan
+from .plan import NOTHING, Plan
 from .ranges import Ranges
 
 STATES = ("defined", "submitted", "queued", "running", "done", "error", "expired", "canceled")
@@ -71,6 +71,8 @@ class Attempt:
     resources: dict[str, Any] = field(default_factory=dict)  # with the cluster's defaults
     logs: str = ""  # the folder of its logs, where that is not the task's own
     given_up: str = ""  # why arrays without an id will never have one
+    behind: Plan = NOTHING  # what was asked for with it, and waits for room in the queue
+    follows: int = 0  # the attempt behind which its jobs waited; 0: none
     retry: int = 0  # how often its jobs were submitted again by themselves
     function: int = 0  # the attempt whose mended function it runs; 0: the task's own
     canceled: float | None = None  # when all of it was
@@ -81,9 +83,18 @@ class Attempt:
         """Whether arrays of it may or may not have been submitted."""
         return not self.given_up and any(array.id is None for array in self.arrays)
 
+    def given_up_for(self, why: str) -> Attempt:
+        """Without hope for the arrays that have no id, nor for what is behind them."""
+        return replace(self, given_up=why, behind=NOTHING)
+
     @property
     def submitted_arrays(self) -> tuple[Array, ...]:
         return tuple(array for array in self.arrays if array.id is not None)
+
+    @property
+    def is_taken(self) -> bool:
+        """The scheduler has taken a part of it, or will when there is room."""
+        return bool(self.submitted_arrays or self.behind.jobs)
 
     @property
     def elements(self) -> Ranges:
@@ -96,13 +107,13 @@ class Attempt:
 
     @property
     def jobs_taken(self) -> Ranges:
-        """The jobs that the scheduler has taken."""
+        """The jobs that the scheduler has taken, or will when there is room."""
         if all(array.id is not None for array in self.arrays):
-            return self.plan.jobs
+            return self.plan.jobs.union(self.behind.jobs)
         taken: list[tuple[int, int]] = []
         for array in self.submitted_arrays:
             taken += self.plan.jobs_between(array.first, array.first + array.count).runs
-        return Ranges(taken)
+        return Ranges(taken).union(self.behind.jobs)
 
 
 @dataclass(frozen=True)

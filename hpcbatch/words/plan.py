@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from .ranges import Ranges
 
 
@@ -35,9 +38,34 @@ class Plan:
         return larger + (rank - larger * (share + 1)) // share
 
     def largest(self) -> int:
-        """The number of jobs of the element that has most."""
-        return -(-len(self.jobs) // self.elements)
+        """The number of jobs of the element that has most; 0 without elements."""
+        return -(-len(self.jobs) // self.elements) if self.elements else 0
+
+    def parted(self, elements: int) -> tuple[Plan, Plan]:
+        """The plan of the first ``elements``, and that of the others."""
+        now = min(elements, self.elements)
+        stop = self._first(now)
+        return (
+            Plan(self.jobs.slice(0, stop), now),
+            Plan(self.jobs.slice(stop, len(self.jobs)), self.elements - now),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Plan) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash((self.jobs, self.elements))
+
+    def to_json(self) -> dict[str, Any]:
+        return {"jobs": self.jobs.runs, "elements": self.elements}
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Plan:
+        return cls(Ranges((start, stop) for start, stop in fields["jobs"]), fields["elements"])
 
     def _first(self, element: int) -> int:
         share, larger = divmod(len(self.jobs), self.elements)
         return element * share + min(element, larger)
+
+
+NOTHING = Plan(Ranges(), 0)

@@ -76,6 +76,7 @@ class TaskStatus:
     seconds_left: float | None = None  # until nothing of it is alive, at that rate
     retrying: int = 0  # expired jobs that whoever tracks the task will submit again
     unfolded: str = ""  # why newer records are not counted
+    behind: int = 0  # submitted jobs that wait for room in the queue
     stuck: int = 0  # waiting jobs that will never run without somebody's help
 
     @property
@@ -92,7 +93,12 @@ class TaskStatus:
     def besides(self) -> dict[str, int]:
         """What is counted beside the states, where it tells anything."""
         several = self.attempts if self.attempts > 1 else 0
-        found = {"attempts": several, "retrying": self.retrying, "stuck": self.stuck}
+        found = {
+            "attempts": several,
+            "held back": self.behind,
+            "retrying": self.retrying,
+            "stuck": self.stuck,
+        }
         return {word: count for word, count in found.items() if count}
 
     @property
