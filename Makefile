@@ -29,7 +29,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -q -n 2 -m "not slow and not slurm and not sge" $(QUICK)
 
 chaos: $(VENV)/dev.stamp
-	HPCBATCH_CHAOS=long MARKED= BIN=$(abspath $(BIN)) tests/run.sh tests/chaos tests/faults/test_lag.py tests/real
+	HPCBATCH_CHAOS=long MARKED= BIN=$(abspath $(BIN)) tests/run.sh tests/chaos tests/faults/test_lag.py tests/real tests/acceptance
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python benchmarks/core.py

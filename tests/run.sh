@@ -39,4 +39,4 @@ fi
     "$BIN/ruff" check hpcbatch tests examples benchmarks &&
     "$BIN/mypy" &&
     "$BIN/lint-imports" &&
-    "$BIN/python" -m pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "${MARKED-not long}" "$@"
+    "$BIN/python" -m pytest -n 4 --dist loadgroup --no-loadscope-reorder -m "${MARKED-not long}" "$@"

@@ -53,7 +53,13 @@ def test_roundtrip_as_an_ordinary_user(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("cluster", "dialect"), [("lsf", "openlava"), ("lsf", "ibm"), ("pbs", ""), ("torque", "")]
+    ("cluster", "dialect"),
+    [
+        ("lsf", "openlava"),
+        ("pbs", ""),
+        pytest.param("lsf", "ibm", marks=pytest.mark.long),
+        pytest.param("torque", "", marks=pytest.mark.long),
+    ],
 )
 def test_roundtrip_on_a_fake(
     cluster: str, dialect: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -25,7 +25,7 @@ from hpcbatch.words.layout import TaskLayout
 from hpcbatch.words.model import Attempt
 from hpcbatch.words.resources import Resources
 
-from ..conftest import MARKS, REAL
+from ..conftest import MARKS, REAL, why_absent
 
 FAKES = Path(__file__).resolve().parents[1] / "fakes"
 MORE_FAKES = os.environ.get("HPCBATCH_TEST_FAKES", "")  # of schedulers of other packages
@@ -303,6 +303,9 @@ def harness(
 ) -> Iterator[Harness]:
     name, kind = request.param
     kind, _, dialect = kind.partition(" ")
+    is_covered = kind == "fake" and name in REAL and not why_absent(name)
+    if is_covered and not request.node.get_closest_marker("stand_in"):
+        pytest.skip(f"the real {name} is tested here")
     if name == "drmaa":
         request.getfixturevalue("drmaa_library")
     if kind == "fake":

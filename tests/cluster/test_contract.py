@@ -267,6 +267,7 @@ def test_walltime_ends_an_element(harness: Harness) -> None:
     eventually(lambda: task.job(0).reason.startswith("timeout"))
 
 
+@pytest.mark.stand_in
 @pytest.mark.parametrize("accounting", [False, True])
 def test_killed_element_is_told(harness: Harness, accounting: bool) -> None:
     if accounting and harness.kind != "fake":
@@ -360,6 +361,7 @@ def test_broken_listing_changes_nothing(harness: Harness) -> None:
     assert harness.wait(task).done == 2
 
 
+@pytest.mark.stand_in
 def test_controller_away_defers(harness: Harness) -> None:
     if harness.kind != "fake":
         pytest.skip("only a fake controller is taken away")
@@ -376,6 +378,7 @@ def test_controller_away_defers(harness: Harness) -> None:
     assert again.collect() == [1]
 
 
+@pytest.mark.stand_in
 def test_controller_that_comes_back_is_asked_again(
     harness: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:

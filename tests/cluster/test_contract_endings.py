@@ -113,6 +113,7 @@ def test_stuck_elements_are_told(harness: Harness, monkeypatch: pytest.MonkeyPat
 SILENT = {"openlava"}  # about memory, after the end
 
 
+@pytest.mark.stand_in
 @pytest.mark.parametrize("accounting", [False, True])
 def test_endings_are_told_in_full(harness: Harness, accounting: bool) -> None:
     if accounting and harness.kind != "fake":

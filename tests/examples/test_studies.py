@@ -17,17 +17,21 @@ jobs = hb.restore("last").jobs()
 print(json.dumps({job.index: job.stats.attempt for job in jobs if job.state == "done"}))
 """
 
-STUDIES = [
-    pytest.param("slurm", "digits_study.py", ["--tiny"], 8, id="digits"),
-    pytest.param("sge", "bootstrap_study.py", ["--samples", "7"], 10, id="bootstrap"),
+OWN_CLUSTER = [
+    pytest.param("slurm", marks=pytest.mark.slurm),
+    pytest.param("sge", marks=pytest.mark.sge),
 ]
+STUDIES = {
+    "slurm": ("digits_study.py", ["--tiny"], 8),
+    "sge": ("bootstrap_study.py", ["--samples", "7"], 10),
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("folder", "study", "small", "rows"), STUDIES)
-def test_a_study_is_cancelled_and_resumed(
-    with_sklearn: Place, cluster: str, folder: str, study: str, small: list[str], rows: int
-) -> None:
+@pytest.mark.parametrize("cluster", OWN_CLUSTER)
+def test_a_study_is_cancelled_and_resumed(with_sklearn: Place, cluster: str) -> None:
+    folder, (study, small, rows) = cluster, STUDIES[cluster]
+
     def run(*arguments: str) -> str:
         return with_sklearn.run(*arguments, inside=folder)
 
@@ -67,16 +71,16 @@ def test_bootstrap_samples_are_the_same_in_every_run(with_sklearn: Place) -> Non
     assert tables[0] == tables[1]
 
 
-PROGRAMS = [
-    pytest.param("slurm", "sh ball.sh {dimension} {points} {seed}", "ball.csv", 27, id="ball"),
-    pytest.param("sge", "sh walk.sh {steps} {seed}", "walk.csv", 10, id="walk"),
-]
+PROGRAMS = {
+    "slurm": ("sh ball.sh {dimension} {points} {seed}", "ball.csv", 27),
+    "sge": ("sh walk.sh {steps} {seed}", "walk.csv", 10),
+}
 
 
-@pytest.mark.parametrize(("folder", "command", "inputs", "njobs"), PROGRAMS)
-def test_a_program_runs_over_a_table(
-    here: Place, cluster: str, folder: str, command: str, inputs: str, njobs: int
-) -> None:
+@pytest.mark.parametrize("cluster", ["local", *OWN_CLUSTER])
+def test_a_program_runs_over_a_table(here: Place, cluster: str) -> None:
+    folder = "sge" if cluster == "sge" else "slurm"
+    command, inputs, njobs = PROGRAMS[folder]
     asked = ("map", "--shell", command, "--args-file", inputs, "--cluster", cluster, "--seed", "1")
     here.hpcbatch(*asked, "--chunk", "5", "--wait", inside=folder)
     lines = here.hpcbatch("collect", "last").splitlines()
