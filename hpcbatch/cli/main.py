@@ -40,7 +40,11 @@ SECTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
         "logs": ("details", "logs", "Print what a job printed."),
         "tend": ("tending", "tend", "Track tasks, retry what may be retried, tell of the end."),
         "errors": ("details", "errors", "Group the failed jobs of a task by their message."),
-        "clusters": ("clusters", "clusters", "List the clusters that are configured."),
+        "clusters": (
+            "clusters",
+            "clusters",
+            "List the clusters, and what this host's schedulers tell.",
+        ),
         "config": ("configuration", "config", "See how clusters are configured."),
     },
     "Get and end": {

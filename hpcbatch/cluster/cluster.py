@@ -18,7 +18,7 @@ from .config import find_cluster, load_clusters
 from .explain import explained
 from .profile import ClusterConfig
 from .schedulers import get_scheduler
-from .schedulers.base import Ended, Limits
+from .schedulers.answers import Ended, Limits, Survey
 from .shell import Output
 
 LIMITS_KEPT = 24 * 3600.0  # seconds that a cluster's limits are believed
@@ -81,6 +81,16 @@ class Cluster:
             except SchedulerError as error:
                 shell.log.info("history: %s", error)
         return found
+
+    def survey(self) -> Survey:
+        """What the cluster is, as far as its programs tell."""
+        found: list[Output] = []
+        for argv in self.scheduler.survey_argv(shell.user_name()):
+            try:
+                found.append(self.run(argv))
+            except SchedulerError as error:
+                shell.log.info("survey: %s", error)
+        return self.scheduler.parse_survey(found)
 
     def limits(self, root: str) -> Limits:
         """Asked of the cluster once a day and kept in the registry ``root``; what is configured

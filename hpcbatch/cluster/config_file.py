@@ -63,11 +63,16 @@ def find_file() -> str | None:
         if not os.path.exists(chosen):
             raise ConfigError(f"there is no file {chosen} (named by HPCBATCH_CONFIG)")
         return chosen
-    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    for path in (FILE_NAME, f"{home}/hpcbatch/{FILE_NAME}", f"/etc/{FILE_NAME}"):
+    for path in (FILE_NAME, home_file(), f"/etc/{FILE_NAME}"):
         if os.path.exists(path):
             return path
     return None
+
+
+def home_file() -> str:
+    """Where this user's own configuration lies, or would lie."""
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return f"{home}/hpcbatch/{FILE_NAME}"
 
 
 def _lines(node: Any, place: Place = ()) -> list[tuple[Place, int]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from ..cluster.cluster import Cluster
 from ..cluster.orders import ArrayOrder, ScriptOrder, passed_environment
-from ..cluster.schedulers.base import Limits
+from ..cluster.schedulers.answers import Limits
 from ..registry.registry import Registry
 from ..words.assignment import Assignment
 from ..words.layout import TaskLayout

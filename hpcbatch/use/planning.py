@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ..cluster.cluster import Cluster
 from ..cluster.profile import ClusterConfig
-from ..cluster.schedulers.base import Limits
+from ..cluster.schedulers.answers import Limits
 from ..words.errors import ResourceError
 from ..words.layout import new_job_name
 from ..words.model import Array

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..cluster.cluster import Cluster
 from ..cluster.room import room_in_queue
-from ..cluster.schedulers.base import Limits
+from ..cluster.schedulers.answers import Limits
 from ..cluster.turns import wait_for_turn
 from ..disk.files import make_folder, publish
 from ..disk.index import BEGUN

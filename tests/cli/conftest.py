@@ -43,8 +43,13 @@ echo $id
 OTHERS = {
     "squeue": 'cat "$(dirname "$0")/queue"',
     "scancel": 'sed -i "/^$1_/d" "$(dirname "$0")/queue"',
-    "scontrol": 'echo "MaxArraySize = 1001"',
+    "scontrol": """case "$*" in
+*partition) echo "PartitionName=debug Default=YES MaxTime=UNLIMITED DefaultTime=01:00:00" ;;
+*) echo "MaxArraySize = 1001"; echo "AccountingStorageType = accounting_storage/none" ;;
+esac""",
     "sacct": "exit 1",
+    "sacctmgr": "exit 1",
+    "sinfo": "echo slurm-wlm 22.05.8",
 }
 SIM = """
 import helper

@@ -211,13 +211,10 @@ def test_clusters(hb: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
         "default: gpu\nclusters:\n  gpu: {scheduler: slurm, array_limit: 50}\n"
     )
     rows = {row["name"]: row for row in hb.json("clusters")}
-    assert rows["slurm"] == {
-        "name": "slurm",
-        "scheduler": "slurm",
-        "here": True,
-        "array_limit": 1001,
-        "default": False,
-    }
+    slurm = rows["slurm"]
+    assert (slurm["scheduler"], slurm["here"], slurm["default"]) == ("slurm", True, False)
+    assert (slurm["array_limit"], slurm["survey"]["version"]) == (1001, "slurm-wlm 22.05.8")
+    assert slurm["survey"]["queues"][0]["name"] == "debug"
     assert (rows["gpu"]["array_limit"], rows["gpu"]["default"]) == (50, True)
     assert rows["local"]["here"] is True
     assert hb.ok("clusters").splitlines()[0].startswith("CLUSTER\tSCHEDULER")
@@ -225,6 +222,19 @@ def test_clusters(hb: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "unknown default cluster" in hb.fails(2, "clusters")
     monkeypatch.setenv("HPCBATCH_CONFIG", "/nowhere.yaml")
     assert "/nowhere.yaml" in hb.fails(2, "clusters")
+
+
+def test_a_configuration_is_made_from_what_is_here(hb: Shell) -> None:
+    told = hb("clusters").stderr
+    assert "'hpcbatch clusters init' writes" in told
+    assert "slurm-wlm 22.05.8, arrays of up to 1001 elements, accounting off" in told
+    assert hb.ok("clusters", "init", "--output", "-") in told
+    assert "hpcbatch.yaml was written" in hb("clusters", "init").stderr
+    assert hb.json("config", "show")["file"].endswith("config/hpcbatch/hpcbatch.yaml")
+    assert "there already" in hb.fails(2, "clusters", "init")
+    assert "init' writes" not in hb("clusters").stderr
+    assert hb.json("clusters", "init", "--output", "x.yaml") == {"file": str(hb.work / "x.yaml")}
+    assert "cannot be written" in hb.fails(2, "clusters", "init", "--output", "x.yaml/y.yaml")
 
 
 def test_a_default_that_is_not_clear(hb: Shell) -> None:

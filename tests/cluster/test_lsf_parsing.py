@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpcbatch.cluster.orders import ArrayOrder
-from hpcbatch.cluster.schedulers.lsf import Lsf
+from hpcbatch.cluster.schedulers.lsf.scheduler import Lsf
 from hpcbatch.cluster.scripts import render
 from hpcbatch.cluster.shell import Output
 from hpcbatch.words.errors import (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hpcbatch.cluster.schedulers.pbs import Pbs
+from hpcbatch.cluster.schedulers.pbs.scheduler import Pbs
 from hpcbatch.cluster.shell import Output
 
 from .conftest import FAKES, engine, eventually, use_fake

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpcbatch.cluster.schedulers.pbs import Pbs
+from hpcbatch.cluster.schedulers.pbs.scheduler import Pbs
 from hpcbatch.cluster.shell import Output
 from hpcbatch.words.errors import (
     CommandFailed,

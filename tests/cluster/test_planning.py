@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hpcbatch as hb
 from hpcbatch.cluster.cluster import Cluster
+from hpcbatch.cluster.orders import ArrayOrder
 from hpcbatch.cluster.profile import ClusterConfig
-from hpcbatch.cluster.schedulers.base import Limits
+from hpcbatch.cluster.schedulers.answers import Limits
+from hpcbatch.cluster.scripts import render
 from hpcbatch.use.planning import check_limits, make_arrays, make_plan, with_queue
 from hpcbatch.words.errors import ResourceError
 from hpcbatch.words.ranges import Ranges
 from hpcbatch.words.resources import Resources
 
 from .conftest import Harness, engine, use_fake, write_program
+from .test_scripts import order
 
 TASK = "01234567__Test"
 
@@ -89,6 +93,51 @@ def test_arrays_cover_the_elements(count: int, limit: int | None) -> None:
         assert covered == list(range(count))
         assert all(1 <= a.count <= (limit or count) for a in arrays)
         assert {a.base for a in arrays} == {here.scheduler.base}
+
+
+NUMBERED = {  # the elements that a script asks its scheduler for: the first index, and the last
+    "slurm": r"^#SBATCH --array=(\d+)-(\d+)(?:%2)?$",
+    "sge": r"^#\$ -t (\d+)-(\d+)$",
+    "lsf": r"^#BSUB -J \"\S+\[(\d+)-(\d+)\](?:%2)?\"$",
+    "pbs": r"^#PBS -J (\d+)-(\d+)(?:%2)?$",
+    "torque": r"^#PBS -t (\d+)-(\d+)(?:%2)?$",
+    "local": r"^#LOCAL --elements=()(\d+) ",
+    "drmaa": r"^#DRMAA --elements=()(\d+) ",
+}
+
+
+def asked_for(scheduler: str, script: str, base: int) -> range:
+    """Indices of the elements that a scheduler makes of a script."""
+    found = re.search(NUMBERED[scheduler], script, re.MULTILINE)
+    if found is None:
+        return range(base, base + 1)  # a plain job in place of an array of one
+    first = int(found[1]) if found[1] else base
+    return range(first, int(found[2]) + 1 if found[1] else base + int(found[2]))
+
+
+@pytest.mark.parametrize("scheduler", NUMBERED)
+@given(
+    members=st.sets(st.integers(0, 400), min_size=1, max_size=60),
+    chunk=st.integers(1, 7),
+    limit=st.sampled_from([None, 1, 2, 10, 1000]),
+    throttle=st.sampled_from([None, 2]),
+)
+@settings(max_examples=20, deadline=None)
+def test_any_set_of_jobs_comes_back_from_the_scripts(
+    scheduler: str, members: set[int], chunk: int, limit: int | None, throttle: int | None
+) -> None:
+    here, limits = cluster(scheduler), Limits(array=limit)
+    plan = make_plan(Ranges.of(members), here, limits, Resources(), chunk)
+    seen: list[int] = []
+    for array in make_arrays(plan, here, limits, TASK, throttle):
+        given_out = ArrayOrder(array.name, array.first, array.count, array.base)
+        script = render(here.template, order(array=given_out, throttle=throttle))
+        indices = asked_for(scheduler, script, array.base)
+        if limit and (here.scheduler.chains or not throttle):
+            assert len(indices) <= limit
+        for index in indices:
+            seen += plan.jobs_of(array.first + index - array.base)
+    assert sorted(seen) == sorted(members)
 
 
 def test_1500_elements_on_a_limit_of_1001(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

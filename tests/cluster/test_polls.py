@@ -16,7 +16,7 @@ from hpcbatch.cluster import shell
 from hpcbatch.cluster.cluster import Cluster
 from hpcbatch.cluster.polls import poll, poll_interval
 from hpcbatch.cluster.profile import ClusterConfig
-from hpcbatch.cluster.schedulers.base import Limits
+from hpcbatch.cluster.schedulers.answers import Limits
 
 from .conftest import write_program
 

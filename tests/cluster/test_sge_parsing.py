@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hpcbatch.cluster.schedulers.sge import GridEngine
+from hpcbatch.cluster.schedulers.sge.scheduler import GridEngine
 from hpcbatch.cluster.shell import Output
 from hpcbatch.words.errors import (
     CommandFailed,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hpcbatch.cluster.schedulers.slurm import Slurm
+from hpcbatch.cluster.schedulers.slurm.scheduler import Slurm
 from hpcbatch.cluster.shell import Output
 from hpcbatch.words.errors import (
     CommandFailed,

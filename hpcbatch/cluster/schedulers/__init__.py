@@ -1,4 +1,4 @@
-"""Every scheduler by name. A new one: a file here and a template, or the entry point
+"""Every scheduler by name. A new one: a module or a folder here and a template, or the entry point
 ``hpcbatch.schedulers`` of another package."""
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from .base import Scheduler
 
 BUILT_IN = {
     "local": "hpcbatch.cluster.schedulers.local:Local",
-    "slurm": "hpcbatch.cluster.schedulers.slurm:Slurm",
-    "sge": "hpcbatch.cluster.schedulers.sge:GridEngine",
-    "lsf": "hpcbatch.cluster.schedulers.lsf:Lsf",
-    "pbs": "hpcbatch.cluster.schedulers.pbs:Pbs",
+    "slurm": "hpcbatch.cluster.schedulers.slurm.scheduler:Slurm",
+    "sge": "hpcbatch.cluster.schedulers.sge.scheduler:GridEngine",
+    "lsf": "hpcbatch.cluster.schedulers.lsf.scheduler:Lsf",
+    "pbs": "hpcbatch.cluster.schedulers.pbs.scheduler:Pbs",
     "torque": "hpcbatch.cluster.schedulers.torque:Torque",
     "drmaa": "hpcbatch.cluster.schedulers.drmaa:Drmaa",
 }

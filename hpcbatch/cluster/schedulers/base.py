@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from ...words.errors import (
     CommandFailed,
@@ -17,31 +16,13 @@ from ...words.errors import (
     SubmissionRejected,
     SubmissionUnclear,
 )
-from ...words.model import Ending, Sighting
+from ...words.model import Sighting
 from ...words.ranges import Ranges
 from ..shell import Output, is_here
+from .answers import Ended, Limits, Survey
 
 Argv = list[str]
 _KILLED = frozenset(128 + number for number in (1, 2, 3, 6, 9, 11, 13, 15))  # as a shell tells it
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a cluster allows: elements of one array, elements worth having at once; and the unit,
-    such as ``MB``, in which it reads a number without one as memory."""
-
-    array: int | None = None
-    parallel: int | None = None
-    memory_unit: str | None = None
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How the scheduler says that one element ended; ``index`` as in Sighting."""
-
-    array: str
-    index: int | None
-    ending: Ending
 
 
 class Scheduler(ABC):
@@ -136,6 +117,14 @@ class Scheduler(ABC):
 
     def parse_limits(self, output: Output) -> Limits:
         return Limits()
+
+    def survey_argv(self, user: str) -> list[Argv]:
+        """Asks for what ``Survey`` tells; empty where nobody can be asked."""
+        return []
+
+    def parse_survey(self, outputs: Sequence[Output]) -> Survey:
+        """From the outputs of those programs that could be run, whatever they said."""
+        return Survey()
 
     def is_reachable(self, host: str) -> bool:
         """Whether a listing made here would show what was submitted on ``host``."""

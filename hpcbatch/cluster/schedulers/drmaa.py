@@ -14,7 +14,8 @@ from ...words.errors import CommandFailed
 from ...words.model import Ending, Sighting
 from ...words.ranges import Ranges
 from ..shell import Output
-from .base import Argv, Ended, Scheduler
+from .answers import Ended
+from .base import Argv, Scheduler
 
 _LIBRARY = "DRMAA_LIBRARY_PATH"
 _SUBMITTED = re.compile(r"^submitted (\S+)$", re.MULTILINE)  # a library may print beside it

@@ -12,7 +12,8 @@ from ...words.errors import CommandFailed
 from ...words.model import Ending, Sighting
 from ...words.ranges import Ranges
 from ..shell import Output
-from .base import Argv, Ended, Limits, Scheduler
+from .answers import Ended, Limits
+from .base import Argv, Scheduler
 
 _FORGOTTEN = "there is no submission"
 ELEMENTS_PER_SLOT = 8  # enough for an even load, few enough to start quickly

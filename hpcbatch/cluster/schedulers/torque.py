@@ -11,7 +11,8 @@ from ...words.model import Sighting
 from ...words.ranges import Ranges
 from ..shell import Output
 from .base import Argv
-from .pbs import Pbs, batches
+from .pbs.endings import Codes
+from .pbs.scheduler import Pbs, batches
 
 _SUFFIX = re.compile(r"-\d*\Z")  # an element's name is its array's and its index, cut off at 16
 
@@ -22,10 +23,13 @@ class Torque(Pbs):
     programs = ("qsub", "qstat", "qdel", "qchkpt")  # the last: others have the first three
     variables = ("PBS_DEFAULT", "PBS_SERVER")
     base = 1
-    ended = "C"  # shown for keep_completed seconds
-    exit_field = "exit_status"
-    out_of_memory = (-10,)
-    timeout = (-11, -12)
+    codes = Codes(
+        ended="C",  # shown for keep_completed seconds
+        exit_field="exit_status",
+        out_of_memory=(-10,),
+        timeout=(-11, -12),
+        own_status=(),
+    )
     array_limit = re.compile(r"^\s+max_job_array_size = (\d+)", re.MULTILINE)
     default_limit = None
 
@@ -43,6 +47,3 @@ class Torque(Pbs):
     def history_argv(self, arrays: Sequence[str], since: float) -> list[Argv]:
         # one by one: an id that is unknown spoils the answer about all others
         return [["qstat", "-t", "-f", array] for array in arrays]
-
-    def is_own_status(self, fields: dict[str, str]) -> bool:
-        return True

@@ -27,3 +27,8 @@ def seconds_of(text: str) -> float | None:
     for part in found[2].split(":"):
         seconds = seconds * 60 + int(part or 0)
     return float(seconds + int(found[1] or 0) * 86400)
+
+
+def whole_seconds(text: str) -> int | None:
+    """As ``seconds_of``; None also for no time at all, which means no limit."""
+    return int(seconds_of(text) or 0) or None

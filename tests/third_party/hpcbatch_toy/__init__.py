@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from hpcbatch.cluster.schedulers.base import Argv, Ended, Limits, Scheduler
+from hpcbatch.cluster.schedulers.answers import Ended, Limits
+from hpcbatch.cluster.schedulers.base import Argv, Scheduler
 from hpcbatch.cluster.shell import Output
 from hpcbatch.words.errors import CommandFailed
 from hpcbatch.words.model import Ending, Sighting

@@ -12,25 +12,20 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from ...words.errors import CommandFailed
-from ...words.model import Ending, Sighting
-from ...words.ranges import Ranges
-from ..shell import Output
-from .base import Argv, Ended, Limits, Scheduler
-from .units import bytes_of, seconds_of
+from ....words.errors import CommandFailed
+from ....words.model import Sighting
+from ....words.ranges import Ranges
+from ...shell import Output
+from ..answers import Ended, Limits, Survey
+from ..base import Argv, Scheduler
+from .endings import Codes, element_of, endings
+from .survey import parse_survey, survey_argv
 
 _PRINTED_ID = re.compile(r"^(\d+(?:\[\])?)\.\S+\s*$", re.MULTILINE)
-_ID = re.compile(r"(\d+)(?:\[(\d*)\]\*?)?(?:\.\S*)?\Z")  # 12, 12[], 12[7]; *: cut off here
-_NUMBER = re.compile(r"-?\d+\Z")
 _RULER = re.compile(r"-+(?: +-+)+ *\Z")
 _COLUMNS = {6: (1, 4), 11: (3, 9)}  # of name and state, in the plain and in the users' table
 _PER_COMMAND = 200  # ids in one command line: a few kilobytes
-_RECORD = re.compile(r"^Job Id: *", re.MULTILINE)
-_CONTINUED = re.compile(r"\n(?:\t| {8})")
 _HARMLESS = ("Unknown Job Id", "Job has finished", "Request invalid for state of job")
-_KILLED = frozenset(128 + number for number in (1, 2, 3, 6, 9, 11, 13, 15))  # by a shell between
-_TERMINATED = 256 + 15
-_DELETED, _FINISHED, _FAILED = "91", "92", "93"  # substates
 _STUCK = {  # comments that no time changes, and what helps
     "Can Never Run": "it asks for more than the cluster has: cancel it, and submit with other "
     "resources",
@@ -61,10 +56,7 @@ class Pbs(Scheduler):
         "Queue is not enabled",
         "Server is shutting down",
     )
-    ended = "XF"  # states; X: an element of an array that lives on
-    exit_field = "Exit_status"
-    out_of_memory: tuple[int, ...] = (-26, -27)  # exit codes, pbs_ifl and job.h
-    timeout: tuple[int, ...] = (-28, -29)
+    codes = Codes()
     array_limit = re.compile(r"^\s+max_array_size = (\d+)", re.MULTILINE)
     default_limit: int | None = 10000
 
@@ -97,7 +89,7 @@ class Pbs(Scheduler):
         return [
             _sighting(row, row.element, "H" if row.word == "Q" and row.array in held else row.word)
             for row in rows
-            if row.element is not None and row.word not in self.ended
+            if row.element is not None and row.word not in self.codes.ended
         ]
 
     def cancel_argv(self, array: str, indices: Ranges | None) -> list[Argv]:
@@ -116,12 +108,7 @@ class Pbs(Scheduler):
 
     def parse_history(self, output: Output) -> Iterable[Ended]:
         """Also of a command that failed: it prints the ids that it knows."""
-        for text, fields in _records(output.stdout):
-            array, index = _element(text, self.base) or ("", None)
-            if index is not None and fields.get("job_state") in tuple(self.ended):
-                ending = self._ending(fields)
-                if ending.reason:
-                    yield Ended(array, index, ending)
+        return endings(output.stdout, self.base, self.codes)
 
     def limits_argv(self) -> Argv:
         return ["qstat", "-B", "-f"]
@@ -133,49 +120,11 @@ class Pbs(Scheduler):
             raise CommandFailed(f"this is no server's status: {output}")
         return Limits(array=int(found[1]) if found else self.default_limit)
 
-    def is_own_status(self, fields: dict[str, str]) -> bool:
-        """Else it may be that of the whole array."""
-        return fields.get("substate") in (_FINISHED, _FAILED)
+    def survey_argv(self, user: str) -> list[Argv]:
+        return survey_argv()
 
-    def _ending(self, fields: dict[str, str]) -> Ending:
-        status = fields.get(self.exit_field, "")
-        number = int(status) if _NUMBER.match(status) else None
-        signal = _signal(number)
-        host = fields.get("exec_host", "").partition("/")[0]
-        reason = self._reason(fields, number, signal, bool(host))
-        is_code = reason == "ended" or reason.startswith("exit-code")
-        return Ending(
-            reason,
-            number if is_code else None,
-            signal if host and not is_code else None,
-            host,
-            elapsed=seconds_of(fields.get("resources_used.walltime", "")),
-            memory=_size(fields, "resources_used.mem") or None,
-        )
-
-    def _reason(
-        self, fields: dict[str, str], status: int | None, signal: int | None, ran: bool
-    ) -> str:
-        waited = "afterok" in fields.get("depend", "")
-        if "result of dependency" in fields.get("comment", "") or (waited and not ran):
-            return "dependency"
-        if not self.is_own_status(fields):
-            return "canceled" if fields.get("substate") == _DELETED else ""
-        if status is None:
-            return "canceled"
-        if status <= 0:
-            if status in (*self.timeout, *self.out_of_memory):
-                return "timeout" if status in self.timeout else "out-of-memory"
-            return "launch-failure" if status else "ended"
-        if signal is None:
-            return f"exit-code {status}"
-        asked = seconds_of(fields.get("Resource_List.walltime", ""))
-        if asked and (seconds_of(fields.get("resources_used.walltime", "")) or 0) >= asked:
-            return "timeout"
-        allowed, used = _size(fields, "Resource_List.mem"), _size(fields, "resources_used.mem")
-        if signal == 9 and allowed and used >= allowed:
-            return "out-of-memory"
-        return "canceled" if status == _TERMINATED else "killed"
+    def parse_survey(self, outputs: Sequence[Output]) -> Survey:
+        return parse_survey(outputs)
 
 
 class _Row(NamedTuple):
@@ -190,20 +139,10 @@ class _Row(NamedTuple):
 
 def _row(words: list[str], base: int, name_at: int, state_at: int) -> _Row:
     """Raises CommandFailed: a row that is passed over would be an element that has ended."""
-    found = _element(words[0], base)
+    found = element_of(words[0], base)
     if found is None or len(words) <= state_at:
         raise CommandFailed(f"this is no row of a listing: {' '.join(words)}")
     return _Row(*found, words[name_at], words[state_at], [])
-
-
-def _element(text: str, base: int) -> tuple[str, int | None] | None:
-    """Array and index; an array of one is a plain job, and an array as a whole has no index."""
-    found = _ID.match(text)
-    if found is None:
-        return None
-    if found[2] is None:
-        return found[1], base
-    return f"{found[1]}[]", int(found[2]) if found[2] else None
 
 
 def _sighting(row: _Row, index: int, word: str) -> Sighting:
@@ -213,26 +152,6 @@ def _sighting(row: _Row, index: int, word: str) -> Sighting:
     if advice:
         why = f"{why}: {advice}".replace(" 'qrls ID'", f" 'qrls {row.array}'")
     return Sighting(row.array, index, row.name, running, word, why, bool(advice))
-
-
-def _records(text: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Id and fields; a line that is set in further than a field's continues the one before."""
-    for record in _RECORD.split(_CONTINUED.sub("", text))[1:]:
-        first, *lines = record.split("\n")
-        pairs = (line.strip().partition(" = ") for line in lines)
-        yield first.strip(), {name: value for name, equals, value in pairs if equals}
-
-
-def _signal(status: int | None) -> int | None:
-    if status is None:
-        return None
-    if 256 < status < 256 + 65:
-        return status - 256
-    return status - 128 if status in _KILLED else None
-
-
-def _size(fields: dict[str, str], name: str) -> int:
-    return bytes_of(fields.get(name, "").upper()) or 0  # 7252kb: of 1024 bytes
 
 
 def batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -1,23 +1,23 @@
 """LSF (IBM Spectrum LSF 9.1 and later, OpenLava 4). Commands and fields: bsub(1), bjobs(1),
-bkill(1), bparams(1), lsb.params(5), lsf.conf(5); why a job was killed: bacct(1)."""
+bkill(1), bparams(1), lsb.params(5), lsf.conf(5)."""
 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterable, Iterator, Sequence
 
-from ...words.errors import CommandFailed, ProgramMissing
-from ...words.model import Ending, Sighting
-from ...words.ranges import Ranges
-from ..shell import Output
-from .base import Argv, Ended, Limits, Scheduler
-from .units import bytes_of
+from ....words.errors import CommandFailed, ProgramMissing
+from ....words.model import Sighting
+from ....words.ranges import Ranges
+from ...shell import Output
+from ..answers import Ended, Limits, Survey
+from ..base import Argv, Scheduler
+from .endings import OVER, endings, unwrapped
+from .survey import parse_survey, survey_argv
 
 _ID = re.compile(r"^Job <(\d+)> is submitted to ", re.MULTILINE)
 _ROW = re.compile(r"(\d+)\|([A-Za-z]+)\|[\d-]*\|(.*?)(?:\[(\d+)\])?")
 _RUNNING = {"RUN", "USUSP", "SSUSP", "UNKWN", "ZOMBI"}  # the last two: its host does not answer
-_OVER = {"DONE", "EXIT"}
 _HELD = "PSUSP"
 _RUNS_A_CALL = 25  # command lines of programs that copy them into buffers of fixed size
 _HAS_ENDED = re.compile("already finished|Operation is in progress|[Nn]o matching job|not found")
@@ -30,34 +30,8 @@ _PARAMETER = re.compile(r"^\s*\w[\w ]*[:=]", re.MULTILINE)
 _DEFAULT_SIZE = 1000  # lsb.params(5); not all releases print it
 _UNIT = re.compile(r'^\s*LSF_UNIT_FOR_LIMITS\s*=\s*"?([KMGTP])', re.MULTILINE | re.IGNORECASE)
 
-_WRAPPED = re.compile(r"\n {21}")  # of bjobs -l
 _REASONS = re.compile(r"^ PENDING REASONS:\s*\n((?: .*;?\n)+)", re.MULTILINE)
 _NEVER = re.compile("never satisfied|no suitable hosts for the job")
-_RECORD = re.compile(r"^Job (?:Id )?<(\d+)\[(\d+)\]>, ", re.MULTILINE)
-_STATUS = re.compile(r", Status ?<([A-Z]+)>")
-_EVENT = re.compile(r"^\w{3} (\w{3} +\d+ \d\d:\d\d:\d\d)(?: \d{4})?: (.*)$", re.MULTILINE)
-_STARTED = re.compile(r"(?:\[\d+\] )?[Ss]tarted .*?<(?:\d+\*)?([^<>]+)>")
-_CODE = re.compile(r"Exited (?:with exit code|by signal) (\d+)")
-_MEMORY = re.compile(r"MAX MEM: ([\d.]+) ([KMGT])bytes")
-_TERM = re.compile(r"\bTERM_([A-Z_]+)")
-_TERMS = {
-    "RUNLIMIT": "timeout",
-    "CPULIMIT": "timeout",
-    "DEADLINE": "timeout",
-    "WINDOW": "timeout",
-    "MEMLIMIT": "out-of-memory",
-    "SWAP": "out-of-memory",
-    "OWNER": "canceled",
-    "FORCE_OWNER": "canceled",
-    "ADMIN": "canceled",
-    "FORCE_ADMIN": "canceled",
-    "PREEMPT": "preempted",
-    "ORPHAN_SYSTEM": "dependency",
-    "REMOVE_HUNG_JOB": "node-failure",
-    "CWD_NOTEXIST": "launch-failure",
-}
-_SIGNALS = {2: "canceled", 15: "canceled", 12: "timeout", 24: "timeout"}  # INT, TERM; USR2, XCPU
-_YEAR = 366 * 86400
 
 
 class Lsf(Scheduler):
@@ -107,7 +81,7 @@ class Lsf(Scheduler):
         rows = [row for row in map(_ROW.fullmatch, self.checked(output).splitlines()) if row]
         if not rows:
             raise CommandFailed(f"this is no listing: {output}")
-        return [_sighting(*row.groups()) for row in rows if row[2] not in _OVER]
+        return [_sighting(*row.groups()) for row in rows if row[2] not in OVER]
 
     def explain_argv(self, array: str) -> Argv | None:
         return ["bjobs", "-l", array]
@@ -141,11 +115,7 @@ class Lsf(Scheduler):
         return [["bjobs", "-UF", *arrays]]
 
     def parse_history(self, output: Output) -> Iterable[Ended]:
-        _, *parts = _RECORD.split(_WRAPPED.sub("", output.stdout))
-        for array, index, told in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
-            status = _STATUS.search(told)
-            if status and status[1] in _OVER:
-                yield Ended(array, int(index), _ending(status[1] == "DONE", told))
+        return endings(output.stdout)
 
     def limits_argv(self) -> Argv | None:
         return ["sh", "-c", _ASK_LIMITS]
@@ -162,6 +132,12 @@ class Lsf(Scheduler):
             memory_unit=f"{unit[1].upper()}B" if unit else "KB",
         )
 
+    def survey_argv(self, user: str) -> list[Argv]:
+        return survey_argv()
+
+    def parse_survey(self, outputs: Sequence[Output]) -> Survey:
+        return parse_survey(outputs)
+
 
 def _sighting(array: str, word: str, name: str, index: str | None) -> Sighting:
     number = int(index) if index else None
@@ -170,40 +146,6 @@ def _sighting(array: str, word: str, name: str, index: str | None) -> Sighting:
 
 def _reasons(said: str) -> Iterator[str]:
     """What elements wait for, each reason once."""
-    found = "".join(_REASONS.findall(_WRAPPED.sub("", said)))
+    found = "".join(_REASONS.findall(unwrapped(said)))
     lines = (line.strip().rstrip(";") for line in found.splitlines())
     yield from dict.fromkeys(line for line in lines if line)
-
-
-def _ending(is_done: bool, told: str) -> Ending:
-    host, began, events = "", None, _EVENT.findall(told)
-    for when, said in events:
-        if started := _STARTED.match(said):
-            host, began = started[1], _seconds(when)
-    said = "\n".join(said for _, said in events)
-    found, memory, term = _CODE.search(said), _MEMORY.search(told), _TERM.search(said)
-    code = int(found[1]) + (128 if "by signal" in found[0] else 0) if found else None
-    signal = code - 128 if code and 128 < code <= 192 else None
-    if is_done:
-        code, reason = 0, "ended"
-    elif term and term[1] in _TERMS:
-        reason = _TERMS[term[1]]
-    elif code is None:
-        reason = "killed" if host else "canceled"  # before it began
-    elif signal:
-        reason = _SIGNALS.get(signal, "killed")
-    else:
-        reason = f"exit-code {code}"
-    return Ending(
-        reason,
-        None if signal else code,
-        signal,
-        host,
-        elapsed=None if began is None else (_seconds(events[-1][0]) - began) % _YEAR,
-        memory=bytes_of("".join(memory.groups())) if memory else None,
-    )
-
-
-def _seconds(when: str) -> float:
-    """``Nov 22 04:32:31``: the year is not told."""
-    return time.mktime(time.strptime(f"2024 {when}", "%Y %b %d %H:%M:%S"))

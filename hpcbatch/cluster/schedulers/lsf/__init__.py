@@ -1,0 +1,1 @@
+"""LSF and OpenLava: commands and listings, how elements ended, what a cluster is."""

@@ -1,0 +1,1 @@
+"""OpenPBS and PBS Professional: commands and listings, how elements ended, what a cluster is."""

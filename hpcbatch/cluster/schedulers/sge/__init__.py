@@ -1,0 +1,1 @@
+"""Grid Engine: commands and listings, how elements ended, what a cluster is."""

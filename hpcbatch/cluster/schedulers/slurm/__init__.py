@@ -1,0 +1,1 @@
+"""Slurm: commands and listings, how elements ended, what a cluster is."""
