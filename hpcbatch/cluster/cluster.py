@@ -10,7 +10,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from ..disk.files import make_folder, publish, read
-from ..words.errors import ConfigError, ProgramMissing, SchedulerError, SubmissionDeferred
+from ..words.errors import (
+    CommandTimeout,
+    ConfigError,
+    ProgramMissing,
+    SchedulerError,
+    SubmissionDeferred,
+)
 from ..words.model import Attempt, Listing
 from ..words.ranges import Ranges
 from . import shell
@@ -21,6 +27,7 @@ from .schedulers import get_scheduler
 from .schedulers.answers import Ended, Limits, Survey
 from .shell import Output
 
+SURVEY_SECONDS = 15.0  # that one question of a survey may take
 LIMITS_KEPT = 24 * 3600.0  # seconds that a cluster's limits are believed
 
 
@@ -87,7 +94,10 @@ class Cluster:
         found: list[Output] = []
         for argv in self.scheduler.survey_argv(shell.user_name()):
             try:
-                found.append(self.run(argv))
+                found.append(self.run(argv, timeout=SURVEY_SECONDS))
+            except CommandTimeout as error:
+                shell.log.warning("survey: %s", error)
+                break  # the others would wait for the same
             except SchedulerError as error:
                 shell.log.info("survey: %s", error)
         return self.scheduler.parse_survey(found)
@@ -133,7 +143,7 @@ class Cluster:
         publish(path, json.dumps({"time": time.time(), **asdict(limits)}).encode())
         return limits
 
-    def run(self, argv: list[str], stdin: str = "") -> Output:
+    def run(self, argv: list[str], stdin: str = "", timeout: float | None = None) -> Output:
         """Run one of the scheduler's commands."""
         own = self.scheduler
-        return shell.run(argv, stdin, variables=own.variables, settings=own.settings)
+        return shell.run(argv, stdin, timeout, variables=own.variables, settings=own.settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,11 +11,11 @@ import yaml
 
 from hpcbatch.cluster.cluster import Cluster
 from hpcbatch.cluster.config import load_clusters
+from hpcbatch.cluster.profile import ClusterConfig
 from hpcbatch.cluster.proposal import Found, proposed
 from hpcbatch.cluster.schedulers import get_scheduler
 from hpcbatch.cluster.schedulers.answers import Limits, Queue, Survey
 from hpcbatch.cluster.shell import Output
-from tests.cluster.conftest import Harness
 
 GB = 1 << 30
 
@@ -207,9 +208,16 @@ def test_among_several_schedulers_the_user_chooses() -> None:
     assert yaml.safe_load(proposed([])) == {"default": "local"}
 
 
-def test_what_is_here_tells_of_itself(harness: Harness) -> None:
-    survey = Cluster(harness.cluster.config).survey()
-    if harness.kind == "real" and harness.name != "drmaa":
-        assert survey.version
-        assert survey.queues
-        assert survey.accounting is not None
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("slurm", marks=pytest.mark.slurm),
+        pytest.param("sge", marks=pytest.mark.sge),
+    ],
+)
+def test_a_real_one_tells_of_itself(name: str) -> None:
+    survey = Cluster(ClusterConfig(name, name)).survey()
+    assert re.search(r"\d+\.\d+", survey.version)
+    assert survey.queues
+    assert any(queue.is_open for queue in survey.queues)
+    assert survey.accounting is (name == "sge")
