@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 from ..disk.index import DONE, ERROR, EXPIRED
 from ..words.layout import segment_owner
-from ..words.model import STATES, Attempt, Sighting
+from ..words.model import STATES, Attempt, Ending, Sighting
 from ..words.ranges import Ranges
 from .snapshot import Snapshot
 
@@ -16,30 +17,57 @@ _SAID = {DONE: CODE["done"], ERROR: CODE["error"], EXPIRED: CODE["expired"]}
 _SAYS = bytes(_SAID.get(said, 0) for said in range(256))
 _ANY = bytes(0xFF if code else 0 for code in range(256))
 
+Endings = Mapping[int, Ending]  # by element
 Alive = Mapping[int, Mapping[int, Sighting]]  # attempt -> element -> how the scheduler lists it
 
 
+class Process(NamedTuple):
+    """One that is not known to have ended, and the job that it runs."""
+
+    attempt: int
+    element: int
+    job: int | None
+
+
+def processes(snapshot: Snapshot) -> list[Process]:
+    return [
+        Process(*segment_owner(name), segment.job)
+        for name, segment in snapshot.segments.items()
+        if segment.is_alive
+    ]
+
+
 def job_states(
-    njobs: int, attempts: Sequence[Attempt], snapshot: Snapshot, said: bytes, alive: Alive
+    njobs: int,
+    attempts: Sequence[Attempt],
+    endings: Mapping[int, Endings],
+    begun: Sequence[Process],
+    said: bytes,
+    alive: Alive,
 ) -> bytes:
     """Codes of ``STATES``, one byte a job. ``said`` is the index's column, see ``read_said``."""
     states = bytearray(njobs)
     for attempt in attempts:
-        _fill(states, attempt, snapshot, alive.get(attempt.number, {}))
+        _fill(
+            states,
+            attempt,
+            endings.get(attempt.number, {}),
+            begun,
+            alive.get(attempt.number, {}),
+        )
     return _overlay(bytes(states), said.translate(_SAYS))
 
 
 def element_states(
-    attempt: Attempt, snapshot: Snapshot, alive: Mapping[int, Sighting]
+    attempt: Attempt, endings: Endings, begun: Sequence[Process], alive: Mapping[int, Sighting]
 ) -> dict[int, str]:
     """The state that the jobs of each element have while no record says better."""
-    endings = snapshot.endings.get(attempt.number, {})
-    begun = _begun(attempt, snapshot)
+    own = {process.element for process in begun if process.attempt == attempt.number}
     states = {}
     for element in attempt.elements:
         if attempt.canceled is not None:
             state = "canceled"
-        elif element in alive or element in begun:
+        elif element in alive or element in own:
             state = "queued"
         elif element in endings:
             state = "queued" if endings[element].may_run_again else "expired"
@@ -49,25 +77,22 @@ def element_states(
     return states
 
 
-def _begun(attempt: Attempt, snapshot: Snapshot) -> set[int]:
-    """The elements that have a process which is not known to have ended."""
-    alive = (name for name, segment in snapshot.segments.items() if segment.is_alive)
-    return {element for number, element in map(segment_owner, alive) if number == attempt.number}
-
-
 def _fill(
-    states: bytearray, attempt: Attempt, snapshot: Snapshot, alive: Mapping[int, Sighting]
+    states: bytearray,
+    attempt: Attempt,
+    endings: Endings,
+    begun: Sequence[Process],
+    alive: Mapping[int, Sighting],
 ) -> None:
     _set(states, attempt.behind.jobs, "submitted" if attempt.canceled is None else "canceled")
-    by_element = element_states(attempt, snapshot, alive)
+    by_element = element_states(attempt, endings, begun, alive)
     for first, stop, state in _runs(by_element):
         _set(states, attempt.plan.jobs_between(first, stop), state)
     _set(states, attempt.canceled_jobs, "canceled")
-    for name, segment in snapshot.segments.items():
-        number, element = segment_owner(name)
-        is_ours = number == attempt.number and by_element.get(element) in ("queued", "submitted")
-        if is_ours and segment.job is not None and segment.is_alive:
-            states[segment.job] = CODE["running"]
+    for number, element, job in begun:
+        waits = number == attempt.number and by_element.get(element) in ("queued", "submitted")
+        if waits and job is not None:
+            states[job] = CODE["running"]
 
 
 def _set(states: bytearray, jobs: Ranges, state: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -12,7 +12,7 @@ from ..words.layout import TaskLayout
 from ..words.model import ALIVE, STATES, Array, Attempt, Ending, Listing, Sighting, TaskSpec
 from ..words.ranges import Ranges
 from .snapshot import Snapshot
-from .states import CODE, element_states, job_states
+from .states import CODE, Process, element_states, job_states, processes
 
 _IS_ALIVE = bytes(1 if code in {CODE[s] for s in ALIVE} else 0 for code in range(256))
 
@@ -37,6 +37,14 @@ class View:
         """What records say of each job: the index's column."""
         return self.column.said
 
+    @cached_property
+    def _processes(self) -> list[Process]:
+        return processes(self.snapshot)
+
+    @cached_property
+    def _should_live(self) -> dict[int, list[int]]:
+        return {}  # by attempt
+
     @property
     def index_is_as_committed(self) -> bool:
         """Else a fold goes on or was interrupted, or the index is damaged."""
@@ -45,7 +53,14 @@ class View:
     @cached_property
     def states(self) -> bytes:
         """One code of ``STATES`` a job."""
-        return job_states(self.spec.njobs, self.attempts, self.snapshot, self.said, self.alive)
+        return job_states(
+            self.spec.njobs,
+            self.attempts,
+            self.snapshot.endings,
+            self._processes,
+            self.said,
+            self.alive,
+        )
 
     def count_states(self) -> dict[str, int]:
         states = self.states
@@ -113,31 +128,32 @@ class View:
         return stuck.common(self.jobs_in(ALIVE)) if stuck else stuck
 
     def alive_elements(self, attempt: Attempt) -> list[int]:
-        """Elements that should be alive: they have jobs without a result, and no ending."""
-        return list(self._alive_elements(attempt, ()))
+        """Elements that should be alive: they have jobs without a result, and no ending. What is
+        sighted makes no difference."""
+        if attempt.number not in self._should_live:
+            self._should_live[attempt.number] = list(self._find_alive(attempt))
+        return self._should_live[attempt.number]
 
     def unlisted_elements(self, attempt: Attempt) -> set[int]:
         """Those that should be alive and were not sighted."""
-        return set(self._alive_elements(attempt, self.alive.get(attempt.number, ())))
+        return set(self.alive_elements(attempt)) - self.alive.get(attempt.number, {}).keys()
 
     def waits_for(self, attempt: Attempt) -> bool:
         """Whether any element of it should be alive."""
-        return next(self._alive_elements(attempt, ()), None) is not None
+        return bool(self.alive_elements(attempt))
 
-    def _alive_elements(self, attempt: Attempt, but: Container[int]) -> Iterator[int]:
+    def _find_alive(self, attempt: Attempt) -> Iterator[int]:
         waiting = self.states.translate(_IS_ALIVE)
         if 1 not in waiting:
             return
-        for element, state in element_states(attempt, self.snapshot, {}).items():
-            if (
-                state in ALIVE
-                and element not in but
-                and any(
-                    waiting.find(1, start, stop) >= 0
-                    for start, stop in attempt.plan.jobs_of(element).runs
-                )
-            ):
-                yield element
+        endings = self.snapshot.endings.get(attempt.number, {})
+        states = element_states(attempt, endings, self._processes, {})
+        for element, runs in enumerate(attempt.plan.shares()):
+            if states.get(element) in ALIVE:
+                for start, stop in runs:
+                    if waiting.find(1, start, stop) >= 0:
+                        yield element
+                        break
 
     def sight(self, listings: Mapping[int, Listing]) -> None:
         """Note which elements the listings, by attempt, show alive."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .ranges import Ranges
@@ -26,6 +26,21 @@ class Plan:
     def jobs_between(self, first: int, stop: int) -> Ranges:
         """The jobs of elements ``first`` to ``stop - 1``."""
         return self.jobs.slice(self._first(first), self._first(stop))
+
+    def shares(self) -> Iterator[list[tuple[int, int]]]:
+        """Runs of the jobs of each element, in the order of elements: ``jobs_of`` for all."""
+        runs = iter(self.jobs.runs)
+        start, stop = 0, 0
+        share, larger = divmod(len(self.jobs), self.elements or 1)
+        for element in range(self.elements):
+            left, own = share + (element < larger), []
+            while left:
+                if start == stop:
+                    start, stop = next(runs)
+                taken = min(left, stop - start)
+                own.append((start, start + taken))
+                start, left = start + taken, left - taken
+            yield own
 
     def element_of(self, job: int) -> int | None:
         """The element that runs ``job``; None when the plan does not hold it."""

@@ -112,6 +112,7 @@ def test_parse_refuses_and_shows_the_text(text: str) -> None:
 def test_every_job_is_in_exactly_one_element(members: set[int], elements: int) -> None:
     plan = Plan(Ranges.of(members), elements)
     dealt = [list(plan.jobs_of(element)) for element in range(elements)]
+    assert [list(Ranges(runs)) for runs in plan.shares()] == dealt
     assert [job for share in dealt for job in share] == sorted(members)
     sizes = [len(share) for share in dealt]
     assert max(sizes) - min(sizes) <= 1
