@@ -50,12 +50,21 @@ class Batch:
     def read(self, name: str) -> None:
         """Take what is new in a segment; a batch that is full is committed."""
         segment = self.snapshot.segments.get(name) or SegmentState()
-        cursor = segment.cursor
+        cursor, begun = segment.cursor, b""
         for cursor, whole in read_frames(f"{self.layout.segments}/{name}", segment.cursor):
-            self._take(segment, whole)
+            kind = whole[FRAME.size]
+            if kind == events.STARTED:  # half of all records, and only the last one counts
+                begun = whole
+                continue
+            if begun and kind not in SAID_BY:
+                segment.begin(*BEGINNING.unpack_from(begun, FRAME.size))
+            self._take(segment, kind, whole)
+            begun = b""
             if len(self.results) >= BATCH_RECORDS or self.bytes >= BATCH_BYTES:
                 self._reach(name, segment, cursor)
                 self.commit()
+        if begun:
+            segment.begin(*BEGINNING.unpack_from(begun, FRAME.size))
         if cursor > segment.cursor:
             self._reach(name, segment, cursor)
 
@@ -64,11 +73,7 @@ class Batch:
         self.snapshot.segments[name] = segment
         self.cursors[name] = cursor
 
-    def _take(self, segment: SegmentState, whole: bytes) -> None:
-        kind = whole[FRAME.size]
-        if kind == events.STARTED:  # half of all records: no more is unpacked than is needed
-            segment.job, segment.since = BEGINNING.unpack_from(whole, FRAME.size)
-            return
+    def _take(self, segment: SegmentState, kind: int, whole: bytes) -> None:
         head = HEAD.unpack_from(whole, FRAME.size)
         _, attempt, element, _, started, _, _, _, _, _ = head
         if kind in SAID_BY:

@@ -30,6 +30,9 @@ class SegmentState:
     ended: bool = False
     lost: bool = False  # its process is believed dead, until it writes again
 
+    def begin(self, job: int, moment: float) -> None:
+        self.job, self.since = job, moment
+
     @property
     def is_alive(self) -> bool:
         return not (self.ended or self.lost)
