@@ -79,10 +79,16 @@ def stop_for(error: BaseException) -> Stop:
     kind = type(error).__name__
     for known, status in _STATUSES:
         if isinstance(error, known):
-            return Stop(str(error), status, kind)
+            return Stop(_sentence(error), status, kind)
     if isinstance(error, HpcbatchError):
         return Stop(str(error), FAILED, kind)
     return Stop(f"internal error: {kind}: {error} (--debug shows where)", INTERNAL, kind)
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, HpcbatchError) or not isinstance(error, OSError):
+        return str(error)
+    return f"{error.filename or 'standard output'}: {error.strerror or error}"
 
 
 def exit_of(status: TaskStatus) -> int:

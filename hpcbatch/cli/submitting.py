@@ -6,6 +6,7 @@ import contextlib
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,8 +53,8 @@ def map_command(setting: Setting, asked: Asked, options: SubmitOptions, wait: bo
       hpcbatch map sim.py:simulate --args-file params.csv --cluster slurm --memory 2GB --wait
       hpcbatch map --shell './sim --x {x} --seed {seed}' --args-file params.csv
     """
-    _check(options)
     registry = setting.registry()
+    options = _checked(registry, options)
     with Busy("storing the inputs"):
         spec = asked.create(registry)
     attempt = _submit_new(registry, spec, options)
@@ -74,7 +75,7 @@ def script(setting: Setting, asked: Asked, options: SubmitOptions) -> None:
       hpcbatch script sim.py:simulate --arg x=range:0:100 --cluster slurm --memory 2GB
       hpcbatch script --shell './sim {x}' --arg x=range:0:10 --cluster sge > job.sh
     """
-    _check(options)
+    options = _checked(setting.registry(), options)
     with tempfile.TemporaryDirectory(prefix="hpcbatch-") as folder:
         spec = asked.create(Registry(folder))
     text = preview(setting.registry(), spec, options)
@@ -123,10 +124,16 @@ def resubmit(
     _finish(setting, registry, registry.spec(task_id), attempt, wait)
 
 
-def _check(options: SubmitOptions) -> None:
-    """Find out what is wrong with the options before anything is stored."""
+def _checked(registry: Registry, options: SubmitOptions) -> SubmitOptions:
+    """What is wrong with the options is told before anything is stored; and ``last`` is a task
+    that was there before."""
     cluster = Cluster.named(options.cluster)
     Resources.parse(cluster.config.resources, options.resources)
+    return replace(
+        options,
+        after=tuple(map(registry.find, options.after)),
+        after_ok=tuple(map(registry.find, options.after_ok)),
+    )
 
 
 def _submit_new(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> Attempt:

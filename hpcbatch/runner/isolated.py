@@ -64,7 +64,7 @@ class IsolatedCall:
 
     def _live(self, job: int, payload: Any, pipe: Pipe) -> NoReturn:
         """The child: one job, its outcome into the pipe, and the end."""
-        status = 0
+        status, asked = 0, 0
         try:
             _listen()
             sys.unraisablehook = _dropped
@@ -75,10 +75,11 @@ class IsolatedCall:
             content = _packed(outcome)
             with open(pipe.descriptor(), "wb") as file:
                 file.write(Child.framed(content))
-        except Leave:
+        except Leave as leave:
             self._call.save_checkpoint(job)
             end_descendants()
-            status = 128 + signal.SIGTERM
+            asked = signal.Signals[str(leave)]
+            status = 128 + asked
         except BaseException:
             sys.excepthook(*sys.exc_info())
             status = 70
@@ -86,6 +87,9 @@ class IsolatedCall:
             for stream in (sys.stdout, sys.stderr):
                 with contextlib.suppress(OSError, ValueError, AttributeError):
                     stream.flush()
+            if asked:  # it dies of that, so that everybody can see it
+                signal.signal(asked, signal.SIG_DFL)
+                os.kill(os.getpid(), asked)
             os._exit(status)
 
     def _watch(self, job: int, child: Child, clock: float) -> str:

@@ -159,6 +159,12 @@ def test_options_arrive(sim: Shell) -> None:
     assert (options.isolate, options.retries, options.after) == (False, 0, ())
 
 
+def test_last_is_the_task_before(sim: Shell) -> None:
+    first = submit(sim)
+    (attempt,) = attempts(submit(sim, "--after", "last"))
+    assert attempt.options.after == (first,)
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

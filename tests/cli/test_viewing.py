@@ -262,6 +262,16 @@ def test_an_error_of_our_own_is_told_in_a_sentence(
     assert "odd" in hb.fails(1, "status", task)
 
 
+def test_an_error_of_the_disk_names_the_file(hb: Shell) -> None:
+    task = hb.map("echo")
+    path = Path(os.environ["HPCBATCH_ROOT"]) / task / "status.json"
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    told = hb.fails(5, "status", task)
+    assert str(path) in told
+    assert "Is a directory" in told
+
+
 def _raise(error: Exception) -> None:
     raise error
 

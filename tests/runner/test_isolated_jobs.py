@@ -292,7 +292,7 @@ def test_a_job_that_alone_was_asked_to_leave_is_killed_and_the_element_goes_on(
     assert entry.said == EXPIRED
     with Results(case.layout) as results:
         ending = results.ending(1, entry, "")
-    assert ending.reason in ("killed", "exit-code 143")
+    assert (ending.reason, ending.signal) == ("killed", signal.SIGTERM)
 
 
 def test_one_that_dies_takes_the_rest_of_its_chunk_along_and_innocents_are_done_after_resubmit(
