@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hpcbatch.disk.index import read_entries
+from hpcbatch.disk.index import DONE, read_entries
 from hpcbatch.disk.records import read_records
 from hpcbatch.registry import tracker
 from hpcbatch.registry.attempts import next_number, write_attempt
@@ -175,7 +175,7 @@ def stored_values(layout: Any, njobs: int) -> dict[int, bytes]:
     """Pickled values by job, as a reader finds them through the index."""
     entries = read_entries(layout.index, everyone(njobs))
     with Results(layout) as results:
-        return dict(results.values(entries))
+        return {j: results.value(j, e.place) for j, e in entries.items() if e.said == DONE}
 
 
 def run_script(

@@ -146,4 +146,6 @@ class Cluster:
     def run(self, argv: list[str], stdin: str = "", timeout: float | None = None) -> Output:
         """Run one of the scheduler's commands."""
         own = self.scheduler
-        return shell.run(argv, stdin, timeout, variables=own.variables, settings=own.settings)
+        return shell.run(
+            argv, stdin, timeout=timeout, variables=own.variables, settings=own.settings
+        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
 from zlib import crc32
 
 from ..disk.files import read_at
@@ -12,7 +11,7 @@ from ..disk.index import DONE, ERROR, EXPIRED, Entry
 from ..disk.records import FRAME, checksum, read_record
 from ..words import events
 from ..words.errors import DamagedFile
-from ..words.events import Event, unpack_text
+from ..words.events import HEAD, KIND_AND_JOB, Event, unpack_text
 from ..words.layout import TaskLayout
 from ..words.model import Ending
 
@@ -40,16 +39,16 @@ class Results:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def values(self, entries: dict[int, Entry]) -> Iterator[tuple[int, bytes]]:
-        """(job, pickled value) of each entry that is done, in the order given."""
-        for job, entry in entries.items():
-            if entry.said == DONE:
-                yield job, self.value(job, entry)
-
-    def value(self, job: int, entry: Entry) -> bytes:
-        """The pickled value of a job that is done. Raises DamagedFile."""
-        event = self.event(job, entry)
-        return self._aside(event) if event.kind == events.DONE_ASIDE else event.body
+    def value(self, job: int, place: int) -> bytes:
+        """The pickled value of a job that is done, from its record at ``place``. Raises
+        DamagedFile."""
+        payload = self._payload(place)
+        if payload is not None and len(payload) >= HEAD.size:
+            kind, told = KIND_AND_JOB.unpack_from(payload)
+            if told == job:
+                body = payload[HEAD.size :]
+                return self._aside(job, body) if kind == events.DONE_ASIDE else body
+        raise self._damaged(job, place)
 
     def error(self, job: int, entry: Entry) -> tuple[str, str, str]:
         """Type, message, traceback of a job in error. Raises DamagedFile."""
@@ -71,10 +70,7 @@ class Results:
             event = Event.unpack(payload)
             if event.job == job and entry.said in (DONE, ERROR, EXPIRED):
                 return event
-        raise DamagedFile(
-            f"{self.layout.results} is damaged: the result of job {job} (byte {entry.place}) is "
-            "cut off or altered. The other jobs can still be collected with on_error='return'."
-        )
+        raise self._damaged(job, entry.place)
 
     def process(self, entry: Entry) -> tuple[str, str, str]:
         """Host, Python version and pid of the process that ran a job; empty when unknown."""
@@ -103,15 +99,21 @@ class Results:
             return None
         return payload if checksum(payload) == expected else None
 
-    def _aside(self, event: Event) -> bytes:
-        name, offset, length, expected = unpack_text(event.body)
+    def _damaged(self, job: int, place: int) -> DamagedFile:
+        return DamagedFile(
+            f"{self.layout.results} is damaged: the result of job {job} (byte {place}) is cut "
+            "off or altered. The other jobs can still be collected with on_error='return'."
+        )
+
+    def _aside(self, job: int, body: bytes) -> bytes:
+        name, offset, length, expected = unpack_text(body)
         path = f"{self.layout.values}/{os.path.basename(name)}"
         try:
             with open(path, "rb") as file:
                 file.seek(int(offset))
                 value = file.read(int(length))
         except OSError as error:
-            raise DamagedFile(f"the result of job {event.job} is missing: {error}") from error
+            raise DamagedFile(f"the result of job {job} is missing: {error}") from error
         if len(value) != int(length) or crc32(value) != int(expected):
-            raise DamagedFile(f"{path} is damaged: the result of job {event.job} is altered")
+            raise DamagedFile(f"{path} is damaged: the result of job {job} is altered")
         return value

@@ -20,20 +20,18 @@ class Loader:
     def load(self, job: int, value: bytes) -> Any:
         """Raises JobError when the value cannot be made here, whatever its class raises."""
         try:
-            return self._load(value)
+            return pickle.loads(value)
         except (Exception, SystemExit) as error:
+            if isinstance(error, ImportError) and self._found_modules():
+                return self.load(job, value)
             told = f"its result is stored, and cannot be loaded here: {error}"
             raise JobError(job, "done", type(error).__name__, told) from error
 
-    def _load(self, value: bytes) -> Any:
-        try:
-            return pickle.loads(value)
-        except ImportError:
-            fresh = [path for path in self._archives() if path not in sys.path]
-            if not fresh:
-                raise
-            sys.path += fresh
-            return pickle.loads(value)
+    def _found_modules(self) -> bool:
+        """Whether modules of the task joined ``sys.path`` that were not there."""
+        fresh = [path for path in self._archives() if path not in sys.path]
+        sys.path += fresh
+        return bool(fresh)
 
     def _archives(self) -> list[str]:
         """The task's own modules, and those of mended functions."""

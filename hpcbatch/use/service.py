@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ..disk.index import DONE, ERROR, EXPIRED, read_entries
+from ..disk.index import DONE, ERROR, EXPIRED, read_entries, read_places
 from ..registry import tracker
 from ..registry.pace import pace
 from ..registry.registry import Registry
@@ -102,16 +102,15 @@ def collect(
     view, _ = update(registry, spec)
     wanted = only if only is not None else Ranges([(0, spec.njobs)])
     check_jobs(spec, wanted)
-    entries = read_entries(view.layout.index, wanted)
+    entries = read_entries(view.layout.index, wanted.without(view.jobs_saying(DONE)))
     column = view.states
     with Results(view.layout) as results:
-        for job in wanted:
-            entry = entries.get(job)
+        for job, said, place in read_places(view.layout.index, wanted):
             try:
-                if entry is not None and entry.said == DONE:
-                    yield job, results.value(job, entry)
-                    continue
-                yield job, job_error(view, results, job, STATES[column[job]], entry)
+                if said == DONE:
+                    yield job, results.value(job, place)
+                else:
+                    yield job, job_error(view, results, job, STATES[column[job]], entries.get(job))
             except DamagedFile as error:
                 yield job, JobError(job, "error", "DamagedFile", str(error))
 

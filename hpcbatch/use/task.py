@@ -180,9 +180,9 @@ class Task:
         failures: list[JobError] = []
         for job, value in service.collect(self._registry, self.id, only):
             try:
-                if isinstance(value, JobError):
+                if not isinstance(value, bytes):
                     raise value
-                if not (failures and on_error == "raise"):
+                if not failures or on_error != "raise":
                     found[job] = loader.load(job, value)
             except JobError as error:
                 failures.append(error)

@@ -21,6 +21,7 @@ NO_JOB = (1 << 64) - 1  # of records that are about none
 
 HEAD = Struct("<BxHIQddQQQf")
 BEGINNING = Struct("<8xQd")  # job and start time alone
+KIND_AND_JOB = Struct("<B7xQ")
 Head = tuple[int, int, int, int, float, float, int, int, int, float]  # Event's fields, in order
 JOB: Final = 3  # its place in a head
 _LENGTH = Struct("<I")

@@ -189,7 +189,8 @@ def test_explanation_that_hangs_is_the_last(
     listing = shell.run
 
     def hurried(argv: Any, stdin: str = "", **more: Any) -> Any:
-        return listing(argv, stdin, timeout=1.0 if argv[1] == "-j" else None, **more)
+        more["timeout"] = 1.0 if argv[1] == "-j" else None
+        return listing(argv, stdin, **more)
 
     monkeypatch.setattr(shell, "run", hurried)
     assert len(grid_engine.listing().alive) == 8

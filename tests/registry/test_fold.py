@@ -457,10 +457,10 @@ def test_the_damage_of_one_stored_result_is_named_and_the_others_are_read(tmp_pa
     Path(layout.results).write_bytes(content)
     entries = read_entries(layout.index, everyone(3))
     with Results(layout) as results:
-        assert results.value(0, entries[0]) == b"value 0"
-        assert results.value(2, entries[2]) == b"value 2"
+        assert results.value(0, entries[0].place) == b"value 0"
+        assert results.value(2, entries[2].place) == b"value 2"
         with pytest.raises(DamagedFile, match=r"results\.rec is damaged: the result of job 1"):
-            results.value(1, entries[1])
+            results.value(1, entries[1].place)
 
 
 @pytest.mark.parametrize("gone", [3, 10**6])
@@ -481,9 +481,9 @@ def test_a_results_file_that_was_cut_is_told_and_left_as_it_is(tmp_path: Path, g
     entries = read_entries(layout.index, everyone(3))
     with Results(layout) as results:
         if gone == 3:
-            assert results.value(0, entries[0]) == b"value 0"
+            assert results.value(0, entries[0].place) == b"value 0"
         with pytest.raises(DamagedFile, match="job 1"):
-            results.value(1, entries[1])
+            results.value(1, entries[1].place)
 
 
 @pytest.mark.parametrize("stale", ["absent", "short"])
