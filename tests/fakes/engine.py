@@ -1,28 +1,32 @@
 """What the fake schedulers share: arrays kept as files, elements run as real processes.
 
 The state lies in one folder, which each dialect finds by the variable that its real programs
-are told their configuration by. One keeper process per array starts its elements, throttled and
-in order, and is the only one that writes the array's file; others ask it by a request file.
-Elements and keepers carry the folder's name in their environment: ``end_all`` finds them by it.
+are told their configuration by. One keeper process per array (``keeper``) starts its elements,
+throttled and in order, and is the only one that writes the array's file; others ask it by a request
+file. Elements and keepers carry the folder's name in their environment: ``end_all`` finds them.
+
+The tests start these programs thousands of times, and Python takes longer to load most modules than
+a program runs: here are only built-in ones. Hence files by ``marshal``, not ``json``.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import json
+import marshal
 import os
-import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
 
-SLOTS = 8  # elements of one array at once
+TYPE_CHECKING = False  # that of typing would have to be loaded
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+Stored = dict[str, "Any"]  # what is known of an array, or of an element
+Steps = list[tuple[float, int]]  # seconds and signal
+
+KILL = 9  # signal.SIGKILL
 KILL_WAIT = 1.0  # seconds from TERM to KILL
-PAUSE = 0.004
+PAUSE = 0.02  # seconds between two looks at files
 PENDING, RUNNING, COMPLETED, FAILED, CANCELLED, TIMEOUT = (
     "PENDING",
     "RUNNING",
@@ -34,42 +38,36 @@ PENDING, RUNNING, COMPLETED, FAILED, CANCELLED, TIMEOUT = (
 ALIVE = (PENDING, RUNNING)
 
 
-@dataclass
-class Element:
-    state: str = PENDING
-    pid: int = 0
-    status: int = 0  # as of wait()
-    started: float = 0.0
-    ended: float = 0.0
-    memory: int = 0  # bytes
-    why: str = ""  # it will never run, or never ran
-
-
-@dataclass
 class Order:
     """What a submit command understood of a script."""
 
-    name: str
-    indices: list[int]
-    is_array: bool
-    argv: list[str]
-    folder: str
-    output: str
-    env: dict[str, str]
-    index_variable: str
     throttle: int | None = None
-    after: list[str] = field(default_factory=list)
-    after_ok: list[str] = field(default_factory=list)
-    never: str = ""  # why no element can ever run
-    unmet: str = ""  # said of elements that wait for what failed
-    cancels_unmet: bool = False
-    checks_output: bool = False  # an element whose output cannot be opened is kept back
+    never = ""  # why no element can ever run
+    unmet = ""  # said of elements that wait for what failed
+    cancels_unmet = False
+    checks_output = False  # an element whose output cannot be opened is kept back
     walltime: float | None = None
-    kill_wait: float = KILL_WAIT
-    cancels_with: list[tuple[float, int]] | None = None  # seconds and signal; None: TERM, KILL
-    times_out_with: list[tuple[float, int]] = field(
-        default_factory=lambda: [(0.0, signal.SIGKILL)]
-    )  # seconds after the walltime, and signal
+    kill_wait = KILL_WAIT
+    cancels_with: Steps | None = None  # None: TERM, KILL
+    times_out_with: Steps = [(0.0, KILL)]  # seconds after the walltime
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        indices: list[int],
+        is_array: bool,
+        argv: list[str],
+        folder: str,
+        output: str,
+        env: dict[str, str],
+        index_variable: str,
+    ) -> None:
+        self.name, self.indices, self.is_array = name, indices, is_array
+        self.argv, self.folder, self.output = argv, folder, output
+        self.env, self.index_variable = env, index_variable
+        self.after: list[str] = []
+        self.after_ok: list[str] = []
 
 
 class Refused(Exception):
@@ -81,61 +79,30 @@ class Refused(Exception):
 
 
 class Engine:
-    def __init__(self, folder: str | Path):
-        self.folder = Path(folder)
-        self.jobs = self.folder / "jobs"
-        self.jobs.mkdir(parents=True, exist_ok=True)
-
-    # submitting
+    def __init__(self, folder: str):
+        self.folder = folder
+        self.jobs = f"{folder}/jobs"
+        os.makedirs(self.jobs, exist_ok=True)
 
     def submit(self, order: Order, script: bytes) -> str:
-        with self._locked():
-            counter = self.folder / "last"
-            number = str(int(counter.read_text()) + 1 if counter.exists() else 1)
-            counter.write_text(number)
-        path = self.jobs / f"{number}.sh"
-        path.write_bytes(script)
-        path.chmod(0o700)
-        order.argv = [*order.argv, str(path)]
-        elements = {str(index): Element() for index in order.indices}
-        _write(self.jobs / f"{number}.json", _shown(order, elements))
-        self._detach(number, order, elements)
-        return number
+        from keeper import submit  # the others need not load it
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        with open(self.folder / "lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        return submit(self, order, script)
 
-    def _detach(self, number: str, order: Order, elements: dict[str, Element]) -> None:
-        sys.stdout.flush()
-        if os.fork():
-            return
-        try:
-            os.setsid()
-            null = os.open(os.devnull, os.O_RDWR)
-            for stream in (0, 1, 2):
-                os.dup2(null, stream)
-            _Keeper(self, number, order, elements).run()
-        except BaseException:  # nobody else would see it
-            import traceback
+    def arrays(self) -> list[tuple[str, Stored]]:
+        names = [name for name in os.listdir(self.jobs) if name.endswith(".array")]
+        numbers = sorted((name.removesuffix(".array") for name in names), key=int)
+        return [(number, self.array(number)) for number in numbers]
 
-            (self.jobs / f"{number}.crash").write_text(traceback.format_exc())
-        finally:
-            os._exit(0)
+    def array(self, number: str) -> Stored:
+        with open(self.file(number), "rb") as file:
+            return dict(marshal.load(file))
 
-    # asking
-
-    def arrays(self) -> list[tuple[str, dict[str, Any]]]:
-        numbers = sorted(int(path.stem) for path in self.jobs.glob("*.json"))
-        return [(str(number), self.array(str(number))) for number in numbers]
-
-    def array(self, number: str) -> dict[str, Any]:
-        return dict(json.loads((self.jobs / f"{number}.json").read_bytes()))
+    def file(self, number: str) -> str:
+        return f"{self.jobs}/{number}.array"
 
     def exists(self, number: str) -> bool:
-        return (self.jobs / f"{number}.json").exists()
+        return os.path.exists(self.file(number))
 
     def is_alive(self, number: str) -> bool:
         return self.exists(number) and any(
@@ -146,161 +113,69 @@ class Engine:
         elements = self.array(number)["elements"].values()
         return all(element["state"] == COMPLETED for element in elements)
 
-    # cancelling
-
     def cancel(self, number: str, indices: Iterable[int] | None) -> None:
         """Returns when the keeper has seen to it, or has ended."""
-        request = self.jobs / f"{number}.cancel-{os.getpid()}"
-        _write(request, {"indices": None if indices is None else [str(i) for i in indices]})
+        request = f"{self.jobs}/{number}.cancel-{os.getpid()}"
+        write(request, marshal.dumps(None if indices is None else [str(i) for i in indices]))
         give_up = time.monotonic() + 10
-        while request.exists() and self.is_alive(number) and time.monotonic() < give_up:
+        while os.path.exists(request) and self.is_alive(number) and time.monotonic() < give_up:
             time.sleep(PAUSE)
-        with contextlib.suppress(FileNotFoundError):
-            request.unlink()
-
-    def requests(self, number: str) -> Iterator[list[str] | None]:
-        for path in self.jobs.glob(f"{number}.cancel-*"):
-            if path.suffix.startswith(".cancel-") and not path.name.endswith(".new"):
-                with contextlib.suppress(FileNotFoundError):
-                    yield json.loads(path.read_bytes())["indices"]
-                    path.unlink()
-
-
-class _Keeper:
-    """Runs one array."""
-
-    def __init__(
-        self, engine: Engine, number: str, order: Order, elements: dict[str, Element]
-    ) -> None:
-        self.engine, self.number, self.order, self.elements = engine, number, order, elements
-        self.pending = list(elements)
-        self.stuck: set[str] = set()
-        self.running: dict[int, str] = {}
-        self.deadlines: dict[str, list[tuple[float, int]]] = {}
-        self.written = 0.0
-        self.dirty = False
-
-    def run(self) -> None:
-        if self.order.never:
-            self._hold_back(self.order.never)
-        while self.pending or self.running or self.stuck:
-            for indices in self.engine.requests(self.number):
-                self._cancel(self.elements if indices is None else indices)
-                self._write()
-            self._reap()
-            self._start()
-            self._enforce()
-            if self.dirty and time.monotonic() - self.written > 0.02:
-                self._write()
-            time.sleep(PAUSE)
-        self._write()
-
-    def _write(self) -> None:
-        _write(self.engine.jobs / f"{self.number}.json", _shown(self.order, self.elements))
-        self.written, self.dirty = time.monotonic(), False
-
-    def _start(self) -> None:
-        if any(map(self.engine.is_alive, [*self.order.after, *self.order.after_ok])):
-            return
-        if self.pending and not all(map(self.engine.succeeded, self.order.after_ok)):
-            self._hold_back(self.order.unmet)
-            if self.order.cancels_unmet:
-                self._cancel(list(self.stuck))
-        output = Path(self.order.output)
-        if self.pending and self.order.checks_output and not output.parent.is_dir():
-            self._hold_back(f"can't open output file {output}")
-        most = min(self.order.throttle or SLOTS, SLOTS)
-        while self.pending and len(self.running) < most:
-            index = self.pending.pop(0)
-            element = self.elements[index]
-            element.pid, element.state, element.started = self._spawn(index), RUNNING, time.time()
-            self.running[element.pid] = index
-            if self.order.walltime:
-                steps = self.order.times_out_with
-                self._end_by(index, [(self.order.walltime + after, n) for after, n in steps])
-            self.dirty = True
-
-    def _hold_back(self, why: str) -> None:
-        for index in self.pending:
-            self.elements[index].why = why
-        self.stuck.update(self.pending)
-        self.pending.clear()
-        self.dirty = True
-
-    def _spawn(self, index: str) -> int:
-        pid = os.fork()
-        if pid:
-            return pid
         try:
-            os.setsid()
-            os.umask(0o022)
-            os.chdir(self.order.folder)
-            output = os.open(self.order.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            os.dup2(output, 1)
-            os.dup2(output, 2)
-            told = index if self.order.is_array else "undefined"
-            env = {**self.order.env, self.order.index_variable: told}
-            os.execvpe(self.order.argv[0], self.order.argv, env)
-        finally:
-            os._exit(53)
-
-    def _end_by(self, index: str, steps: list[tuple[float, int]]) -> None:
-        now = time.monotonic()
-        self.deadlines[index] = [(now + after, number) for after, number in steps]
-
-    def _enforce(self) -> None:
-        for index, steps in self.deadlines.items():
-            while steps and time.monotonic() >= steps[0][0]:
-                _, number = steps.pop(0)
-                element = self.elements[index]
-                if element.state == RUNNING:
-                    element.state = TIMEOUT
-                _signal(element.pid, number)
-
-    def _cancel(self, indices: Iterable[str]) -> None:
-        for index in indices:
-            element = self.elements.get(index)
-            if element is None:
-                continue
-            if index in self.pending or index in self.stuck:
-                self.stuck.discard(index)
-                self.pending = [other for other in self.pending if other != index]
-                element.state = CANCELLED
-            elif element.pid in self.running:
-                element.state = CANCELLED
-                wait = self.order.kill_wait
-                usual = [*([(0.0, signal.SIGTERM)] if wait else []), (wait, signal.SIGKILL)]
-                self._end_by(index, self.order.cancels_with or usual)
-                self._enforce()
-
-    def _reap(self) -> None:
-        while self.running:
-            pid, status, usage = os.wait4(-1, os.WNOHANG)
-            if not pid:
-                return
-            index = self.running.pop(pid)
-            self.deadlines.pop(index, None)
-            element = self.elements[index]
-            element.status, element.ended = status, time.time()
-            element.memory = usage.ru_maxrss * 1024
-            if element.state == RUNNING:
-                element.state = FAILED if status else COMPLETED
-            _signal(pid, signal.SIGKILL)  # what it left in its group
-            self.dirty = True
+            os.unlink(request)
+        except FileNotFoundError:
+            pass
 
 
-def end_all(folder: str | Path) -> list[int]:
+def end_all(folder: str | os.PathLike[str]) -> list[int]:
     """Kill everything that came of arrays in ``folder``; returns the processes found."""
-    mark, found = os.fsencode(str(folder)), []
-    for entry in Path("/proc").glob("[0-9]*"):
-        if int(entry.name) == os.getpid():
+    mark, found = os.fsencode(folder), []
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        if pid == os.getpid():
             continue
-        with contextlib.suppress(OSError):
-            variables = (entry / "environ").read_bytes().split(b"\0")
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                variables = file.read().split(b"\0")
             if any(v.partition(b"=")[2].startswith(mark) for v in variables):
-                os.kill(int(entry.name), signal.SIGKILL)
-                found.append(int(entry.name))
+                os.kill(pid, KILL)
+                found.append(pid)
+        except OSError:
+            pass
     return found
+
+
+def read(path: str) -> str:
+    """The content of a file; empty where there is none."""
+    try:
+        with open(path) as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+def write(path: str, content: bytes) -> None:
+    """At once, for those who read it meanwhile."""
+    new = f"{path}.{os.getpid()}.new"
+    with open(new, "wb") as file:
+        file.write(content)
+    os.replace(new, path)
+
+
+def parse_options(args: list[str], known: str) -> tuple[list[tuple[str, str]], list[str]]:
+    """As ``getopt.getopt`` with short options; one that is wrong is the text of a ValueError."""
+    pairs, left = [], list(args)
+    while left and left[0].startswith("-"):
+        word = left.pop(0)[1:]
+        if word.startswith("-"):
+            raise ValueError(word[1:])
+        while word:
+            letter, word, value = word[0], word[1:], ""
+            takes_value = f"{letter}:" in known
+            if letter not in known or (takes_value and not word and not left):
+                raise ValueError(letter)
+            if takes_value:
+                value, word = word or left.pop(0), ""
+            pairs.append((f"-{letter}", value))
+    return pairs, left
 
 
 def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
@@ -314,7 +189,7 @@ def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
     return found
 
 
-def main(program: Any) -> None:
+def main(program: Callable[[list[str]], None]) -> None:
     """Run a fake program; what it refuses goes to stderr."""
     try:
         program(sys.argv[1:])
@@ -322,24 +197,3 @@ def main(program: Any) -> None:
         if refused.said:
             print(refused.said, file=sys.stderr)
         sys.exit(refused.status)
-
-
-def _signal(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
-
-
-def _shown(order: Order, elements: dict[str, Element]) -> dict[str, Any]:
-    return {
-        "name": order.name,
-        "is_array": order.is_array,
-        "throttle": order.throttle,
-        "after": [*order.after, *order.after_ok],
-        "elements": {index: asdict(element) for index, element in elements.items()},
-    }
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    new = path.with_name(f"{path.name}.{os.getpid()}.new")
-    new.write_text(json.dumps(content))
-    new.replace(path)

@@ -7,12 +7,10 @@ import os
 import pwd
 import sys
 import time
-from pathlib import Path
-from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, os.path.dirname(os.path.dirname(__file__)))
 
-from engine import Engine, Order, Refused, main
+from engine import Engine, Order, Refused, Stored, main, read
 
 __all__ = [
     "FAILED",
@@ -21,23 +19,25 @@ __all__ = [
     "ME",
     "Order",
     "Refused",
+    "Stored",
     "code_of",
     "engine",
     "limit",
     "main",
+    "read",
     "status_of",
     "told",
 ]
 
-FOLDER = Path(os.environ["LSF_ENVDIR"])
-IS_IBM = (FOLDER / "dialect").exists() and (FOLDER / "dialect").read_text() == "ibm"
+FOLDER = os.environ["LSF_ENVDIR"]
+IS_IBM = read(f"{FOLDER}/dialect") == "ibm"
 ME = pwd.getpwuid(os.getuid())
 FAILED = 255
 MAX_JOB_ARRAY_SIZE = 1000
 
 
 def engine() -> Engine:
-    if (FOLDER / "down").exists():
+    if os.path.exists(f"{FOLDER}/down"):
         if "LSB_NTRIES" not in os.environ:
             time.sleep(600)  # the real ones try for ever
         raise Refused(
@@ -51,11 +51,10 @@ def engine() -> Engine:
 
 def limit() -> int:
     """``MAX_JOB_ARRAY_SIZE``: the content of a file of that name in the state folder."""
-    path = FOLDER / "MAX_JOB_ARRAY_SIZE"
-    return int(path.read_text()) if path.exists() else MAX_JOB_ARRAY_SIZE
+    return int(read(f"{FOLDER}/MAX_JOB_ARRAY_SIZE") or MAX_JOB_ARRAY_SIZE)
 
 
-def status_of(element: dict[str, Any]) -> str:
+def status_of(element: Stored) -> str:
     """LSF's word: what was killed still runs until it is gone."""
     if element["ended"]:
         return "EXIT" if element["status"] or element["state"] == "CANCELLED" else "DONE"
@@ -66,7 +65,7 @@ def status_of(element: dict[str, Any]) -> str:
     return "PSUSP" if element["why"] == "held" else "PEND"
 
 
-def code_of(element: dict[str, Any]) -> int | None:
+def code_of(element: Stored) -> int | None:
     """None for what runs, or never did."""
     if not element["ended"]:
         return None
@@ -74,7 +73,7 @@ def code_of(element: dict[str, Any]) -> int | None:
     return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
-def told(number: str, index: str, array: dict[str, Any]) -> tuple[str, str]:
+def told(number: str, index: str, array: Stored) -> tuple[str, str]:
     """An element's id and name, with the index where there is one."""
     shown = f"[{index}]" if array["is_array"] else ""
     return f"{number}{shown}", f"{array['name']}{shown}"

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, os.path.dirname(os.path.dirname(__file__)))
 
-from engine import Engine, Order, Refused, main, runs
+from engine import Engine, Order, Refused, Stored, main, read, runs
 
-__all__ = ["Order", "Refused", "engine", "limit", "main", "runs"]
+__all__ = ["Order", "Refused", "Stored", "engine", "limit", "main", "runs"]
 
-FOLDER = Path(os.environ["SGE_ROOT"])
+FOLDER = os.environ["SGE_ROOT"]
 MAX_TASKS = 75000
 
 
 def engine() -> Engine:
-    if (FOLDER / "down").exists():
+    if os.path.exists(f"{FOLDER}/down"):
         raise Refused(
             "error: commlib error: got select error (Connection refused)\n"
             'error: unable to send message to qmaster using port 6444 on host "localhost": '
@@ -28,5 +27,4 @@ def engine() -> Engine:
 
 def limit() -> int:
     """``max_aj_tasks``: the content of a file of that name in the state folder."""
-    path = FOLDER / "max_aj_tasks"
-    return int(path.read_text()) if path.exists() else MAX_TASKS
+    return int(read(f"{FOLDER}/max_aj_tasks") or MAX_TASKS)

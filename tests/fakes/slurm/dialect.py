@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
-from pathlib import Path
-from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, os.path.dirname(os.path.dirname(__file__)))
 
-from engine import Engine, Order, Refused, main, runs
+from engine import Engine, Order, Refused, Stored, main, read, runs
 
 __all__ = ["Order", "Refused", "engine", "fields", "limit", "main", "members", "runs"]
 
-FOLDER = Path(os.environ["SLURM_CONF"]).parent
+CONF = os.environ["SLURM_CONF"]
+FOLDER = os.path.dirname(CONF)
 MAX_ARRAY_SIZE = 1001
 
 
 def engine() -> Engine:
-    if (FOLDER / "down").exists():
+    if os.path.exists(f"{FOLDER}/down"):
         raise Refused("slurm_load_jobs error: Unable to contact slurm controller (connect failure)")
     return Engine(FOLDER)
 
 
 def limit() -> int:
     """Of the configuration file, as ``MaxArraySize=11``."""
-    conf = Path(os.environ["SLURM_CONF"])
-    found = re.search(r"MaxArraySize=(\d+)", conf.read_text()) if conf.exists() else None
-    return int(found[1]) if found else MAX_ARRAY_SIZE
+    _, found, rest = read(CONF).partition("MaxArraySize=")
+    return int(rest.split()[0]) if found else MAX_ARRAY_SIZE
 
 
 def members(text: str) -> list[int]:
@@ -40,7 +37,7 @@ def members(text: str) -> list[int]:
     return found
 
 
-def fields(number: str, index: str | None, array: dict[str, Any], state: str, shown: str) -> str:
+def fields(number: str, index: str | None, array: Stored, state: str, shown: str) -> str:
     """One line of ``scontrol -o show job``, as Slurm 22.05 prints it, shortened."""
     task = f"ArrayJobId={number} ArrayTaskId={shown} " if index is not None else ""
     element = array["elements"][index if index is not None else "0"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 sys.path.insert(0, os.environ["TOY_ENGINE"])
 
@@ -17,7 +16,7 @@ MOST_ELEMENTS = 500
 
 
 def engine() -> Engine:
-    if (Path(os.environ["TOY_STATE"]) / "down").exists():
+    if os.path.exists(f"{os.environ['TOY_STATE']}/down"):
         raise Refused("the toy is away")
     return Engine(os.environ["TOY_STATE"])
 
