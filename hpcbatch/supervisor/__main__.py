@@ -44,17 +44,17 @@ def submit() -> None:
 
     script = sys.stdin.buffer.read()
     asked, slots = parse(script), slot_count()
-    if asked.cpus > slots:
+    if asked["cpus"] > slots:
         raise SubmissionRejected(
-            f"an element of {asked.cpus} cpus can never start: this machine has {slots} slots"
+            f"an element of {asked['cpus']} cpus can never start: this machine has {slots} slots"
         )
     spool = Spool.make()
-    for id in (*asked.after, *asked.after_ok):
+    for id in (*asked["after"], *asked["after_ok"]):
         _known(spool, id, SubmissionRejected)
     spool.clean()
     submission = spool.new(script)
     known = {"id": submission.id, "submitted": round(time.time(), 3), "slots": slots}
-    detach.start(submission, {**asked._asdict(), **known})
+    detach.start(submission, {**asked, **known})
     print(submission.id, flush=True)
 
 

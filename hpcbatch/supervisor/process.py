@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections import namedtuple
 from collections.abc import Container, Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-class Process(NamedTuple):
+class Process(namedtuple("Process", ("pid", "start"))):
     """One process of this boot: a pid alone may belong to a later process."""
 
     pid: int

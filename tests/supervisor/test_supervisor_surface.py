@@ -32,7 +32,7 @@ HOSTILE = [
 def test_any_name_comes_back_whole(name: str) -> None:
     import shlex
 
-    assert directives.parse(f"#LOCAL --name={shlex.quote(name)}\ntrue".encode()).name == name
+    assert directives.parse(f"#LOCAL --name={shlex.quote(name)}\ntrue".encode())["name"] == name
 
 
 def test_hostile_names_in_both_answers(local: Any) -> None:
@@ -72,8 +72,9 @@ echo
 #LOCAL --elements=99
 """
     asked = directives.parse(script)
-    assert asked == directives.Asked("a b", 10, 4, 3600.0, 524288000, 2, 0.5)
-    assert directives.parse(b"true") == directives.Asked()
+    told = {"name": "a b", "elements": 10, "throttle": 4, "walltime": 3600.0, "memory": 524288000}
+    assert asked == {**directives.DEFAULTS, **told, "cpus": 2, "kill_wait": 0.5}
+    assert directives.parse(b"true") == directives.DEFAULTS
 
 
 @pytest.mark.parametrize(
