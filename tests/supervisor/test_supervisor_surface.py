@@ -7,6 +7,7 @@ import os
 import resource
 import stat
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,31 @@ def test_bad_slots(local: Any, slots: str) -> None:
 )
 def test_usage(local: Any, args: list[str]) -> None:
     assert local.run(*args).returncode == 2
+
+
+def test_help(local: Any) -> None:
+    done = local.run("--help")
+    assert done.returncode == 0
+    for command in (b"submit", b"list", b"history", b"cancel", b"limits"):
+        assert b"\n  " + command in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "dear"),
+    [
+        ("__main__", ("typing", "argparse", "ctypes", "signal", "socket", "shutil")),
+        ("detach", ("typing", "dataclasses", "subprocess")),
+    ],
+)
+def test_what_runs_for_every_poll_and_submission_loads_little(
+    module: str, dear: tuple[str, ...]
+) -> None:
+    show = f"print([name for name in {dear} if name in sys.modules])"
+    source = f"import sys, hpcbatch.supervisor.{module}; {show}"
+    told = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.strip() == "[]"
 
 
 def test_limits(local: Any) -> None:
