@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -18,9 +18,10 @@ from ..words.errors import (
     UsageError,
     WaitTimeout,
 )
-from ..words.model import ALIVE
-from ..words.status import TaskStatus
 from .text import plain_lines
+
+if TYPE_CHECKING:
+    from ..words.status import TaskStatus
 
 DONE, FAILED, USAGE, WAITING, SCHEDULER, FILES = range(6)
 INTERNAL, INTERRUPTED, BROKEN_PIPE = 70, 130, 141
@@ -98,6 +99,8 @@ def exit_of(status: TaskStatus) -> int:
 
 def final_exit(status: TaskStatus) -> int:
     """Like ``exit_of``; 3 while jobs wait, run, or were never submitted."""
+    from ..words.model import ALIVE
+
     if any(status.counts[state] for state in (*ALIVE, "defined")):
         return WAITING
     return exit_of(status)

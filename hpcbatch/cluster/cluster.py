@@ -20,7 +20,7 @@ from ..words.errors import (
 from ..words.model import Attempt, Listing
 from ..words.ranges import Ranges
 from . import shell
-from .config import find_cluster, load_clusters
+from .config import find_cluster
 from .explain import explained
 from .profile import ClusterConfig
 from .schedulers import get_scheduler
@@ -46,7 +46,7 @@ class Cluster:
     def of(cls, attempt: Attempt) -> Cluster:
         """The one that an attempt went to, also when its name has left the configuration since."""
         try:
-            config = load_clusters()[0].get(attempt.cluster)
+            config = find_cluster(attempt.cluster)
         except ConfigError:
             config = None
         if config is None or config.scheduler != attempt.scheduler:

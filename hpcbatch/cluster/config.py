@@ -20,31 +20,15 @@ from typing import Any
 from ..words.errors import ConfigError, nearest
 from .config_file import FILE_NAME, ConfigFile, find_file
 from .profile import READERS, TABLES, ClusterConfig
-from .schedulers import get_scheduler, scheduler_names
+from .schedulers import get_scheduler, is_scheduler, scheduler_names
 
 EXTENDS = "extends"
 
 
 def load_clusters(path: str | None = None) -> tuple[dict[str, ClusterConfig], str | None]:
     """All clusters by name, and the default's name where one is set. Raises ConfigError."""
-    clusters = {name: ClusterConfig(name, name) for name in scheduler_names()}
-    found = path or find_file()
-    if found is None:
-        return clusters, None
-    file = ConfigFile.read(found)
-    file.check_keys({"default", "clusters"})
-    entries = file.content.get("clusters") or {}
-    if not isinstance(entries, dict):
-        raise ConfigError(f"{file.where('clusters')}: 'clusters' is no table of clusters by name")
-    for name in entries:
-        clusters[str(name)] = _Reader(file, entries).read(name)
-    default = file.content.get("default")
-    if default is not None and str(default) not in clusters:
-        raise ConfigError(
-            f"{file.where('default')}: unknown default cluster {default!r}"
-            f"{nearest(str(default), clusters)}"
-        )
-    return clusters, None if default is None else str(default)
+    configured, default = _configured(path or find_file())
+    return {name: ClusterConfig(name, name) for name in scheduler_names()} | configured, default
 
 
 def find_cluster(name: str | None = None) -> ClusterConfig:
@@ -52,12 +36,15 @@ def find_cluster(name: str | None = None) -> ClusterConfig:
 
     Raises ConfigError, which shows the nearest right name.
     """
-    clusters, default = load_clusters()
+    configured, default = _configured(find_file())
     if name is None:
         name = default or _detect()
-    if name not in clusters:
-        raise ConfigError(f"unknown cluster {name!r}{nearest(name, clusters)}")
-    return clusters[name]
+    if name in configured:
+        return configured[name]
+    if not is_scheduler(name):
+        known = {*configured, *scheduler_names()}
+        raise ConfigError(f"unknown cluster {name!r}{nearest(name, known)}")
+    return ClusterConfig(name, name)
 
 
 def is_installed(config: ClusterConfig) -> bool:
@@ -75,6 +62,27 @@ def _detect() -> str:
     return found[0] if found else "local"
 
 
+def _configured(path: str | None) -> tuple[dict[str, ClusterConfig], str | None]:
+    """The clusters of a configuration file, and its default. Raises ConfigError."""
+    if path is None:
+        return {}, None
+    file = ConfigFile.read(path)
+    file.check_keys({"default", "clusters"})
+    entries = file.content.get("clusters") or {}
+    if not isinstance(entries, dict):
+        raise ConfigError(f"{file.where('clusters')}: 'clusters' is no table of clusters by name")
+    clusters = {str(name): _Reader(file, entries).read(name) for name in entries}
+    default = file.content.get("default")
+    if default is None:
+        return clusters, None
+    if str(default) not in clusters and not is_scheduler(str(default)):
+        raise ConfigError(
+            f"{file.where('default')}: unknown default cluster {default!r}"
+            f"{nearest(str(default), {*clusters, *scheduler_names()})}"
+        )
+    return clusters, str(default)
+
+
 class _Reader:
     """Reads one cluster's entry, and those that it extends."""
 
@@ -90,9 +98,11 @@ class _Reader:
         self._file.check_keys({*READERS, EXTENDS}, *place)
         self._reading.append(str(name))
         base = self._base(str(name), entry.get(EXTENDS))
-        scheduler = entry.get("scheduler")
-        if base is None and scheduler is None:
-            raise ConfigError(f"{where} names no scheduler (known: {', '.join(scheduler_names())})")
+        if base is None and entry.get("scheduler") is None:
+            if not is_scheduler(str(name)):
+                known = ", ".join(scheduler_names())
+                raise ConfigError(f"{where} names no scheduler (known: {known})")
+            base = ClusterConfig(str(name), str(name))
         values = {
             key: self._value(key, entry[key], *place)
             for key in READERS
@@ -110,14 +120,14 @@ class _Reader:
 
     def _base(self, name: str, extended: Any) -> ClusterConfig | None:
         if extended is None:
-            return ClusterConfig(name, name) if name in scheduler_names() else None
+            return None
         where = f"{self._file.where('clusters', name, EXTENDS)}: cluster {name}"
         if extended in self._reading:
             chain = " -> ".join([*self._reading, str(extended)])
             raise ConfigError(f"{where} extends itself: {chain}")
         if isinstance(extended, str) and extended in self._entries:
             return self.read(extended)
-        if isinstance(extended, str) and extended in scheduler_names():
+        if isinstance(extended, str) and is_scheduler(extended):
             return ClusterConfig(extended, extended)
         known = [*map(str, self._entries), *scheduler_names()]
         raise ConfigError(f"{where} extends {extended!r}{nearest(extended, known)}")

@@ -1,65 +1,86 @@
-"""``python -m hpcbatch.supervisor submit|list|history|cancel|limits``."""
+"""``python -m hpcbatch.supervisor submit|list|history|cancel|limits``.
+
+Run for every submission and poll of the ``local`` cluster: what only one command needs is
+imported there, and the command line is read without argparse, which would cost 10 ms.
+"""
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
 import time
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from ..words.errors import HpcbatchError, NotFound, SubmissionRejected, UsageError
 from ..words.ranges import Ranges
 from . import machine
-from .directives import parse, seconds
 from .slots import slot_count
 from .spool import Spool
 from .submission import Submission
 
+TYPE_CHECKING = False  # see hpcbatch/__init__.py
+if TYPE_CHECKING:
+    from typing import Any
 
-def submit(_: argparse.Namespace) -> None:
+USAGE = """\
+usage: python -m hpcbatch.supervisor COMMAND
+
+A small scheduler for this machine.
+
+  submit         a script on standard input
+  list           what is queued or running
+  history [ID]...
+                 how elements ended; default: of every submission
+  cancel ID [INDICES] [--kill-wait SECONDS]
+                 end elements, such as 3,7-9; SECONDS from TERM to KILL
+  limits         what this machine has"""
+
+
+def submit() -> None:
     from . import detach
+    from .directives import parse
 
     script = sys.stdin.buffer.read()
     asked, slots = parse(script), slot_count()
-    if asked.cpus > slots:
+    if asked["cpus"] > slots:
         raise SubmissionRejected(
-            f"an element of {asked.cpus} cpus can never start: this machine has {slots} slots"
+            f"an element of {asked['cpus']} cpus can never start: this machine has {slots} slots"
         )
     spool = Spool.make()
-    for id in (*asked.after, *asked.after_ok):
+    for id in (*asked["after"], *asked["after_ok"]):
         _known(spool, id, SubmissionRejected)
     spool.clean()
     submission = spool.new(script)
     known = {"id": submission.id, "submitted": round(time.time(), 3), "slots": slots}
-    detach.start(submission, {**asked._asdict(), **known})
+    detach.start(submission, {**asked, **known})
     print(submission.id, flush=True)
 
 
-def list_(_: argparse.Namespace) -> None:
+def list_() -> None:
     listed = [submission.listed() for submission in Spool.find().submissions()]
     _show([entry for entry in listed if entry is not None])
 
 
-def history(args: argparse.Namespace) -> None:
+def history(ids: Sequence[str]) -> None:
     spool = Spool.find()
-    if args.ids:
-        _show([_history(spool, text) for text in args.ids])
+    if ids:
+        _show([_history(spool, text) for text in ids])
     else:
         found = [submission.history() for submission in spool.submissions()]
         _show([entry for entry in found if entry is not None])
 
 
-def cancel(args: argparse.Namespace) -> None:
-    submission = _known(Spool.find(), args.id, NotFound)
+def cancel(id: str, indices: str | None, kill_wait: float | None) -> None:
+    submission = _known(Spool.find(), id, NotFound)
     if submission.supervisor() is not None:
-        submission.request_cancel(args.indices, args.kill_wait)
+        submission.request_cancel(indices, kill_wait)
     else:
         _kill_left_over(submission)
 
 
-def limits(_: argparse.Namespace) -> None:
+def limits() -> None:
     size = {"slots": slot_count(), "cpus": machine.usable_cores(), "memory": machine.memory()}
     _show({**size, "host": machine.host(), "boot": machine.boot()})
 
@@ -92,38 +113,54 @@ def _show(answer: object) -> None:
     print(json.dumps(answer))
 
 
-def _indices(text: str) -> str:
+def _command(words: list[str]) -> Callable[[], None]:
+    """What the command line asks for. Raises UsageError."""
+    match words:
+        case ["submit"]:
+            return submit
+        case ["list"]:
+            return list_
+        case ["history", *ids]:
+            return partial(history, ids)
+        case ["cancel", id, *indices, "--kill-wait", wait]:
+            return partial(cancel, id, _indices(indices), _seconds(wait))
+        case ["cancel", id, *indices]:
+            return partial(cancel, id, _indices(indices), None)
+        case ["limits"]:
+            return limits
+        case ["-h" | "--help"]:
+            return partial(print, USAGE)
+    raise UsageError(USAGE)
+
+
+def _indices(words: list[str]) -> str | None:
+    match words:
+        case []:
+            return None
+        case [text]:
+            Ranges.parse(text)
+            return text
+    raise UsageError(USAGE)
+
+
+def _seconds(text: str) -> float:
+    from .directives import seconds
+
     try:
-        Ranges.parse(text)
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return text
-
-
-def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m hpcbatch.supervisor", description="A small scheduler for this machine."
-    )
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-    verbs.add_parser("submit", help="a script on standard input").set_defaults(run=submit)
-    verbs.add_parser("list", help="what is queued or running").set_defaults(run=list_)
-    asked = verbs.add_parser("history", help="how elements ended")
-    asked.add_argument("ids", nargs="*", metavar="ID", help="default: every submission")
-    asked.set_defaults(run=history)
-    ended = verbs.add_parser("cancel", help="end elements")
-    ended.add_argument("id", metavar="ID")
-    ended.add_argument("indices", nargs="?", type=_indices, metavar="INDICES", help="as 3,7-9")
-    ended.add_argument("--kill-wait", type=seconds, metavar="SECONDS", help="from TERM to KILL")
-    ended.set_defaults(run=cancel)
-    verbs.add_parser("limits", help="what this machine has").set_defaults(run=limits)
-    return parser
+        return seconds(text)
+    except ValueError:
+        raise UsageError(f"--kill-wait wants a number of seconds, not {text!r}") from None
 
 
 def main() -> int:
     os.umask(0o077)
-    args = _arguments().parse_args()
     try:
-        args.run(args)
+        run = _command(sys.argv[1:])
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return 2
+    try:
+        run()
     except (HpcbatchError, OSError) as error:
         print(f"hpcbatch.supervisor: {' '.join(str(error).split())}", file=sys.stderr)
         return 1

@@ -10,7 +10,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 from ..disk import files
 from ..words.ranges import Ranges
@@ -21,6 +20,10 @@ from .spool import Spool
 from .submission import Submission
 from .waiting import Waiting
 
+TYPE_CHECKING = False  # see hpcbatch/__init__.py
+if TYPE_CHECKING:
+    from typing import Any
+
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 _KEPT_NAMES = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TMPDIR")
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 0.25  # between looks at slots that others hold
@@ -30,14 +33,14 @@ _HEARTBEAT_SECONDS = 3600.0
 _UNWRITTEN_SECONDS = 3600.0  # how long endings that cannot be written are kept
 
 
-class Element(NamedTuple):
-    """A running element, from the supervisor's side."""
+class Element:
+    """A running element, from the supervisor's side; ``keeper`` is a pid, ours to wait for."""
 
-    number: int
-    slots: list[int]
-    started: float
-    keeper: int  # the pid, ours to wait for
-    channel: socket.socket
+    def __init__(
+        self, number: int, slots: list[int], started: float, keeper: int, channel: socket.socket
+    ):
+        self.number, self.slots, self.started = number, slots, started
+        self.keeper, self.channel = keeper, channel
 
 
 class Daemon:

@@ -7,12 +7,15 @@ import select
 import signal
 import sys
 import time
-from typing import Any, NoReturn
 
 from ..words.errors import HpcbatchError, SubmissionDeferred
 from .daemon import Daemon
 from .process import close_all_but
 from .submission import Submission, remove_folder
+
+TYPE_CHECKING = False  # see hpcbatch/__init__.py
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 _STAND_SECONDS = 30.0
 _STANDS = b"stands"

@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 from ..words.directives import Readers, count, leading_comments, read_directives
+
+TYPE_CHECKING = False  # see hpcbatch/__init__.py
+if TYPE_CHECKING:
+    from typing import Any
 
 MARK = "#LOCAL"
 MOST_ELEMENTS = 1_000_000
 
 
-class Asked(NamedTuple):
-    """The directives of one submission; seconds and bytes."""
+DEFAULTS: dict[str, Any] = {
+    "name": "hpcbatch",
+    "elements": 1,
+    "throttle": None,
+    "walltime": None,  # seconds
+    "memory": None,  # bytes
+    "cpus": 1,
+    "kill_wait": 5.0,
+    "after": (),  # ids of submissions that must have ended
+    "after_ok": (),  # and of those that must have ended well
+}
 
-    name: str = "hpcbatch"
-    elements: int = 1
-    throttle: int | None = None
-    walltime: float | None = None
-    memory: int | None = None
-    cpus: int = 1
-    kill_wait: float = 5.0
-    after: tuple[str, ...] = ()  # ids of submissions that must have ended
-    after_ok: tuple[str, ...] = ()  # and of those that must have ended well
 
-
-def parse(script: bytes) -> Asked:
-    """Raises SubmissionRejected for a directive that is unknown or has no valid value."""
-    found = read_directives(leading_comments(script), MARK, _READERS)
-    return Asked(**found)  # type: ignore[arg-type]  # each value went through its reader
+def parse(script: bytes) -> dict[str, Any]:
+    """What one submission asks for. Raises SubmissionRejected for a directive that is unknown or
+    has no valid value."""
+    return {**DEFAULTS, **read_directives(leading_comments(script), MARK, _READERS)}
 
 
 def seconds(text: str) -> float:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
 
 from ..disk import files
 from . import machine
 
-Ending = dict[str, Any]
+TYPE_CHECKING = False  # see hpcbatch/__init__.py
+if TYPE_CHECKING:
+    from typing import Any
+
+Ending = dict[str, "Any"]
 
 
 def ending(index: int, word: str, **known: Any) -> Ending:

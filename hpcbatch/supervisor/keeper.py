@@ -17,9 +17,12 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
-from typing import NamedTuple, NoReturn
 
 from . import process
+
+TYPE_CHECKING = False  # see hpcbatch/__init__.py
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 _FIRST_SAMPLE = 0.05
 _SAMPLE_SECONDS = 0.5
@@ -29,14 +32,19 @@ _LONGEST_WAIT = 60.0
 _DEAF_TO = ("HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "TSTP", "TTIN", "TTOU")
 
 
-class Order(NamedTuple):
+class Order:
     """What to run, and its limits."""
 
-    argv: list[str]
-    environment: Mapping[str, str]
-    walltime: float | None
-    memory: int | None
-    kill_wait: float
+    def __init__(
+        self,
+        argv: list[str],
+        environment: Mapping[str, str],
+        walltime: float | None,
+        memory: int | None,
+        kill_wait: float,
+    ):
+        self.argv, self.environment = argv, environment
+        self.walltime, self.memory, self.kill_wait = walltime, memory, kill_wait
 
 
 def live(order: Order, channel: socket.socket) -> NoReturn:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import time
+from collections import namedtuple
 from collections.abc import Container, Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
-class Process(NamedTuple):
+class Process(namedtuple("Process", ("pid", "start"))):
     """One process of this boot: a pid alone may belong to a later process."""
 
     pid: int
@@ -148,7 +146,10 @@ def close_all_but(*keep: int) -> None:
 
 
 def _prctl(option: int, value: int) -> None:
-    if _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
+    import ctypes  # by the supervisor, before it forks keepers, and by no command
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"prctl {option}: {os.strerror(number)}")
 

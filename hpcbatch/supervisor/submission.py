@@ -19,12 +19,15 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from ..disk import files
 from ..disk.records import held_by
 from ..words.ranges import Ranges
-from . import journal, machine, process
+from . import journal, machine
+
+TYPE_CHECKING = False  # see hpcbatch/__init__.py
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Submission:
@@ -52,6 +55,8 @@ class Submission:
     def hold(self) -> int:
         """Be the supervisor: lock the file for life. Closing another descriptor of it would drop
         the lock (fcntl(2))."""
+        from . import process  # which the commands have no use for
+
         fd = os.open(self.path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         me = process.look(os.getpid())

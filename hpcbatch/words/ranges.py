@@ -5,9 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from operator import index
-from typing import Any
 
 from .errors import UsageError
+
+TYPE_CHECKING = False  # see hpcbatch/__init__.py
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def whole_numbers(name: str, values: Iterable[Any]) -> list[int]:

@@ -199,6 +199,23 @@ def test_detection(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_cluster().name == "local"
 
 
+def test_other_packages_are_searched_only_for_a_name_that_is_not_known(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def search() -> dict[str, str]:
+        raise AssertionError("searched")
+
+    monkeypatch.setattr(schedulers, "_from_entry_points", search)
+    assert find_cluster("slurm").scheduler == "slurm"
+    text = "default: mine\nclusters: {mine: {scheduler: sge}, own: {extends: slurm}, local: {}}"
+    write(folder / "here/hpcbatch.yaml", text)
+    assert find_cluster().scheduler == "sge"
+    assert find_cluster("own").scheduler == "slurm"
+    assert find_cluster("local").scheduler == "local"
+    with pytest.raises(AssertionError, match="searched"):
+        find_cluster("theirs")
+
+
 @pytest.mark.parametrize("name", ["sge", "pbs", "torque"])
 def test_detection_among_programs_of_one_name(
     folder: Path, monkeypatch: pytest.MonkeyPatch, name: str

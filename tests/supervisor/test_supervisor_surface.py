@@ -7,6 +7,7 @@ import os
 import resource
 import stat
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ HOSTILE = [
 def test_any_name_comes_back_whole(name: str) -> None:
     import shlex
 
-    assert directives.parse(f"#LOCAL --name={shlex.quote(name)}\ntrue".encode()).name == name
+    assert directives.parse(f"#LOCAL --name={shlex.quote(name)}\ntrue".encode())["name"] == name
 
 
 def test_hostile_names_in_both_answers(local: Any) -> None:
@@ -72,8 +73,9 @@ echo
 #LOCAL --elements=99
 """
     asked = directives.parse(script)
-    assert asked == directives.Asked("a b", 10, 4, 3600.0, 524288000, 2, 0.5)
-    assert directives.parse(b"true") == directives.Asked()
+    told = {"name": "a b", "elements": 10, "throttle": 4, "walltime": 3600.0, "memory": 524288000}
+    assert asked == {**directives.DEFAULTS, **told, "cpus": 2, "kill_wait": 0.5}
+    assert directives.parse(b"true") == directives.DEFAULTS
 
 
 @pytest.mark.parametrize(
@@ -142,6 +144,31 @@ def test_bad_slots(local: Any, slots: str) -> None:
 )
 def test_usage(local: Any, args: list[str]) -> None:
     assert local.run(*args).returncode == 2
+
+
+def test_help(local: Any) -> None:
+    done = local.run("--help")
+    assert done.returncode == 0
+    for command in (b"submit", b"list", b"history", b"cancel", b"limits"):
+        assert b"\n  " + command in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "dear"),
+    [
+        ("__main__", ("typing", "argparse", "ctypes", "signal", "socket", "shutil")),
+        ("detach", ("typing", "dataclasses", "subprocess")),
+    ],
+)
+def test_what_runs_for_every_poll_and_submission_loads_little(
+    module: str, dear: tuple[str, ...]
+) -> None:
+    show = f"print([name for name in {dear} if name in sys.modules])"
+    source = f"import sys, hpcbatch.supervisor.{module}; {show}"
+    told = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.strip() == "[]"
 
 
 def test_limits(local: Any) -> None:
