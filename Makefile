@@ -3,7 +3,8 @@
 # make check  format, lint, types, layers and the quick tests: a minute
 # make chaos  kills, cancels and resubmits at random, for long (HPCBATCH_CHAOS_SEED=N: that run
 #             again), and a shared disk that lags
-# make bench  the numbers, beside a peer's
+# make bench  the numbers, beside peers' (ROWS="prepare element": those alone; ROWS=--write keeps
+#             them in benchmarks/RESULTS.md)
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -29,11 +30,11 @@ check: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -q -n 2 -m "not slow and not slurm and not sge" $(QUICK)
 
 chaos: $(VENV)/dev.stamp
-	HPCBATCH_CHAOS=long MARKED= BIN=$(abspath $(BIN)) tests/run.sh tests/chaos tests/faults/test_lag.py tests/real tests/acceptance
+	HPCBATCH_CHAOS=long MARKED= BIN=$(abspath $(BIN)) tests/run.sh tests/chaos tests/faults/test_lag.py tests/real tests/acceptance \
+		tests/examples
 
 bench: $(VENV)/bench.stamp
-	$(BIN)/python benchmarks/core.py
-	$(BIN)/python benchmarks/tracker.py
+	$(BIN)/python benchmarks/run.py $(ROWS)
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("hpcbatch needs Python 3.10 or newer: make PYTHON=python3.11 ...") if sys.version_info < (3, 10) else 0'
@@ -48,8 +49,11 @@ $(VENV)/dev.stamp: $(VENV)/bin/python pyproject.toml
 	touch $@
 
 $(VENV)/bench.stamp: $(VENV)/dev.stamp
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check submitit
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check \
+		submitit clusterfutures jug numpy
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-peers dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -17,7 +17,7 @@ from struct import Struct
 from ..words.errors import DamagedFile
 from ..words.ranges import Ranges
 from .files import read_at, unwritable
-from .records import FRAME, frame, read_record
+from .records import FRAME, frames, read_record
 
 FOOTER = Struct("<QQ8s")
 MAGIC = b"HPCBPACK"
@@ -36,10 +36,10 @@ def write_packed(path: str, blocks: Iterable[list[bytes]]) -> int:
         with open(path, "xb", buffering=BUFFER) as file:
             os.fchmod(file.fileno(), 0o600)
             for payloads in blocks:
-                frames = [frame(p, number) for number, p in enumerate(payloads, len(offsets))]
-                *begins, end = accumulate(map(len, frames), initial=end)
+                records = frames(payloads, len(offsets))
+                *begins, end = accumulate(map(len, records), initial=end)
                 offsets.extend(begins)
-                file.writelines(frames)
+                file.writelines(records)
             if sys.byteorder == "big":
                 offsets.byteswap()
             file.write(offsets.tobytes())

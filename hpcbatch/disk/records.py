@@ -9,7 +9,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from struct import Struct
 from zlib import crc32
 
@@ -25,6 +25,15 @@ def frame(payload: bytes, number: int = 0) -> bytes:
     """The record as it lies on disk. ``number`` goes into the checksum: where records are found
     by number, one that is found in another's place is noticed."""
     return FRAME.pack(len(payload), checksum(payload, number)) + payload
+
+
+def frames(payloads: Iterable[bytes], first: int) -> list[bytes]:
+    """What ``frame`` makes of each, numbered from ``first`` up; in one go, for speed."""
+    pack, begin = FRAME.pack, first + _FIRST
+    return [
+        pack(len(payload), crc32(payload, number & 0xFFFFFFFF)) + payload
+        for number, payload in enumerate(payloads, begin)
+    ]
 
 
 def checksum(payload: bytes, number: int = 0) -> int:

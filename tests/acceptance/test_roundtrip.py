@@ -15,6 +15,7 @@ from tests.cluster.conftest import engine, use_fake
 from tests.conftest import USER_PYTHON
 
 PROGRAM = Path(__file__).with_name("roundtrip.py")
+JOBS = "24"
 
 
 @pytest.mark.slow
@@ -43,7 +44,7 @@ def test_roundtrip_as_an_ordinary_user(
              f"PATH={os.environ['PATH']}", f"SGE_ROOT={os.environ.get('SGE_ROOT', '')}",
              f"HPCBATCH_LOCAL_SPOOL={home}",
              f"DRMAA_LIBRARY_PATH={os.environ.get('DRMAA_LIBRARY_PATH', '')}",
-             USER_PYTHON, str(program), cluster],
+             USER_PYTHON, str(program), cluster, JOBS],
             cwd=home, capture_output=True, text=True, timeout=550, check=False,
         )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
@@ -69,7 +70,7 @@ def test_roundtrip_on_a_fake(
     monkeypatch.setenv("HOME", str(tmp_path))
     try:
         ended = subprocess.run(
-            [sys.executable, str(PROGRAM), cluster],
+            [sys.executable, str(PROGRAM), cluster, JOBS],
             cwd=tmp_path, capture_output=True, text=True, timeout=550, check=False,
         )  # fmt: skip
     finally:

@@ -60,7 +60,7 @@ def _check_picture(place: Place, folder: str, told: str) -> None:
         assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_bootstrap_samples_are_the_same_in_every_run(with_sklearn: Place) -> None:
     tables = []
     for output in ("first", "second"):

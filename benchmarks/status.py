@@ -1,13 +1,9 @@
-"""The numbers of the tracker, each beside its bar, all in one run on this machine.
-
-usage: python benchmarks/tracker.py [ROW ...]    rows: alive ended memory collect death polling
-"""
+"""What a look at tasks costs, and how soon it tells the truth."""
 
 from __future__ import annotations
 
 import itertools
 import os
-import shutil
 import signal
 import statistics
 import subprocess
@@ -17,8 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from common import Row, ms, output, run_rows, seconds, use_fake_slurm
-from elements import write_ended, written_alive
+from common import Peer, Row, below, faster, output, seconds, square, use_fake_slurm
+from slurm import is_here
+from written import write_ended, written_alive
 
 import hpcbatch as hb
 from hpcbatch.cluster.schedulers import get_scheduler
@@ -27,7 +24,6 @@ from hpcbatch.use.follow import GRACE_LOCAL
 from hpcbatch.words.layout import TaskLayout
 from hpcbatch.words.model import Array
 
-RUNS = 7
 ELEMENTS = 1000
 
 STATUS = """
@@ -43,10 +39,6 @@ print(int(lines[1].split()[0]) // 1024, status.done)
 """
 
 
-def square(i: int) -> int:
-    return i * i
-
-
 def alive(work: Path) -> Iterator[Row]:
     """Every element runs: each status opens all segments."""
     task = _submitted(work / "alive-bin", 100_000)
@@ -60,45 +52,24 @@ def ended(work: Path) -> Iterator[Row]:
     yield from _status_rows(task, "1,000 ended", 100_000)
 
 
+def against_peer(work: Path) -> Iterator[Row]:
+    """States of jobs that wait: their polling stats a file a job."""
+    jobs = 100_000
+    task = _submitted(work / "states-bin", jobs)
+    with Peer("submitit_collect.py", work / "states", jobs, "states") as peer:
+        theirs = [peer.seconds() for _ in range(3)]
+    task.status()
+    ours = [seconds(task.status) for _ in range(5)]
+    yield faster(f"status of {jobs:,} jobs that wait", ours, theirs, "submitit", 20)
+
+
 def memory(work: Path) -> Iterator[Row]:
     task = _submitted(work / "memory-bin", 1_000_000)
     with written_alive(task.folder):
         for run in ("first", "again"):
             times, peak, _ = _status(task, 1)
             what = f"status of 1,000,000 jobs, {run} ({times[0]:.2f} s), peak memory"
-            yield what, f"{peak} MB", "< 200 MB"
-
-
-def collect(work: Path) -> Iterator[Row]:
-    """Task.collect() against submitit's job.result(), in turn; its files as its jobs write them."""
-    import submitit
-    from submitit.core.utils import cloudpickle_dump
-
-    jobs = 10_000
-    task = _submitted(work / "collect-bin", jobs, elements=100)
-    write_ended(task.folder)
-    executor = submitit.AutoExecutor(work / "submitit", cluster="slurm")
-    executor.update_parameters(timeout_min=5, slurm_array_parallelism=100)
-    their_jobs = executor.map_array(square, range(jobs))
-    for number, job in enumerate(their_jobs):
-        cloudpickle_dump(("success", number), job.paths.result_pickle)
-    expected = list(range(jobs))
-
-    def check(collected: list[int]) -> None:
-        if collected != expected:
-            raise SystemExit("the results are wrong")
-
-    first = seconds(lambda: check(task.collect()))
-    ours, theirs = [], []
-    for _ in range(RUNS):
-        ours.append(seconds(lambda: check(task.collect())))
-        theirs.append(seconds(lambda: check([job.result() for job in their_jobs])))
-    ratio = statistics.median(theirs) / statistics.median(ours)
-    told = f"{ratio:.0f}x ({ms(ours)} against {ms(theirs)})"
-    yield f"collect {jobs} results, against submitit", told, ">= 20x"
-    ratio = statistics.median(theirs) / first
-    told = f"{ratio:.0f}x ({ms([first])})"
-    yield "the same, with the first look at what 100 elements wrote", told, "-"
+            yield below(what, peak, 200, "MB")
 
 
 def death(work: Path) -> Iterator[Row]:
@@ -110,14 +81,14 @@ def death(work: Path) -> Iterator[Row]:
     os.environ["HPCBATCH_LOCAL_SLOTS"] = "4"
     took = max(_waits_for_deaths(work))
     what = f"death seen by wait(), local, polled every {interval:.0f} s: longest of 3"
-    yield what, f"{took:.1f} s", "< 5 s"
+    yield below(what, took, 5, "s")
     configuration.write_text("{}\n")
     task, pid = _sleeping(work, "local")
     os.kill(pid, signal.SIGKILL)
     took = seconds(lambda: _until_expired(task))
-    yield "death seen by status(), local", f"{took:.1f} s", "< 5 s"
-    if not _is_slurm_here():
-        yield "death seen by status(), Slurm", "skipped: no Slurm answers here", "-"
+    yield below("death seen by status(), local", took, 5, "s")
+    if not is_here():
+        yield Row("death seen by status(), Slurm", "skipped: no Slurm answers here")
         return
     task, _ = _sleeping(work, "slurm")
     # --batch: the process alone; else the element is cancelled, and told so by SIGTERM first
@@ -125,7 +96,7 @@ def death(work: Path) -> Iterator[Row]:
     took = seconds(lambda: _until_expired(task, after=argv))
     shortest = get_scheduler("slurm").poll_seconds[0]
     bar = 2 * shortest + GRACE_LOCAL
-    yield "death seen by status(), Slurm", f"{took:.1f} s", f"< {bar:.0f} s (2 polls and the grace)"
+    yield below("death seen by status(), Slurm", took, bar, "s", "2 polls and the grace")
 
 
 def polling(work: Path) -> Iterator[Row]:
@@ -151,8 +122,8 @@ def polling(work: Path) -> Iterator[Row]:
     looks = sum(int(client.communicate()[0]) for client in clients)
     times = [float(line) for line in (fake / "listings").read_text().split()]
     shortest = min(later - former for former, later in itertools.pairwise(times))
-    told = f"{len(times)} for {looks:,} looks that saw all, {shortest:.2f} s apart"
-    yield "listings in 30 s: 50 tasks, 10 clients", told, "<= 16, >= 2 s apart"
+    told = f"{looks:,} looks that saw all; {shortest:.2f} s apart at least"
+    yield below("listings in 30 s: 50 tasks, 10 clients", len(times), 17, "commands", told)
 
 
 def _submitted(fake: Path, jobs: int, elements: int = ELEMENTS) -> hb.Task:
@@ -170,9 +141,10 @@ def _status_rows(task: hb.Task, what: str, done: int) -> Iterator[Row]:
     if found != done:
         raise SystemExit(f"{found} jobs are done, and {done} should be")
     first, again = times[0], times[1:]
-    yield f"status of 100,000 jobs, elements: {what}, first", f"{first:.2f} s", "< 1 s"
-    told = f"{ms(again)} (longest {max(again) * 1000:.0f} ms)"
-    yield f"status of 100,000 jobs, elements: {what}, again", told, "< 50 ms"
+    yield below(f"status of 100,000 jobs, elements: {what}, first", first, 1, "s")
+    median = statistics.median(again) * 1000
+    note = f"longest {max(again) * 1000:.0f} ms"
+    yield below(f"status of 100,000 jobs, elements: {what}, again", median, 50, "ms", note)
 
 
 def _status(task: hb.Task, runs: int) -> tuple[list[float], int, int]:
@@ -220,12 +192,6 @@ def _time_of_end(task: hb.Task) -> float:
     return time.monotonic()
 
 
-def _is_slurm_here() -> bool:
-    if shutil.which("sinfo") is None:
-        return False
-    return subprocess.run(["sinfo", "-h"], capture_output=True).returncode == 0
-
-
 def _until_expired(task: hb.Task, after: Sequence[str] = ()) -> None:
     if after:
         subprocess.run(after, check=True)
@@ -249,15 +215,3 @@ def _arrays(task: hb.Task) -> list[Array]:
     root, _, task_id = task.folder.rpartition("/")
     attempts = read_attempts(TaskLayout(root, task_id))
     return [array for attempt in attempts for array in attempt.submitted_arrays]
-
-
-if __name__ == "__main__":
-    rows = {
-        "alive": alive,
-        "ended": ended,
-        "memory": memory,
-        "collect": collect,
-        "death": death,
-        "polling": polling,
-    }
-    run_rows(rows, sys.argv[1:])

@@ -1,9 +1,10 @@
 """Writes what the elements of a task's first attempt would write, from one process.
 
-usage: python benchmarks/elements.py TASK-FOLDER alive|ended
+usage: python benchmarks/written.py TASK-FOLDER alive|ended UNFINISHED
 
-``ended``: every job has a result. ``alive``: half of each element's jobs have one and the next
-has begun; the process then holds its segments until its standard input ends.
+``ended``: every job has a result, but for the first UNFINISHED. ``alive``: half of each element's
+jobs have one and the next has begun; the process then holds its segments until its standard input
+ends.
 """
 
 from __future__ import annotations
@@ -24,15 +25,16 @@ from hpcbatch.words.layout import TaskLayout
 from hpcbatch.words.ranges import Ranges
 
 
-def write_ended(folder: str) -> None:
-    """Results of all jobs of the task in ``folder``: job i has the value i."""
-    subprocess.run([sys.executable, __file__, folder, "ended"], check=True, stdout=subprocess.PIPE)
+def write_ended(folder: str, unfinished: int = 0) -> None:
+    """Results of the jobs of the task in ``folder``: job i has the value i."""
+    argv = [sys.executable, __file__, folder, "ended", str(unfinished)]
+    subprocess.run(argv, check=True, stdout=subprocess.PIPE)
 
 
 @contextlib.contextmanager
 def written_alive(folder: str) -> Iterator[None]:
     """Elements in the middle of their jobs, alive while entered."""
-    argv = [sys.executable, __file__, folder, "alive"]
+    argv = [sys.executable, __file__, folder, "alive", "0"]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         if not process.stdout.readline():
@@ -49,7 +51,7 @@ def _write(layout: TaskLayout, element: int, jobs: Ranges) -> Segment:
     return segment
 
 
-def main(folder: str, fate: str) -> None:
+def main(folder: str, fate: str, unfinished: str) -> None:
     root, _, task_id = folder.rpartition("/")
     layout = TaskLayout(root, task_id)
     plan = read_attempts(layout)[0].plan
@@ -59,7 +61,7 @@ def main(folder: str, fate: str) -> None:
     for element in range(plan.elements):
         jobs = plan.jobs_of(element)
         if fate == "ended":
-            _write(layout, element, jobs).close()
+            _write(layout, element, jobs.without(Ranges([(0, int(unfinished))]))).close()
         else:
             half = len(jobs) // 2
             segment = _write(layout, element, jobs.slice(0, half))
