@@ -26,7 +26,7 @@ def fold(layout: TaskLayout, attempts: Sequence[Attempt], snapshot: Snapshot) ->
     """Bring ``snapshot`` and the files behind it up to date; True when anything was new."""
     mend(layout, snapshot)
     changed = _supersede_errors(layout, attempts, snapshot)
-    names = _segment_names(layout)
+    names = segment_names(layout)
     changed |= _forget_ended(layout, snapshot, set(names))
     batch = Batch(layout, attempts, snapshot)
     for name in names:
@@ -40,24 +40,38 @@ def fold(layout: TaskLayout, attempts: Sequence[Attempt], snapshot: Snapshot) ->
     return changed or batch.commits > 0
 
 
-def has_segments(layout: TaskLayout) -> bool:
-    return bool(_segment_names(layout))
-
-
-def is_folded(attempts: Sequence[Attempt], snapshot: Snapshot) -> bool:
-    """Whether a fold would find nothing to do where there are no segments (looked for before
-    ``snapshot`` was read); asked without the lock."""
+def is_folded(
+    layout: TaskLayout, names: Sequence[str], attempts: Sequence[Attempt], snapshot: Snapshot
+) -> bool:
+    """Whether a fold would find nothing to do; asked without the lock. ``names`` are those of
+    segments, listed before ``snapshot`` was read."""
     if not attempts:
-        return not snapshot.segments
+        return not names and not snapshot.segments
     submitted = [attempt.number for attempt in attempts if attempt.is_taken]
     return (
         snapshot.committed > 0
         and max(submitted, default=0) <= snapshot.superseded
         and not any(state.ended for state in snapshot.segments.values())
+        and not any(_has_grown(layout, name, snapshot) for name in names)
     )
 
 
-def _segment_names(layout: TaskLayout) -> list[str]:
+def _has_grown(layout: TaskLayout, name: str, snapshot: Snapshot) -> bool:
+    """The file is opened: that is what makes its growth seen over a network."""
+    known = snapshot.segments.get(name)
+    if known is None:
+        return True
+    try:
+        fd = os.open(f"{layout.segments}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:  # folded a moment ago
+        return True
+    try:
+        return os.fstat(fd).st_size != known.cursor
+    finally:
+        os.close(fd)
+
+
+def segment_names(layout: TaskLayout) -> list[str]:
     try:
         return sorted(name for name in os.listdir(layout.segments) if name.endswith(".seg"))
     except FileNotFoundError:

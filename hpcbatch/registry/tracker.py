@@ -18,7 +18,7 @@ from ..words.errors import DamagedFile, RegistryError, RegistryUnwritable
 from ..words.layout import TaskLayout, segment_owner
 from ..words.model import Attempt, Ending, Listing, TaskSpec
 from .attempts import read_attempts
-from .fold import fold, has_segments, is_folded
+from .fold import fold, is_folded, segment_names
 from .repair import index_is_whole, mend_index
 from .sightings import count_missing, forget_requeued, gone, is_news
 from .snapshot import Snapshot, read_snapshot
@@ -68,9 +68,10 @@ def refresh(layout: TaskLayout, spec: TaskSpec) -> View:
     Where nothing can be folded, what was folded before is told, and why (``unfolded``).
     """
     try:
-        if not has_segments(layout) and index_is_whole(layout, spec.njobs):
+        if index_is_whole(layout, spec.njobs):
+            names = segment_names(layout)
             attempts, snapshot = read_attempts(layout), read_snapshot(layout.status)
-            if is_folded(attempts, snapshot):
+            if is_folded(layout, names, attempts, snapshot):
                 view = View(layout, spec, attempts, snapshot)
                 if view.index_is_as_committed:
                     return view
