@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 from ..disk.files import unwritable, write_all
 from ..disk.index import (
@@ -12,9 +13,11 @@ from ..disk.index import (
     DONE,
     ERROR,
     EXPIRED,
+    NOTHING,
     SAID_BY,
     SUPERSEDED,
     Entry,
+    Fields,
     read_column,
     read_entries,
     write_entries,
@@ -40,12 +43,15 @@ class Batch:
         self._clear()
 
     def _clear(self) -> None:
-        self.results: list[tuple[SegmentState, Head, bytes]] = []  # and hello records
+        # of results, and of hello records: who wrote it, its head, the record as it lies on disk
+        self.writers: list[SegmentState] = []
+        self.heads: list[Head] = []
+        self.frames: list[bytes] = []
         self.begun: dict[int, tuple[SegmentState, int, int]] = {}  # and not ended: by job
         self.cursors: dict[str, int] = {}
         self.bytes = 0
         self.known: dict[int, Entry] = {}  # as they lie in the index
-        self.new: dict[int, Entry] = {}  # as they will
+        self.new: dict[int, Fields] = {}  # as they will
 
     def read(self, name: str) -> None:
         """Take what is new in a segment; a batch that is full is committed."""
@@ -60,7 +66,7 @@ class Batch:
                 segment.begin(*BEGINNING.unpack_from(begun, FRAME.size))
             self._take(segment, kind, whole)
             begun = b""
-            if len(self.results) >= BATCH_RECORDS or self.bytes >= BATCH_BYTES:
+            if len(self.frames) >= BATCH_RECORDS or self.bytes >= BATCH_BYTES:
                 self._reach(name, segment, cursor)
                 self.commit()
         if begun:
@@ -75,17 +81,18 @@ class Batch:
 
     def _take(self, segment: SegmentState, kind: int, whole: bytes) -> None:
         head = HEAD.unpack_from(whole, FRAME.size)
-        _, attempt, element, _, started, _, _, _, _, _ = head
         if kind in SAID_BY:
             segment.job = None
-            self.results.append((segment, head, whole))
+            self._keep(segment, head, whole)
             self.bytes += len(whole)
-        elif kind == events.HELLO:
+            return
+        _, attempt, element, _, started, _, _, _, _, _ = head
+        if kind == events.HELLO:
             self.snapshot.note_start(attempt, started)
             body = Event.unpack(whole[FRAME.size :]).body
             segment.host, segment.boot, segment.ticks, _, pid = unpack_text(body)
             segment.pid = int(pid)
-            self.results.append((segment, head, whole))
+            self._keep(segment, head, whole)
         elif kind == events.LEAVE:
             segment.left = unpack_text(Event.unpack(whole[FRAME.size :]).body)
         elif kind == events.END:
@@ -95,6 +102,11 @@ class Batch:
             if segment.left:
                 self._note_left(segment, attempt, element)
 
+    def _keep(self, segment: SegmentState, head: Head, whole: bytes) -> None:
+        self.writers.append(segment)
+        self.heads.append(head)
+        self.frames.append(whole)
+
     def commit(self) -> None:
         if not self.cursors:
             return
@@ -102,7 +114,7 @@ class Batch:
             segment = self.snapshot.segments[name]
             if segment.job is not None:
                 self.begun[segment.job] = segment, *segment_owner(name)
-        told = {head[JOB] for _, head, _ in self.results}
+        told = set(map(itemgetter(JOB), self.heads))
         jobs = Ranges.of((told | set(self.begun)) - {NO_JOB})
         self.known = {
             job: entry
@@ -127,20 +139,19 @@ class Batch:
         """Yield the frames to append, in order, and note their entries. The first *done* of a job
         wins, and an error counts while its attempt is the job's last."""
         place, new, known = self.snapshot.committed, self.new, self.known
-        for segment, head, whole in self.results:
+        for segment, head, whole in zip(self.writers, self.heads, self.frames, strict=True):
             kind, attempt, element, job, started, ended, memory, _, _, cpu = head
             if kind == events.HELLO:
                 segment.process = place
             else:
                 before = new.get(job) or known.get(job)
                 said = SAID_BY[kind]
-                if before is not None and before.said == DONE:
+                if before is not None and before[0] == DONE:
                     continue
                 if said != DONE and self._was_taken_after(attempt, job):
                     continue
-                new[job] = Entry(
-                    said, attempt, element, place, segment.process, started, ended, memory, cpu
-                )
+                process = segment.process
+                new[job] = (said, attempt, element, place, process, started, ended, memory, cpu)
             place += len(whole)
             yield whole
 
@@ -151,8 +162,8 @@ class Batch:
         """Jobs that have begun and not ended, so far as this batch goes."""
         for job, (segment, attempt, element) in self.begun.items():
             known = self.new.get(job) or self.known.get(job)
-            is_newest = known is not None and known.said == BEGUN and known.attempt <= attempt
-            if known is None or known.said == SUPERSEDED or is_newest:
+            said, newest = (NOTHING, 0) if known is None else known[:2]
+            if said in (NOTHING, SUPERSEDED) or (said == BEGUN and newest <= attempt):
                 self.new[job] = Entry(BEGUN, attempt, element, 0, segment.process, segment.since)
 
     def _note_left(self, segment: SegmentState, attempt: int, element: int) -> None:
