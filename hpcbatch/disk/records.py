@@ -82,14 +82,20 @@ class RecordWriter:
 
 
 def read_records(path: str, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
-    """The payloads of the whole records from offset ``start`` on; see ``read_frames``."""
-    for offset, whole in read_frames(path, start, stop):
-        yield offset, whole[FRAME.size :]
+    """The payloads of the whole records from offset ``start`` on, as (offset behind the record,
+    payload); see ``read_frames``."""
+    offset = start
+    for _, frames_ in read_frames(path, start, stop):
+        for whole in frames_:
+            offset += len(whole)
+            yield offset, whole[FRAME.size :]
 
 
-def read_frames(path: str, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
-    """The whole records from offset ``start`` on, as (offset behind the record, record as it
-    lies on disk).
+def read_frames(
+    path: str, start: int = 0, stop: int | None = None
+) -> Iterator[tuple[int, list[bytes]]]:
+    """The whole records from offset ``start`` on as they lie on disk, a block at a time:
+    (offset behind the last record of the block, records).
 
     Ends at ``stop``, at the end of the file, or before the first record that is torn.
     The file is opened anew: that is what makes its growth seen over a network.
@@ -98,30 +104,37 @@ def read_frames(path: str, start: int = 0, stop: int | None = None) -> Iterator[
     try:
         end = os.fstat(fd).st_size
         end = end if stop is None else min(stop, end)
-        buffer, at, offset, head = b"", 0, start, FRAME.size
-        needed = head
+        offset, needed = start, FRAME.size
         while end - offset >= needed:
-            rest = buffer[at:]
-            behind = offset + len(rest)
-            more = os.pread(fd, min(max(BLOCK, needed), end - behind), behind)
-            if not more:
+            block = os.pread(fd, min(max(BLOCK, needed), end - offset), offset)
+            if len(block) < needed:  # it was cut meanwhile
                 return
-            buffer, at, needed = rest + more, 0, head
-            view, size = memoryview(buffer), len(buffer)
-            while at + head <= size:
-                length, expected = FRAME.unpack_from(buffer, at)
-                next_at = at + head + length
-                if next_at > size:
-                    needed = head + length
-                    break
-                if crc32(view[at + head : next_at], _FIRST) != expected:
-                    return
-                whole = buffer[at:next_at]
-                offset += next_at - at
-                at = next_at
-                yield offset, whole
+            found, needed = _whole_frames(block)
+            if found:
+                offset += sum(map(len, found))
+                yield offset, found
+            if not needed:
+                return
     finally:
         os.close(fd)
+
+
+def _whole_frames(block: bytes) -> tuple[list[bytes], int]:
+    """Those at the beginning of a block, and how many bytes the next one needs at least; 0 when
+    it is torn."""
+    unpack, head, size = FRAME.unpack_from, FRAME.size, len(block)
+    found: list[bytes] = []
+    at = 0
+    while at + head <= size:
+        length, expected = unpack(block, at)
+        behind = at + head + length
+        if behind > size:
+            return found, head + length
+        if crc32(block[at + head : behind], _FIRST) != expected:
+            return found, 0
+        found.append(block[at:behind])
+        at = behind
+    return found, head
 
 
 def read_record(fd: int, offset: int, path: str, number: int = 0) -> bytes:

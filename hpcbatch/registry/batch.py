@@ -5,26 +5,25 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
-from operator import itemgetter
 
 from ..disk.files import unwritable, write_all
 from ..disk.index import (
     BEGUN,
     DONE,
+    ENTRY,
     ERROR,
     EXPIRED,
     NOTHING,
     SAID_BY,
     SUPERSEDED,
     Entry,
-    Fields,
     read_column,
     read_entries,
     write_entries,
 )
 from ..disk.records import FRAME, read_frames
 from ..words import events
-from ..words.events import BEGINNING, HEAD, JOB, NO_JOB, Event, Head, unpack_text
+from ..words.events import BEGINNING, HEAD, JOB, NO_JOB, Event, unpack_text
 from ..words.layout import TaskLayout, segment_owner
 from ..words.model import Attempt
 from ..words.ranges import Ranges
@@ -43,56 +42,54 @@ class Batch:
         self._clear()
 
     def _clear(self) -> None:
-        # of results, and of hello records: who wrote it, its head, the record as it lies on disk
+        # of results, and of hello records: who wrote it, and the record as it lies on disk. Bytes,
+        # here and in ``new``: tuples by the ten thousand keep the garbage collector busy
         self.writers: list[SegmentState] = []
-        self.heads: list[Head] = []
         self.frames: list[bytes] = []
         self.begun: dict[int, tuple[SegmentState, int, int]] = {}  # and not ended: by job
         self.cursors: dict[str, int] = {}
         self.bytes = 0
         self.known: dict[int, Entry] = {}  # as they lie in the index
-        self.new: dict[int, Fields] = {}  # as they will
+        self.new: dict[int, bytes] = {}  # as they will, packed
 
     def read(self, name: str) -> None:
         """Take what is new in a segment; a batch that is full is committed."""
         segment = self.snapshot.segments.get(name) or SegmentState()
-        cursor, begun = segment.cursor, b""
-        for cursor, whole in read_frames(f"{self.layout.segments}/{name}", segment.cursor):
-            kind = whole[FRAME.size]
-            if kind == events.STARTED:  # half of all records, and only the last one counts
-                begun = whole
-                continue
-            if begun and kind not in SAID_BY:
+        begun = b""
+        for cursor, frames in read_frames(f"{self.layout.segments}/{name}", segment.cursor):
+            self.bytes += sum(map(len, frames))
+            write, keep = self.writers.append, self.frames.append
+            for whole in frames:
+                kind = whole[FRAME.size]
+                if kind == events.STARTED:  # half of all records, and only the last one counts
+                    begun = whole
+                    continue
+                if kind in SAID_BY:
+                    segment.job = None
+                    write(segment)
+                    keep(whole)
+                else:
+                    if begun:
+                        segment.begin(*BEGINNING.unpack_from(begun, FRAME.size))
+                    self._take(segment, kind, whole)
+                begun = b""
+            if begun:
                 segment.begin(*BEGINNING.unpack_from(begun, FRAME.size))
-            self._take(segment, kind, whole)
-            begun = b""
+            segment.lost = False
+            self.snapshot.segments[name] = segment
+            self.cursors[name] = cursor
             if len(self.frames) >= BATCH_RECORDS or self.bytes >= BATCH_BYTES:
-                self._reach(name, segment, cursor)
                 self.commit()
-        if begun:
-            segment.begin(*BEGINNING.unpack_from(begun, FRAME.size))
-        if cursor > segment.cursor:
-            self._reach(name, segment, cursor)
-
-    def _reach(self, name: str, segment: SegmentState, cursor: int) -> None:
-        segment.lost = False
-        self.snapshot.segments[name] = segment
-        self.cursors[name] = cursor
 
     def _take(self, segment: SegmentState, kind: int, whole: bytes) -> None:
-        head = HEAD.unpack_from(whole, FRAME.size)
-        if kind in SAID_BY:
-            segment.job = None
-            self._keep(segment, head, whole)
-            self.bytes += len(whole)
-            return
-        _, attempt, element, _, started, _, _, _, _, _ = head
+        _, attempt, element, _, started, _, _, _, _, _ = HEAD.unpack_from(whole, FRAME.size)
         if kind == events.HELLO:
             self.snapshot.note_start(attempt, started)
             body = Event.unpack(whole[FRAME.size :]).body
             segment.host, segment.boot, segment.ticks, _, pid = unpack_text(body)
             segment.pid = int(pid)
-            self._keep(segment, head, whole)
+            self.writers.append(segment)
+            self.frames.append(whole)
         elif kind == events.LEAVE:
             segment.left = unpack_text(Event.unpack(whole[FRAME.size :]).body)
         elif kind == events.END:
@@ -102,11 +99,6 @@ class Batch:
             if segment.left:
                 self._note_left(segment, attempt, element)
 
-    def _keep(self, segment: SegmentState, head: Head, whole: bytes) -> None:
-        self.writers.append(segment)
-        self.heads.append(head)
-        self.frames.append(whole)
-
     def commit(self) -> None:
         if not self.cursors:
             return
@@ -114,7 +106,7 @@ class Batch:
             segment = self.snapshot.segments[name]
             if segment.job is not None:
                 self.begun[segment.job] = segment, *segment_owner(name)
-        told = set(map(itemgetter(JOB), self.heads))
+        told = {JOB.unpack_from(whole, FRAME.size)[0] for whole in self.frames}
         jobs = Ranges.of((told | set(self.begun)) - {NO_JOB})
         self.known = {
             job: entry
@@ -139,8 +131,9 @@ class Batch:
         """Yield the frames to append, in order, and note their entries. The first *done* of a job
         wins, and an error counts while its attempt is the job's last."""
         place, new, known = self.snapshot.committed, self.new, self.known
-        for segment, head, whole in zip(self.writers, self.heads, self.frames, strict=True):
-            kind, attempt, element, job, started, ended, memory, _, _, cpu = head
+        head, pack = HEAD.unpack_from, ENTRY.pack
+        for segment, whole in zip(self.writers, self.frames, strict=True):
+            kind, attempt, element, job, started, ended, memory, _, _, cpu = head(whole, FRAME.size)
             if kind == events.HELLO:
                 segment.process = place
             else:
@@ -151,7 +144,7 @@ class Batch:
                 if said != DONE and self._was_taken_after(attempt, job):
                     continue
                 process = segment.process
-                new[job] = (said, attempt, element, place, process, started, ended, memory, cpu)
+                new[job] = pack(said, attempt, element, place, process, started, ended, memory, cpu)
             place += len(whole)
             yield whole
 
@@ -161,10 +154,12 @@ class Batch:
     def _note_begun(self) -> None:
         """Jobs that have begun and not ended, so far as this batch goes."""
         for job, (segment, attempt, element) in self.begun.items():
-            known = self.new.get(job) or self.known.get(job)
+            packed = self.new.get(job)
+            known = Entry.unpack(packed) if packed else self.known.get(job)
             said, newest = (NOTHING, 0) if known is None else known[:2]
             if said in (NOTHING, SUPERSEDED) or (said == BEGUN and newest <= attempt):
-                self.new[job] = Entry(BEGUN, attempt, element, 0, segment.process, segment.since)
+                begun = Entry(BEGUN, attempt, element, 0, segment.process, segment.since)
+                self.new[job] = begun.pack()
 
     def _note_left(self, segment: SegmentState, attempt: int, element: int) -> None:
         """It left before its last job, and is gone. Why a signal was sent, its scheduler knows."""

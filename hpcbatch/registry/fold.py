@@ -112,7 +112,7 @@ def _supersede_errors(layout: TaskLayout, attempts: Sequence[Attempt], snapshot:
     for attempt in newer:
         entries = read_entries(layout.index, attempt.jobs_taken) if attempt.number > 1 else {}
         old = {
-            job: entry._replace(said=SUPERSEDED)
+            job: entry._replace(said=SUPERSEDED).pack()
             for job, entry in entries.items()
             if entry.said in (ERROR, EXPIRED) and entry.attempt < attempt.number
         }

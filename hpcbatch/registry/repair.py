@@ -63,7 +63,7 @@ def _take_back(layout: TaskLayout, committed: int) -> None:
     for first in range(0, njobs, BLOCK):
         jobs = Ranges([(first, min(first + BLOCK, njobs))])
         wrong = {
-            job: Entry(NOTHING, 0, 0)
+            job: Entry(NOTHING, 0, 0).pack()
             for job, entry in read_entries(layout.index, jobs).items()
             if entry.place >= committed
         }
@@ -96,7 +96,7 @@ def _rebuild(layout: TaskLayout, snapshot: Snapshot, index: str) -> None:
         snapshot.committed = max(snapshot.committed, end)
     if snapshot.committed < _size(layout.results):
         _keep_copy(layout.results)  # the next append cuts it
-    write_entries(index, entries)
+    write_entries(index, {job: entry.pack() for job, entry in entries.items()})
 
 
 def _keep_copy(path: str) -> None:

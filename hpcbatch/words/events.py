@@ -6,7 +6,6 @@ A fixed head, then a body: a pickled value for ``DONE``, text fields for the oth
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final
 
 HELLO = 1  # body: host, boot id, process start time, Python version, pid
 STARTED = 2
@@ -22,8 +21,7 @@ NO_JOB = (1 << 64) - 1  # of records that are about none
 HEAD = Struct("<BxHIQddQQQf")
 BEGINNING = Struct("<8xQd")  # job and start time alone
 KIND_AND_JOB = Struct("<B7xQ")
-Head = tuple[int, int, int, int, float, float, int, int, int, float]  # Event's fields, in order
-JOB: Final = 3  # its place in a head
+JOB = Struct("<8xQ")
 _LENGTH = Struct("<I")
 
 

@@ -54,7 +54,7 @@ def test_entries_come_back_and_the_others_stay_empty(
     make_index(str(path), 50)
     model: dict[int, Entry] = {}
     for written in writes:
-        write_entries(str(path), written)
+        write_entries(str(path), {job: entry.pack() for job, entry in written.items()})
         model.update(written)
     found = read_entries(str(path), everyone(50))
     assert {job: fields(entry) for job, entry in found.items()} == {
@@ -90,7 +90,7 @@ def test_neighbours_are_written_at_once(tmp_path: Path, monkeypatch: pytest.Monk
         return whole(fd, block, offset)
 
     monkeypatch.setattr(os, "pwrite", counting)
-    write_entries(str(path), {job: Entry(DONE, 1, 0) for job in [*range(100, 300), 500]})
+    write_entries(str(path), {job: Entry(DONE, 1, 0).pack() for job in [*range(100, 300), 500]})
     assert calls == [100, 500]
 
 
@@ -104,7 +104,7 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fa
 
     monkeypatch.setattr(index.os, failing, fail)
     with pytest.raises(RegistryUnwritable, match="index"):
-        write_entries(str(path), {3: Entry(DONE, 1, 0)})
+        write_entries(str(path), {3: Entry(DONE, 1, 0).pack()})
 
 
 def test_a_write_that_is_short_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,4 +112,4 @@ def test_a_write_that_is_short_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     make_index(str(path), 10)
     monkeypatch.setattr(index.os, "pwrite", lambda fd, block, offset: len(block) - 1)
     with pytest.raises(RegistryUnwritable, match="No space left"):
-        write_entries(str(path), {3: Entry(DONE, 1, 0)})
+        write_entries(str(path), {3: Entry(DONE, 1, 0).pack()})
