@@ -192,7 +192,8 @@ def _wait(registry: Registry, spec: TaskSpec) -> Any:
         return Task(registry, spec.id).wait()
     except KeyboardInterrupt:
         raise Stop(
-            f"stopped waiting; {spec.id} goes on. hpcbatch watch {spec.id} waits again, "
+            f"stopped waiting for {spec.id}: {service.status(registry, spec.id).goes_on}. "
+            f"hpcbatch watch {spec.id} waits again, "
             f"hpcbatch cancel {spec.id} ends it.",
             INTERRUPTED,
             "Interrupted",
@@ -202,13 +203,20 @@ def _wait(registry: Registry, spec: TaskSpec) -> Any:
 def _told(spec: TaskSpec, attempt: Attempt | None) -> str:
     if attempt is None:
         return f"{spec.id}: nothing to submit, each job has a result or was not chosen"
-    jobs, elements = len(attempt.plan.jobs), attempt.plan.elements
     ids = ", ".join(str(array.id) for array in attempt.arrays)
-    return (
-        f"{counted(jobs, 'job')} in {counted(elements, 'element')} on {attempt.cluster} "
-        f"({'array' if len(attempt.arrays) == 1 else 'arrays'} {ids}). "
-        f"See: hpcbatch watch {spec.id}"
-    )
+    if attempt.arrays:
+        elements = counted(attempt.plan.elements, "element")
+        word = "array" if len(attempt.arrays) == 1 else "arrays"
+        told = f"{counted(len(attempt.plan.jobs), 'job')} in {elements} on {attempt.cluster} "
+        told += f"({word} {ids})"
+    else:
+        told = f"nothing submitted to {attempt.cluster} yet"
+    if held_back := attempt.held_back.jobs:
+        told += (
+            f"; {counted(len(held_back), 'job')} held back until there is room, for watch, wait "
+            "or tend to submit"
+        )
+    return f"{told}. See: hpcbatch watch {spec.id}"
 
 
 def _as_json(registry: Registry, spec: TaskSpec, attempt: Attempt | None) -> dict[str, Any]:
@@ -217,6 +225,7 @@ def _as_json(registry: Registry, spec: TaskSpec, attempt: Attempt | None) -> dic
     told["attempt"] = attempt.number if attempt else None
     told["jobs"] = len(attempt.plan.jobs) if attempt else 0
     told["elements"] = attempt.plan.elements if attempt else 0
+    told["held_back"] = len(attempt.held_back.jobs) if attempt else 0
     told["cluster"] = attempt.cluster if attempt else None
     told["arrays"] = [array.id for array in attempt.arrays] if attempt else []
     return told

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..registry.registry import Registry
+from ..use import service
 from ..use.newest import newest_failures
 from ..use.watch import watch as statuses_of
 from ..words.errors import JobError
@@ -52,7 +53,8 @@ def watch(setting: Setting, task: str, timeout: str | None) -> None:
         status = _viewer(setting, registry, task_id)(statuses)
     except KeyboardInterrupt:
         raise Stop(
-            f"stopped watching; {task_id} goes on. hpcbatch watch {task_id} watches again, "
+            f"stopped watching {task_id}: {service.status(registry, task_id).goes_on}. "
+            f"hpcbatch watch {task_id} watches again, "
             f"hpcbatch cancel {task_id} ends it.",
             INTERRUPTED,
             "Interrupted",

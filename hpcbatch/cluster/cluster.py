@@ -22,12 +22,14 @@ from ..words.ranges import Ranges
 from . import shell
 from .config import find_cluster
 from .explain import explained
+from .orders import PATH_BEGINNINGS, passed_environment
 from .profile import ClusterConfig
 from .schedulers import get_scheduler
 from .schedulers.answers import Ended, Limits, Survey
 from .shell import Output
 
 SURVEY_SECONDS = 15.0  # that one question of a survey may take
+LIMITS_SECONDS = 30.0  # that the question for limits may take
 LIMITS_KEPT = 24 * 3600.0  # seconds that a cluster's limits are believed
 
 
@@ -52,6 +54,15 @@ class Cluster:
         if config is None or config.scheduler != attempt.scheduler:
             config = ClusterConfig(attempt.cluster, attempt.scheduler)
         return cls(config)
+
+    def as_here(self) -> Cluster:
+        """With what scripts take from this process, and from where it stands, written down: the
+        interpreter, the variables passed on, where a template lies. Raises ConfigError."""
+        own, template = self.config, self.config.template
+        if template is not None and template.startswith(PATH_BEGINNINGS):
+            template = os.path.abspath(os.path.expanduser(template))
+        env = passed_environment(own.env)
+        return Cluster(replace(own, template=template, python=self.python, env=env))
 
     @property
     def name(self) -> str:
@@ -127,7 +138,7 @@ class Cluster:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             pass  # nothing kept yet, or nothing that can be used: ask
         try:
-            limits = self.scheduler.parse_limits(self.run(argv))
+            limits = self.scheduler.parse_limits(self.run(argv, timeout=LIMITS_SECONDS))
         except SchedulerError as error:
             if kept is not None:
                 return kept

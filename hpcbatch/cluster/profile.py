@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..words.resources import MEMORY_UNITS, Resources, parse_memory, parse_walltime
@@ -41,6 +41,19 @@ class ClusterConfig:
     log_dir: str | None = None  # where the elements' logs go; None: the task's own folder
     patience: float = 60.0  # with a scheduler that cannot take a submission now
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)  # setting -> file:line
+
+    def to_json(self) -> dict[str, Any]:
+        """All but where it was written."""
+        return {name: value for name, value in asdict(self).items() if name != "origins"}
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> ClusterConfig:
+        """Raises TypeError for fields that there are not."""
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in fields.items()
+        }
+        return cls(**values)
 
     @property
     def longest_walltime(self) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,7 +24,7 @@ def room_in_queue(root: str, cluster: Cluster, seconds: float) -> Iterator[int |
         yield None
         return
     make_folder(f"{root}/polls")
-    with held(f"{root}/polls/room-{cluster.config.scheduler}-{os.uname().nodename}.lock", seconds):
+    with held(f"{root}/polls/room-{cluster.config.scheduler}.lock", seconds):
         yield max(most - _queued(cluster), 0)
 
 

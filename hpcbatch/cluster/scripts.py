@@ -12,7 +12,7 @@ import jinja2
 
 from ..words.errors import ConfigError, ResourceError, nearest
 from ..words.resources import MEMORY_UNITS, Resources
-from .orders import ArrayOrder, ScriptOrder
+from .orders import PATH_BEGINNINGS, ArrayOrder, ScriptOrder
 
 _LINE_ENDS = {"\n": "\\n", "\r": "\\r", "\\": "\\\\", "'": "\\'"}
 # a template is its author's code: an expression such as walltime // 60 without a walltime
@@ -61,7 +61,7 @@ def render(template: str, order: ScriptOrder) -> str:
     that forgets to run anything."""
     environment = _environment()
     try:
-        if os.path.isabs(template) or template.startswith(("./", "../", "~")):
+        if os.path.isabs(template) or template.startswith(PATH_BEGINNINGS):
             with open(os.path.expanduser(template), encoding="utf-8") as file:
                 source = environment.from_string(file.read())
         else:
@@ -80,7 +80,8 @@ def render(template: str, order: ScriptOrder) -> str:
 
 
 def template_folders() -> list[str]:
-    """Where templates are looked for, first hit wins: the user's, then the shipped ones."""
+    """Where templates are looked for, first hit wins: the user's, then the shipped ones, which
+    are also found as ``shipped/NAME``."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     shipped = f"{package}/templates"  # in a wheel; in a checkout they stand beside the package
@@ -91,8 +92,10 @@ def template_folders() -> list[str]:
 
 @cache
 def _environment() -> jinja2.Environment:
+    folders = template_folders()
+    shipped = jinja2.PrefixLoader({"shipped": jinja2.FileSystemLoader(folders[-1])})
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(template_folders()),
+        loader=jinja2.ChoiceLoader([jinja2.FileSystemLoader(folders), shipped]),
         undefined=jinja2.StrictUndefined,
         finalize=_quoted,
         trim_blocks=True,

@@ -15,7 +15,7 @@ from ..words.assignment import Assignment
 from ..words.errors import DamagedFile
 from ..words.formats import FORMAT, checked_format
 from ..words.layout import AttemptLayout, TaskLayout
-from ..words.model import Array, Attempt
+from ..words.model import Array, Attempt, Setback
 from ..words.options import SubmitOptions
 from ..words.plan import Plan
 from ..words.ranges import Ranges
@@ -53,7 +53,7 @@ def store_function(layout: TaskLayout, number: int, function: bytes, code: bytes
 def update_attempt(layout: TaskLayout, attempt: Attempt) -> None:
     fields = asdict(attempt)
     fields["options"] = attempt.options.to_json()
-    fields["behind"] = attempt.behind.to_json()
+    fields["held_back"] = attempt.held_back.to_json()
     for kept_elsewhere in ("plan", "canceled", "canceled_jobs"):
         del fields[kept_elsewhere]
     text = json.dumps({"format": FORMAT, **fields}, indent=1)
@@ -88,7 +88,7 @@ def read_attempts(layout: TaskLayout, but_damaged: bool = False) -> list[Attempt
     """All attempts whose intent was recorded, in order. Raises DamagedFile (unless those are
     left out), NewerFormat."""
     try:
-        names = sorted(name for name in os.listdir(layout.attempts) if name.isdigit())
+        names = sorted(filter(str.isdigit, os.listdir(layout.attempts)), key=int)
     except FileNotFoundError:
         return []
     attempts = []
@@ -116,7 +116,8 @@ def _read_attempt(paths: AttemptLayout) -> Attempt:
     try:
         record["options"] = SubmitOptions(**record["options"])
         record["arrays"] = tuple(Array(**array) for array in record["arrays"])
-        record["behind"] = Plan.from_json(record["behind"])
+        record["held_back"] = Plan.from_json(record["held_back"])
+        record["setback"] = Setback(*record["setback"]) if record["setback"] else None
         attempt = Attempt(plan=Plan.from_json(plan), **record)
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedFile(f"{paths.record} is damaged: {error}") from error

@@ -84,7 +84,7 @@ def _fill(
     begun: Sequence[Process],
     alive: Mapping[int, Sighting],
 ) -> None:
-    _set(states, attempt.behind.jobs, "submitted" if attempt.canceled is None else "canceled")
+    _set(states, attempt.held_back.jobs, "submitted" if attempt.canceled is None else "canceled")
     by_element = element_states(attempt, endings, begun, alive)
     for first, stop, state in _runs(by_element):
         _set(states, attempt.plan.jobs_between(first, stop), state)

@@ -86,17 +86,17 @@ class View:
                 return attempt, element
         return None
 
-    def jobs_behind(self, attempt: Attempt) -> Ranges:
+    def jobs_held_back(self, attempt: Attempt) -> Ranges:
         """Jobs that were submitted with the attempt, and still wait for room in the queue."""
-        left = Ranges() if attempt.canceled is not None else attempt.behind.jobs
+        left = Ranges() if attempt.canceled is not None else attempt.held_back.jobs
         for later in self.attempts if left else ():
             if later.number > attempt.number:
                 left = left.without(later.jobs_taken)
         return left.without(attempt.canceled_jobs)
 
     @property
-    def has_jobs_behind(self) -> bool:
-        return any(map(self.jobs_behind, self.attempts))
+    def holds_jobs_back(self) -> bool:
+        return any(map(self.jobs_held_back, self.attempts))
 
     def ending(self, attempt: Attempt, element: int) -> Ending | None:
         return self.snapshot.endings.get(attempt.number, {}).get(element)
@@ -116,12 +116,16 @@ class View:
     def is_at_rest(self) -> bool:
         """Whether nothing that a cluster tells could change it."""
         in_doubt = any(attempt.is_in_doubt for attempt in self.attempts)
-        return not (in_doubt or self.vague_attempts() or self.waiting_attempts())
+        return not (
+            in_doubt or self.vague_attempts() or self.waiting_attempts() or self.holds_jobs_back
+        )
 
     def stuck_jobs(self) -> Ranges:
-        """Waiting jobs whose elements will never run without somebody's help."""
+        """Waiting jobs whose elements will never run, or be submitted, without somebody's help."""
         stuck = Ranges()
         for attempt in self.attempts:
+            if attempt.setback is not None and attempt.setback.needs_help:
+                stuck = stuck.union(self.jobs_held_back(attempt))
             for element, sighting in self.alive.get(attempt.number, {}).items():
                 if sighting.stuck:
                     stuck = stuck.union(attempt.plan.jobs_of(element))

@@ -75,7 +75,7 @@ def _cancel_all(view: View, attempt: Attempt) -> list[str]:
         doubtful
         or attempt.canceled is not None
         or view.alive_elements(attempt)
-        or view.jobs_behind(attempt)
+        or view.jobs_held_back(attempt)
     )
     if is_over and not _retriable(view, attempt):
         return []

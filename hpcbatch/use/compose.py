@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ..cluster.cluster import Cluster
-from ..cluster.orders import ArrayOrder, ScriptOrder, passed_environment
+from ..cluster.orders import ArrayOrder, ScriptOrder
 from ..cluster.schedulers.answers import Limits
 from ..registry.registry import Registry
 from ..words.assignment import Assignment
@@ -42,23 +42,26 @@ class Composition:
         spec: TaskSpec,
         jobs: Ranges,
         options: SubmitOptions,
-        limits_of: Callable[[Cluster], Limits],
+        cluster: Cluster,
+        limits_of: Callable[[], Limits],
         room: int | None = None,
+        before: Sequence[str] = (),
     ) -> Composition:
-        """``room``: elements that may be submitted now (None: all); the others stay behind.
+        """``room``: elements that may be submitted now (None: all); the others are held back.
+        ``before``: ids of arrays that must have ended, however they did.
 
         Raises ConfigError, ResourceError, NotFound, StateError, and what ``limits_of`` does.
         """
-        cluster = Cluster.named(options.cluster)
-        resources = Resources.parse(cluster.config.resources, options.resources)
+        asked = Resources.parse(cluster.config.resources, options.resources)
         waits_for = find_dependencies(registry, options, cluster, spec.id)
-        check_limits(cluster.config, resources)
-        limits = limits_of(cluster)
-        whole = make_plan(jobs, cluster, limits, resources, options.chunk)
-        resources = with_queue(cluster.config, resources, whole)
-        if waits_for.have_jobs_behind:
+        waits_for = waits_for._replace(ended=(*before, *waits_for.ended))
+        check_limits(cluster.config, asked)
+        limits = limits_of()
+        whole = make_plan(jobs, cluster, limits, asked, options.chunk)
+        resources = with_queue(cluster.config, asked, whole)
+        if waits_for.hold_jobs_back:
             room = 0
-        plan, behind = whole.parted(whole.elements if room is None else room)
+        plan, held_back = whole.parted(whole.elements if room is None else room)
         attempt = Attempt(
             number=1,
             cluster=cluster.name,
@@ -68,18 +71,18 @@ class Composition:
             plan=plan,
             arrays=make_arrays(plan, cluster, limits, spec.id, options.throttle),
             options=options,
-            resources=resources.to_json(),
-            behind=behind,
+            resources=asked.to_json(),  # a queue that was found for it, another attempt finds anew
+            held_back=held_back,
             logs=f"{cluster.config.log_dir}/{spec.id}" if cluster.config.log_dir else "",
         )
         layout = registry.layout(spec.id)
         return cls(layout, spec, cluster, limits.memory_unit, resources, waits_for, attempt)
 
-    def numbered(self, number: int, function: int, retry: int, follows: int) -> Composition:
-        """What is left of an attempt that follows another stays behind that one."""
+    def numbered(self, number: int, function: int, retry: int, part_of: int) -> Composition:
+        """What a part has no room for stays with the attempt that it is a part of."""
         attempt = replace(self.attempt, number=number, function=function, retry=retry)
-        if follows:
-            attempt = replace(attempt, follows=follows, behind=NOTHING)
+        if part_of:
+            attempt = replace(attempt, part_of=part_of, held_back=NOTHING)
         return replace(self, attempt=attempt)
 
     def assignment(self, suspects: Ranges) -> Assignment:
@@ -122,7 +125,7 @@ class Composition:
             throttle=attempt.options.throttle,
             after=(*(str(a.id) for a in before), *self.waits_for.ended),
             after_ok=self.waits_for.ok,
-            env={**passed_environment(self.cluster.config.env), **own},
+            env={**self.cluster.config.env, **own},
             setup=self.cluster.config.setup,
             folder=self.spec.folder,
             log_prefix=f"{attempt.logs or self.layout.logs}/{attempt.number:04d}-",
@@ -135,12 +138,12 @@ class Composition:
         return render(self.cluster.template, order)
 
     def example(self, runner: str) -> str:
-        """A script as those that follow when there is room in the queue."""
+        """A script as that of each part that comes when there is room in the queue."""
         array = Array("example", 0, 1, self.cluster.scheduler.base)
         return self.script(0, replace(self.attempt, arrays=(array,)), runner)
 
     @property
     def _walltime(self) -> int | None:
         """Of the element with most jobs, seconds."""
-        largest = max(self.attempt.plan.largest(), self.attempt.behind.largest())
+        largest = max(self.attempt.plan.largest(), self.attempt.held_back.largest())
         return self.resources.for_element(largest)

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..cluster.cluster import Cluster
 from ..registry.registry import Registry
 from ..registry.view import View
 from ..words.errors import StateError
-from ..words.model import ALIVE
+from ..words.model import ALIVE, Attempt
 from ..words.options import SubmitOptions
 from ..words.text import counted
 from .causes import last_attempts
+from .settle import UNKNOWN_ID
 from .update import update
 
 
 class Dependencies(NamedTuple):
     """Ids of arrays that must have ended, or ended well; folders of tasks that must be done; and
-    whether one of the tasks has jobs that no array holds yet."""
+    whether one of the tasks holds jobs back, which no array has yet."""
 
     ended: tuple[str, ...] = ()
     ok: tuple[str, ...] = ()
     done: tuple[str, ...] = ()
-    have_jobs_behind: bool = False
+    hold_jobs_back: bool = False
 
 
 def find_dependencies(
@@ -33,14 +35,14 @@ def find_dependencies(
     ended: list[str] = []
     ok: list[str] = []
     done: list[str] = []
-    behind = False
+    hold_jobs_back = False
     for text in options.after:
         view = _other(registry, text, task_id)
-        behind |= view.has_jobs_behind
+        hold_jobs_back |= view.holds_jobs_back
         ended += _alive_arrays(view, cluster)
     for text in options.after_ok:
         view = _other(registry, text, task_id)
-        behind |= view.has_jobs_behind
+        hold_jobs_back |= view.holds_jobs_back
         if failed := view.jobs_in(("error", "expired", "canceled")):
             raise StateError(
                 f"{view.spec.id} has {counted(len(failed), 'job')} without a result: after_ok can "
@@ -52,7 +54,7 @@ def find_dependencies(
         else:
             ended += _alive_arrays(view, cluster)
             done.append(view.layout.folder)
-    return Dependencies(tuple(ended), tuple(ok), tuple(done), behind)
+    return Dependencies(tuple(ended), tuple(ok), tuple(done), hold_jobs_back)
 
 
 def _other(registry: Registry, text: str, task_id: str) -> View:
@@ -67,19 +69,23 @@ def _other(registry: Registry, text: str, task_id: str) -> View:
 
 def _alive_arrays(view: View, cluster: Cluster) -> list[str]:
     """Those with jobs that wait or run: a scheduler may refuse to wait for what it forgot."""
-    alive = view.jobs_in(ALIVE)
-    found: list[str] = []
-    for attempt, own in last_attempts(view):
-        waiting = own.common(alive)
-        if waiting:
-            if attempt.scheduler != cluster.config.scheduler:
-                raise StateError(
-                    f"{view.spec.id} runs on cluster {attempt.cluster}, and {cluster.name} cannot "
-                    "wait for it: wait() for it first"
-                )
-            found += [
-                str(array.id)
-                for array in attempt.submitted_arrays
-                if attempt.plan.jobs_between(array.first, array.first + array.count).common(waiting)
-            ]
+    found = []
+    for attempt, array in waiting_arrays(view):
+        if attempt.scheduler != cluster.config.scheduler:
+            raise StateError(
+                f"{view.spec.id} runs on cluster {attempt.cluster}, and {cluster.name} cannot "
+                "wait for it: wait() for it first"
+            )
+        found.append(array)
     return found
+
+
+def waiting_arrays(view: View) -> Iterator[tuple[Attempt, str]]:
+    """Ids of arrays with jobs that wait or run, each with its attempt."""
+    alive = view.jobs_in(ALIVE)
+    for attempt, own in last_attempts(view):
+        if waiting := own.common(alive):
+            for array in attempt.submitted_arrays:
+                jobs = attempt.plan.jobs_between(array.first, array.first + array.count)
+                if array.id != UNKNOWN_ID and jobs.common(waiting):
+                    yield attempt, str(array.id)

@@ -12,6 +12,7 @@ from ..words.errors import DamagedFile, JobError
 from ..words.layout import TaskLayout
 from ..words.model import RESOLVED, Attempt, Ending
 from ..words.status import JobInfo
+from .unsubmitted import refusal
 
 LAST_LINE = 300  # characters of it that a message takes
 LOG_TAIL = 1500  # bytes of a log that explain an ending
@@ -80,6 +81,8 @@ def job_error(view: View, results: Results, job: int, state: str, entry: Entry |
         told = str(results.ending(job, entry, host))
         return JobError(job, state, "", told, _shown("what it printed last", printed))
     owner = view.owner(job)
+    if state == "defined" and (why := refusal(view)):
+        return JobError(job, state, "", f"not submitted: {why}")
     if state != "expired" or owner is None:
         return JobError(job, state, "", "it has no result")
     attempt, element = owner

@@ -1,83 +1,138 @@
-"""Submits what waits for room in the queue (``max_queued``), as room comes.
+"""Submits what a task holds back until there is room in the queue (``max_queued``), as room comes.
 
-Whoever tracks a task does it: ``wait``, ``watch``, ``tend``.
+Whoever tracks a task does it: ``wait``, ``watch``, ``tend``. What goes wrong is noted with the
+attempt, for every status to tell; only what its scheduler refuses is given up.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
-from ..cluster.cluster import Cluster
 from ..cluster.polls import poll, poll_interval
+from ..disk.index import DONE, ERROR
 from ..registry.attempts import submitting, update_attempt
 from ..registry.registry import Registry
 from ..registry.view import View
-from ..words.errors import RegistryBusy, StateError, SubmissionRejected, UsageError
-from ..words.model import Attempt
-from ..words.plan import NOTHING
-from .retry import is_too_early
-from .submit import prepared, settled_view, submit_prepared
+from ..words.errors import (
+    HpcbatchError,
+    NotFound,
+    RegistryBusy,
+    RegistryUnwritable,
+    SchedulerError,
+    StateError,
+    SubmissionRejected,
+    SubmissionUnclear,
+    in_short,
+)
+from ..words.model import Attempt, Setback
+from .pauses import PAUSE, is_throttled, is_too_early
+from .profiles import kept_cluster
+from .submit import ByItself, prepared, settled_view, submit_prepared
+from .update import update
 
 SHARE = 0.1  # of all that may be queued: less room is waited for, so that arrays are not too many
 
 
-def feed(registry: Registry, view: View) -> list[Attempt]:
-    """Submit as much as there is room for. Raises SchedulerError when it was not taken now, and
-    SubmissionRejected or UsageError when it never will be: its jobs are then as never submitted.
-    """
-    made: list[Attempt] = []
-    if is_too_early(view, 0.0) or not any(_has_room(registry, view, a) for a in view.attempts):
-        return made
+def feed(registry: Registry, view: View) -> bool:
+    """Submit as much as there is room for, of this task and of those that it waits for. True when
+    anything is different now. Raises RegistryUnwritable."""
+    return _feed(registry, view, set())
+
+
+def _feed(registry: Registry, view: View, fed: set[str]) -> bool:
+    fed.add(view.spec.id)
+    changed = False
+    for other in _awaited(registry, view):
+        if other.spec.id not in fed:
+            changed |= _feed(registry, other, fed)
+    if is_too_early(view, 0.0) or not any(_is_next(registry, view, a) for a in view.attempts):
+        return changed
     with contextlib.suppress(RegistryBusy), submitting(view.layout, 0.0):
         try:
             view = settled_view(registry, view.spec)  # another tracker may just have done it
         except StateError:
-            return made  # an earlier submission is in doubt: it may still show up
+            return changed  # an earlier submission is in doubt: it may still show up
         for attempt in view.attempts:
-            if _has_room(registry, view, attempt):
-                made += _next_of(registry, view, attempt)
-    return made
+            if _is_next(registry, view, attempt):
+                changed |= _submit_part(registry, view, attempt)
+    return changed
+
+
+def _awaited(registry: Registry, view: View) -> Iterator[View]:
+    """Other tasks that hold jobs back, and that jobs held back here wait for."""
+    for attempt in filter(view.jobs_held_back, view.attempts):
+        for text in (*attempt.options.after, *attempt.options.after_ok):
+            with contextlib.suppress(NotFound):  # it will be told by the submission
+                other, _ = update(registry, registry.spec(registry.find(text)))
+                if other.holds_jobs_back:
+                    yield other
+
+
+def _is_next(registry: Registry, view: View, attempt: Attempt) -> bool:
+    """Whether the attempt holds jobs back, and nothing seems to keep a part of them from the
+    queue."""
+    jobs, setback = view.jobs_held_back(attempt), attempt.setback
+    if not jobs or (attempt.options.throttle and is_throttled(view)):
+        return False
+    if setback is not None and 0 <= time.time() - setback.time < PAUSE:
+        return False
+    return _has_room(registry, view, attempt) and not any(_awaited(registry, view))
 
 
 def _has_room(registry: Registry, view: View, attempt: Attempt) -> bool:
-    """Whether jobs wait behind the attempt, and there seems to be room for enough of them."""
-    jobs = view.jobs_behind(attempt)
-    if not jobs or (attempt.options.throttle and _runs_still(view, attempt)):
-        return False
-    cluster = Cluster.of(attempt)
+    """By the last listing, for enough of the attempt's jobs. One that failed changes nothing."""
+    try:
+        cluster = kept_cluster(view.layout, attempt.number)
+    except HpcbatchError:
+        return True  # the submission will tell
     most = cluster.config.max_queued
     if most is None:
         return True
     listing, _ = poll(registry.root, cluster, poll_interval(cluster, time.time() - attempt.created))
-    elements = -(-len(jobs) // attempt.behind.largest())
+    elements = -(-len(view.jobs_held_back(attempt)) // attempt.held_back.largest())
     enough = min(elements, max(int(SHARE * most), 1))
     return listing is not None and most - len(listing.alive) >= enough
 
 
-def _runs_still(view: View, attempt: Attempt) -> bool:
-    """Two arrays throttled to 2 each would run 4: they go one after another."""
-    parts = (a for a in view.attempts if attempt.number in (a.number, a.follows))
-    return any(map(view.waits_for, parts))
-
-
-def _next_of(registry: Registry, view: View, attempt: Attempt) -> list[Attempt]:
-    jobs = view.jobs_behind(attempt)
+def _submit_part(registry: Registry, view: View, attempt: Attempt) -> bool:
     options = replace(
         attempt.options,
         cluster=attempt.cluster,
         resources=attempt.resources,
-        chunk=attempt.behind.largest(),
+        chunk=attempt.held_back.largest(),
     )
-    number = attempt.number
+    if _has_run(view, attempt):
+        options = replace(options, after=(), after_ok=())  # they were met
     try:
-        with prepared(
-            registry, view, jobs, options, retry=attempt.retry, follows=number, patient=False
-        ) as ready:
+        cluster = kept_cluster(view.layout, attempt.number)
+        by_itself = ByItself(cluster, attempt.retry, part_of=attempt.number)
+        jobs = view.jobs_held_back(attempt)
+        with prepared(registry, view, jobs, options, by_itself=by_itself) as ready:
             if not ready.made.attempt.arrays:
-                return []  # others were quicker
-            return [submit_prepared(ready)]
-    except (SubmissionRejected, UsageError, StateError):
-        update_attempt(view.layout, replace(attempt, behind=NOTHING))
+                return False  # others were quicker
+            submit_prepared(ready)
+    except (RegistryBusy, RegistryUnwritable):
         raise
+    except SubmissionRejected as error:
+        update_attempt(view.layout, attempt.given_up_for(in_short(error)))
+    except SubmissionUnclear:
+        pass  # it is looked up by its name before anything else is submitted
+    except HpcbatchError as error:
+        needs_help = not isinstance(error, SchedulerError)
+        setback = Setback(time.time(), in_short(error), needs_help)
+        update_attempt(view.layout, replace(attempt, setback=setback))
+    else:
+        if attempt.setback is not None:
+            update_attempt(view.layout, replace(attempt, setback=None))
+    return True
+
+
+def _has_run(view: View, attempt: Attempt) -> bool:
+    """Whether a job of the attempt, or of an earlier part, has ended: what all of it was to wait
+    for has come."""
+    ended = view.jobs_saying(DONE).union(view.jobs_saying(ERROR))
+    parts = (a for a in view.attempts if attempt.number in (a.number, a.part_of))
+    return any(part.jobs_taken.without(part.held_back.jobs).common(ended) for part in parts)

@@ -31,7 +31,8 @@ def followed(registry: Registry, view: View, afresh: bool) -> tuple[View, tuple[
     """
     if any(attempt.is_in_doubt for attempt in view.attempts):
         view = _settled(registry, view)
-    waiting = view.waiting_attempts()
+    holding = filter(view.jobs_held_back, view.attempts)
+    waiting = list({a.number: a for a in (*view.waiting_attempts(), *holding)}.values())
     listings, graces, notes = _listings(registry, waiting, afresh)
     view, missing = tracker.observe(view, listings, graces)
     if missing or _is_time_for_history(view):

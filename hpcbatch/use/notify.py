@@ -1,4 +1,4 @@
-"""Tells a person or a program that a task has resolved: a command, or a URL."""
+"""Tells a person or a program that nothing of a task is alive any more: a command, or a URL."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def notify(view: View, status: TaskStatus) -> str:
     same by POST.
     """
     attempt = next((a for a in reversed(view.attempts) if a.is_taken), None)
-    if attempt is None or not attempt.options.notify or not status.resolved:
+    if attempt is None or not attempt.options.notify or not status.idle:
         return ""
     marker = view.layout.attempt(attempt.number).notified
     target, text = attempt.options.notify, json.dumps(status.to_json())

@@ -19,7 +19,7 @@ from ..words.text import counted
 from .cancel import cancel_elements
 from .chosen import check_jobs
 from .create import Mended
-from .submit import prepared, settled_view, submit_prepared
+from .submit import ByItself, prepared, settled_view, submit_prepared
 from .update import update
 
 
@@ -56,7 +56,7 @@ def resubmit(
                 f"{task_id} has {counted(len(alive), 'job')} waiting or running: wait for them, "
                 "cancel them, choose others (only error,expired), or revoke them"
             )
-        accepted = [a for a in view.attempts if a.is_taken and not a.follows]
+        accepted = [a for a in view.attempts if a.is_taken and not a.part_of]
         if last := (accepted or view.attempts)[-1:]:
             options = _like(last[0], options)
         return submit_again(registry, view, chosen, options, mended)
@@ -68,12 +68,11 @@ def submit_again(
     jobs: Ranges,
     options: SubmitOptions,
     mended: Mended | None = None,
-    retry: int = 0,
-    patient: bool = True,
+    by_itself: ByItself | None = None,
 ) -> Attempt:
     """Take ``jobs`` from all attempts before, and submit them; called under ``submitting``."""
     # first: it tells what cannot be, before anything is taken
-    with prepared(registry, view, jobs, options, mended, retry, patient=patient) as ready:
+    with prepared(registry, view, jobs, options, mended, by_itself) as ready:
         for attempt in view.attempts:
             own = attempt.jobs_taken.common(jobs)
             if own:

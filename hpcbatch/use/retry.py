@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
 from dataclasses import replace
-from itertools import takewhile
 
 from ..registry.attempts import submitting
 from ..registry.registry import Registry
@@ -26,17 +24,17 @@ from ..words.errors import (
 from ..words.model import ALIVE, Attempt
 from ..words.options import SubmitOptions
 from .due import due
+from .pauses import PAUSE, is_throttled, is_too_early
+from .profiles import kept_cluster
 from .resubmit import submit_again
-from .submit import settled_view
-
-PAUSE = 30.0  # seconds between two retries of a task with jobs alive: many go in one submission
-LONGEST_PAUSE = 3600.0  # before one that follows many that no scheduler took
+from .submit import ByItself, settled_view
 
 
 def retry(registry: Registry, view: View) -> list[Attempt]:
     """Submit what is due. Raises SchedulerError when a part could not be submitted now, and
     SubmissionRejected or UsageError when it never can be."""
     made: list[Attempt] = []
+    # many go in one submission
     if not due(view) or is_too_early(view, PAUSE if view.jobs_in(ALIVE) else 0.0):
         return made
     in_doubt = StateError  # an earlier submission is: it may still show up
@@ -45,23 +43,17 @@ def retry(registry: Registry, view: View) -> list[Attempt]:
         failed: HpcbatchError | None = None
         for (number, used), jobs in due(view).items():
             before = next(a for a in view.attempts if a.number == number)
+            if before.options.throttle and (made or is_throttled(view)):
+                continue
             options = _options(before, used)
             try:
-                again = submit_again(registry, view, jobs, options, retry=used, patient=False)
-                made.append(again)
+                by_itself = ByItself(kept_cluster(view.layout, number), used)
+                made.append(submit_again(registry, view, jobs, options, by_itself=by_itself))
             except (SchedulerError, UsageError) as error:
                 failed = failed or error  # which must not keep us from the others
         if failed is not None:
             raise failed
     return made
-
-
-def is_too_early(view: View, pause: float) -> bool:
-    """Whether the last submission is less than ``pause`` seconds ago; longer, and ever longer, is
-    waited after those that were not taken."""
-    for _ in takewhile(lambda attempt: not attempt.is_taken, reversed(view.attempts)):
-        pause = min(max(2 * pause, PAUSE), LONGEST_PAUSE)
-    return 0 <= time.time() - view.attempts[-1].created < pause
 
 
 def _options(before: Attempt, used: int) -> SubmitOptions:

@@ -20,6 +20,7 @@ from ..words.errors import (
     StateError,
     SubmissionRejected,
     UsageError,
+    in_short,
 )
 from ..words.model import ALIVE, RESOLVED, STATES, TaskSpec
 from ..words.ranges import Ranges
@@ -28,6 +29,7 @@ from .causes import reasons
 from .chosen import check_jobs
 from .describe import job_error, job_info, read_log
 from .due import due
+from .unsubmitted import refusal, unsubmitted_notes
 from .update import update
 
 
@@ -48,22 +50,21 @@ def track(registry: Registry, task_id: str) -> TaskStatus:
     view, notes = update(registry, spec)
     if view.unfolded:
         return _status(view, notes)
-    refused = False
-    for submit_more, what in ((feed, "the rest"), (retry, "a retry")):
-        try:
-            if submit_more(registry, view):
-                view, notes = update(registry, spec)
-        except (SubmissionRejected, UsageError, StateError) as error:
-            refused |= submit_more is retry
-            view, _ = update(registry, spec)
-            notes = (*notes, f"{what} was refused: {_first_lines(error)}")
-        except SchedulerError as error:
-            notes = (*notes, f"{what} was not taken, and is tried again: {_first_lines(error)}")
-    status = _status(view, notes)
-    if refused:
-        status = replace(status, retrying=0)
-    if told := "" if status.retrying else notify(view, status):
-        status = replace(status, notes=(*status.notes, told))
+    if feed(registry, view):
+        view, notes = update(registry, spec)
+    try:
+        if retry(registry, view):
+            view, notes = update(registry, spec)
+        status = _status(view, notes)
+    except (SubmissionRejected, UsageError, StateError) as error:
+        view, notes = update(registry, spec)
+        told = f"a retry was refused: {in_short(error)}"
+        status = replace(_status(view, (*notes, told)), retrying=0)
+    except SchedulerError as error:
+        told = f"a retry was not taken, and is tried again: {in_short(error)}"
+        status = _status(view, (*notes, told))
+    if failed := notify(view, status):
+        status = replace(status, notes=(*status.notes, failed))
     return status
 
 
@@ -125,10 +126,12 @@ def resolved_jobs(registry: Registry, task_id: str) -> Ranges:
 
 
 def errors(registry: Registry, task_id: str) -> list[JobError]:
-    """Jobs that failed, with what is known of why: errors, expired and canceled ones."""
+    """Jobs that failed, with what is known of why: errors, expired and canceled ones, and those
+    that a cluster refused."""
     spec = registry.spec(task_id)
     view, _ = update(registry, spec)
-    failed = view.jobs_in(("error", "expired", "canceled"))
+    refused = ("defined",) if refusal(view) else ()
+    failed = view.jobs_in(("error", "expired", "canceled", *refused))
     return [found for _, found in collect(registry, task_id, failed) if isinstance(found, JobError)]
 
 
@@ -159,11 +162,6 @@ def remove(registry: Registry, task_id: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)  # what is left there is text alone
 
 
-def _first_lines(error: Exception) -> str:
-    """What a person needs of it; the script that was refused is kept on disk."""
-    return " ".join(str(error).splitlines()[:2])
-
-
 def _status(view: View, notes: tuple[str, ...] = ()) -> TaskStatus:
     counts = view.count_states()
     rate, seconds_left = pace(view.snapshot.progress, time.time(), counts)
@@ -176,11 +174,11 @@ def _status(view: View, notes: tuple[str, ...] = ()) -> TaskStatus:
         seconds_left=seconds_left,
         started=view.spec.njobs - view.said.count(0),
         clusters=tuple(dict.fromkeys(a.cluster for a in view.attempts if a.is_taken)),
-        notes=notes,
+        notes=(*notes, *unsubmitted_notes(view)),
         unfolded=str(view.unfolded or ""),
         retrying=sum(map(len, due(view).values())),
         stuck=len(view.stuck_jobs()),
         reasons=reasons(view),
-        attempts=sum(a.is_taken and not a.follows for a in view.attempts),
-        behind=sum(len(view.jobs_behind(attempt)) for attempt in view.attempts),
+        attempts=sum(a.is_taken and not a.part_of for a in view.attempts),
+        held_back=sum(len(view.jobs_held_back(attempt)) for attempt in view.attempts),
     )

@@ -33,13 +33,16 @@ from ..words.errors import (
     SchedulerError,
     StateError,
     SubmissionUnclear,
+    in_short,
 )
 from ..words.model import Array, Attempt, TaskSpec
 from ..words.options import SubmitOptions
 from ..words.ranges import Ranges
 from .compose import Composition
 from .create import Mended
+from .dependencies import waiting_arrays
 from .patience import patiently
+from .profiles import keep_profile
 from .settle import ask, settle, waiting_seconds
 
 
@@ -75,6 +78,14 @@ def settled_view(registry: Registry, spec: TaskSpec) -> View:
     return tracker.refresh(layout, spec) if doubtful else view
 
 
+class ByItself(NamedTuple):
+    """What a tracker submits: like an attempt before, by the profile that was kept of it."""
+
+    cluster: Cluster
+    retry: int  # how often its jobs were submitted by themselves, with this time
+    part_of: int = 0  # the attempt that held its jobs back; 0: none
+
+
 class Prepared(NamedTuple):
     """An attempt that lacks nothing but to be made: its first script is kept on disk."""
 
@@ -93,28 +104,27 @@ def prepared(
     jobs: Ranges,
     options: SubmitOptions,
     mended: Mended | None = None,
-    retry: int = 0,
-    follows: int = 0,
-    patient: bool = True,
+    by_itself: ByItself | None = None,
 ) -> Iterator[Prepared]:
     """All that can be wrong with one attempt of ``jobs`` before it is made; called under
-    ``submitting``. The room in the queue that it counts on is its own meanwhile. Who is not
-    ``patient`` with the scheduler tries once: a tracker comes again by itself.
+    ``submitting``. The room in the queue that it counts on is its own meanwhile.
 
     Raises ConfigError, ResourceError, StateError, RegistryUnwritable, RegistryBusy,
     SchedulerError.
     """
-    cluster = Cluster.named(options.cluster)
-    patience = cluster.config.patience if patient else 0.0
+    cluster = by_itself.cluster if by_itself else Cluster.named(options.cluster).as_here()
+    patience = 0.0 if by_itself else cluster.config.patience  # a tracker comes again
+    retry, part_of = (by_itself.retry, by_itself.part_of) if by_itself else (0, 0)
     number = next_number(view.layout)
     function = number if mended else max((a.function for a in view.attempts), default=0)
 
-    def limits(cluster: Cluster) -> Limits:
+    def limits() -> Limits:
         return patiently(lambda: cluster.limits(registry.root), patience)
 
     with room_in_queue(registry.root, cluster, patience) as room:
-        composed = Composition.of(registry, view.spec, jobs, options, limits, room)
-        made = composed.numbered(number, function=function, retry=retry, follows=follows)
+        before = _throttled_arrays(view, cluster) if options.throttle else ()
+        composed = Composition.of(registry, view.spec, jobs, options, cluster, limits, room, before)
+        made = composed.numbered(number, function=function, retry=retry, part_of=part_of)
         runner = ensure_runner(registry.root)
         if made.attempt.arrays:
             first = _keep_script(made, 0, made.attempt, runner)
@@ -134,8 +144,20 @@ def submit_prepared(ready: Prepared) -> Attempt:
         store_function(made.layout, made.attempt.number, *ready.mended)
     if made.attempt.logs:
         make_folder(made.attempt.logs)
+    keep_profile(made.layout, made.attempt.number, made.cluster)
     write_attempt(made.layout, made.attempt, made.assignment(ready.suspects))
     return _submit_arrays(ready)
+
+
+def _throttled_arrays(view: View, cluster: Cluster) -> tuple[str, ...]:
+    """Of the same task: two arrays throttled to 2 each would run 4, they go one after another."""
+    if not cluster.scheduler.chains:
+        return ()
+    return tuple(
+        array
+        for attempt, array in waiting_arrays(view)
+        if attempt.options.throttle and attempt.scheduler == cluster.config.scheduler
+    )
 
 
 def _suspects(view: View, jobs: Ranges) -> Ranges:
@@ -146,13 +168,16 @@ def _suspects(view: View, jobs: Ranges) -> Ranges:
 def preview(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> str:
     """The script that ``submit`` would hand to the scheduler; nothing is submitted or stored."""
 
-    def limits(cluster: Cluster) -> Limits:
+    cluster = Cluster.named(options.cluster).as_here()
+
+    def limits() -> Limits:
         try:
             return cluster.limits(registry.root)
         except SchedulerError:  # the cluster need not be here
             return Limits(cluster.config.array_limit, memory_unit=cluster.config.memory_unit)
 
-    made = Composition.of(registry, spec, Ranges([(0, spec.njobs)]), options, limits)
+    jobs = Ranges([(0, spec.njobs)])
+    made = Composition.of(registry, spec, jobs, options, cluster, limits)
     return made.script(0, made.attempt, f"{registry.root}/runner-preview.pyz")
 
 
@@ -172,7 +197,7 @@ def _submit_arrays(ready: Prepared) -> Attempt:
                 "is submitted twice."
             ) from error
         except SchedulerError as error:
-            update_attempt(layout, attempt.given_up_for(str(error)))
+            update_attempt(layout, attempt.given_up_for(in_short(error)))
             raise type(error)(
                 f"cluster {cluster.name} did not take the submission. {error}\n"
                 f"{_standing(array)} The script, kept in {path}, was:\n{text}"

@@ -40,15 +40,17 @@ def watch(registry: Registry, task_id: str, timeout: float | None = None) -> Ite
         left = float("inf") if timeout is None else timeout - (time.monotonic() - began)
         if left <= 0:
             raise WaitTimeout(
-                f"{task_id} did not resolve within {timeout} s: {_told(status)}. It goes on; "
-                "wait() again, or cancel()."
+                f"{task_id} did not resolve within {timeout} s ({_told(status)}): "
+                f"{status.goes_on}; wait() again, or cancel()."
             )
         time.sleep(min(pause, left))
         pause = min(pause * 1.3, longest)
 
 
 def _is_stuck(status: TaskStatus) -> bool:
-    return 0 < status.stuck == sum(status.counts[state] for state in ALIVE) - status.behind
+    alive = sum(status.counts[state] for state in ALIVE)
+    # what is held back behind elements that are stuck does not go on either
+    return status.stuck > 0 and status.stuck in (alive, alive - status.held_back)
 
 
 def _told(status: TaskStatus) -> str:

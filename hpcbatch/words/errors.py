@@ -138,6 +138,12 @@ class TaskStuck(StateError):
     """All that is left of a task waits for what will never come by itself."""
 
 
+def in_short(error: Exception) -> str:
+    """What went wrong, on a line: what a scheduler said, without the script that it refused."""
+    cause = error.__cause__ if isinstance(error.__cause__, SchedulerError) else error
+    return " ".join(line.strip() for line in str(cause).splitlines()[:3] if line.strip())
+
+
 class JobError(HpcbatchError):
     """One job that has no result, and why.
 

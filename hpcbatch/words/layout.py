@@ -112,6 +112,7 @@ class AttemptLayout:
         self.folder = folder
         self.plan = f"{folder}/plan.json"
         self.record = f"{folder}/attempt.json"
+        self.profile = f"{folder}/profile.json"
         self.revoked = f"{folder}/revoked"
         self.canceled = f"{folder}/canceled"
         self.notified = f"{folder}/notified"

@@ -56,6 +56,14 @@ class Array:
     time: float | None = None  # when it said so; without an id, of the first listing without it
 
 
+class Setback(NamedTuple):
+    """A submission that failed; ``time`` is seconds since the epoch."""
+
+    time: float
+    why: str
+    needs_help: bool  # no scheduler's fault: it will fail again until a person mends something
+
+
 @dataclass(frozen=True)
 class Attempt:
     """One submission of some jobs of a task: the content of attempt.json and plan.json."""
@@ -71,8 +79,9 @@ class Attempt:
     resources: dict[str, Any] = field(default_factory=dict)  # with the cluster's defaults
     logs: str = ""  # the folder of its logs, where that is not the task's own
     given_up: str = ""  # why arrays without an id will never have one
-    behind: Plan = NOTHING  # what was asked for with it, and waits for room in the queue
-    follows: int = 0  # the attempt behind which its jobs waited; 0: none
+    held_back: Plan = NOTHING  # what was asked for with it, and waits for room in the queue
+    setback: Setback | None = None  # why the next part of that could not be submitted
+    part_of: int = 0  # the attempt that held its jobs back; 0: none
     retry: int = 0  # how often its jobs were submitted again by themselves
     function: int = 0  # the attempt whose mended function it runs; 0: the task's own
     canceled: float | None = None  # when all of it was
@@ -84,8 +93,8 @@ class Attempt:
         return not self.given_up and any(array.id is None for array in self.arrays)
 
     def given_up_for(self, why: str) -> Attempt:
-        """Without hope for the arrays that have no id, nor for what is behind them."""
-        return replace(self, given_up=why, behind=NOTHING)
+        """Without hope for the arrays that have no id, nor for what is held back."""
+        return replace(self, given_up=why, held_back=NOTHING)
 
     @property
     def submitted_arrays(self) -> tuple[Array, ...]:
@@ -94,7 +103,7 @@ class Attempt:
     @property
     def is_taken(self) -> bool:
         """The scheduler has taken a part of it, or will when there is room."""
-        return bool(self.submitted_arrays or self.behind.jobs)
+        return bool(self.submitted_arrays or self.held_back.jobs)
 
     @property
     def elements(self) -> Ranges:
@@ -109,11 +118,11 @@ class Attempt:
     def jobs_taken(self) -> Ranges:
         """The jobs that the scheduler has taken, or will when there is room."""
         if all(array.id is not None for array in self.arrays):
-            return self.plan.jobs.union(self.behind.jobs)
+            return self.plan.jobs.union(self.held_back.jobs)
         taken: list[tuple[int, int]] = []
         for array in self.submitted_arrays:
             taken += self.plan.jobs_between(array.first, array.first + array.count).runs
-        return Ranges(taken).union(self.behind.jobs)
+        return Ranges(taken).union(self.held_back.jobs)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from .errors import UsageError, nearest
 from .model import ALIVE, RESOLVED, STATES
-from .text import plain, roughly, speed
+from .text import counted, plain, roughly, speed
 
 # Of each state, in every view; told apart by those who see no red or no green as well.
 COLOURS = {
@@ -76,7 +76,7 @@ class TaskStatus:
     seconds_left: float | None = None  # until nothing of it is alive, at that rate
     retrying: int = 0  # expired jobs that whoever tracks the task will submit again
     unfolded: str = ""  # why newer records are not counted
-    behind: int = 0  # submitted jobs that wait for room in the queue
+    held_back: int = 0  # submitted jobs that wait for room in the queue
     stuck: int = 0  # waiting jobs that will never run without somebody's help
 
     @property
@@ -90,12 +90,24 @@ class TaskStatus:
         return not self.retrying and not any(self.counts[state] for state in ALIVE)
 
     @property
+    def goes_on(self) -> str:
+        """What becomes of it when nobody watches."""
+        left = self.held_back or self.retrying
+        if not left:
+            return "it goes on"
+        what = "held back" if self.held_back else "to be retried"
+        return (
+            f"what was submitted goes on; {counted(left, 'job')} {what} will be submitted when it "
+            "is watched again, or by hpcbatch tend"
+        )
+
+    @property
     def besides(self) -> dict[str, int]:
         """What is counted beside the states, where it tells anything."""
         several = self.attempts if self.attempts > 1 else 0
         found = {
             "attempts": several,
-            "held back": self.behind,
+            "held back": self.held_back,
             "retrying": self.retrying,
             "stuck": self.stuck,
         }

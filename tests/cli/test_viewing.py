@@ -177,7 +177,7 @@ def test_watch_shows_changes(hb: Shell) -> None:
 def test_watch_gives_up_in_time(hb: Shell) -> None:
     hb.fakes.hold()
     task = hb.map("echo")
-    assert "It goes on" in hb.fails(3, "watch", task, "--timeout", "1s")
+    assert "it goes on" in hb.fails(3, "watch", task, "--timeout", "1s")
     assert "--timeout" in hb.fails(2, "watch", task, "--timeout", "soon")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -13,8 +14,11 @@ import pytest
 import yaml
 
 import hpcbatch as hb
+from hpcbatch.cluster.schedulers.local import Local as LocalScheduler
+from hpcbatch.use import feed as feed_module
 from hpcbatch.use import service
 from hpcbatch.words.ranges import Ranges
+from tests.core import eventually
 from tests.local import Local, states
 
 MOST = 4
@@ -39,11 +43,15 @@ def gated(log: str, gate: str) -> Callable[[int], int]:
 @pytest.fixture
 def narrow(local: Local) -> Local:
     """The local cluster, where a user may have few elements."""
+    configured(max_queued=MOST)
+    return local
+
+
+def configured(**settings: Any) -> None:
     path = Path(os.environ["HPCBATCH_CONFIG"])
     content = yaml.safe_load(path.read_text())
-    content["clusters"]["local"]["max_queued"] = MOST
+    content["clusters"]["local"] |= settings
     path.write_text(yaml.safe_dump(content))
-    return local
 
 
 def submitted(local: Local, njobs: int, **options: Any) -> hb.Task:
@@ -55,8 +63,8 @@ def submitted(local: Local, njobs: int, **options: Any) -> hb.Task:
 def test_only_so_many_are_in_the_queue_and_the_rest_follows(narrow: Local) -> None:
     task = submitted(narrow, 23)
     status = task.status()
-    assert [(a.plan.elements, a.behind.elements) for a in narrow.attempts(task)] == [(MOST, 8)]
-    assert (status.behind, status.attempts, status.resolved) == (23 - 2 * MOST, 1, False)
+    assert [(a.plan.elements, a.held_back.elements) for a in narrow.attempts(task)] == [(MOST, 8)]
+    assert (status.held_back, status.attempts, status.resolved) == (23 - 2 * MOST, 1, False)
     assert "held back" in str(status)
     assert set(states(task)[2 * MOST :]) == {"submitted"}
     narrow.began(MOST)
@@ -64,11 +72,11 @@ def test_only_so_many_are_in_the_queue_and_the_rest_follows(narrow: Local) -> No
     assert len(narrow.attempts(task)) == 1  # no room yet
     narrow.open_gate()
     done = narrow.wait(task)
-    assert (done.done, done.attempts, done.behind) == (23, 1, 0)
+    assert (done.done, done.attempts, done.held_back) == (23, 1, 0)
     assert task.collect() == [-k for k in range(23)]
     assert set(narrow.executions().values()) == {1}
     first, *others = narrow.attempts(task)
-    assert all(0 < a.plan.elements <= MOST and a.follows == first.number for a in others)
+    assert all(0 < a.plan.elements <= MOST and a.part_of == first.number for a in others)
     assert max(a.plan.largest() for a in others) == 2
 
 
@@ -107,7 +115,7 @@ def test_a_cancellation_ends_what_waits_for_room_too(narrow: Local) -> None:
     narrow.began(MOST)
     task.cancel()
     assert set(states(task)) == {"canceled"}
-    assert task.status().behind == 0
+    assert task.status().held_back == 0
     narrow.ended(task)
     service.track(task._registry, task.id)
     assert len(narrow.attempts(task)) == 1
@@ -132,7 +140,7 @@ def test_what_waits_for_room_is_alive_and_can_be_revoked(narrow: Local) -> None:
         task.resubmit(jobs=[11])
     again = task.resubmit(jobs=[10, 11], chunk=1, revoke=True)
     assert again is not None
-    assert task.status().behind == 4
+    assert task.status().held_back == 4
     narrow.open_gate()
     narrow.wait(task)
     assert task.collect() == [-k for k in range(12)]
@@ -178,35 +186,166 @@ def test_a_throttle_holds_for_all_parts(narrow: Local) -> None:
     assert task.collect() == [-k for k in range(12)]
 
 
-def test_a_rest_that_is_refused_is_as_never_submitted(narrow: Local) -> None:
-    task = submitted(narrow, 16)
-    path = Path(os.environ["HPCBATCH_CONFIG"])
-    content = yaml.safe_load(path.read_text())
-    content["clusters"]["local"]["template"] = str(narrow.folder / "absent.j2")
-    path.write_text(yaml.safe_dump(content))
+def tracked_until(task: hb.Task, condition: Callable[[hb.TaskStatus], bool]) -> hb.TaskStatus:
+    found: list[hb.TaskStatus] = []
+
+    def holds() -> bool:
+        found.append(service.track(task._registry, task.id))
+        return condition(found[-1])
+
+    eventually(holds, "a status of the task")
+    return found[-1]
+
+
+def test_a_rest_that_is_refused_is_told_by_every_status(
+    narrow: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = narrow.folder / "told"
+    task = submitted(narrow, 16, resources={"cpus": 2}, notify=f"cat > {told}")
+    monkeypatch.setenv("HPCBATCH_LOCAL_SLOTS", "1")
     narrow.open_gate()
-    told = None
-    while told is None or told.behind:
-        told = service.track(task._registry, task.id)
-        time.sleep(0.05)
-    assert any("the rest was refused" in note for note in told.notes)
-    assert told.defined == 8
-    del content["clusters"]["local"]["template"]
-    path.write_text(yaml.safe_dump(content))
-    attempt = task.resubmit()
+    status = tracked_until(task, lambda status: status.idle)
+    assert (status.defined, status.done, status.held_back) == (8, 8, 0)
+    [note] = task.status().notes
+    assert note.startswith("8 jobs not submitted: ")
+    assert "an element of 2 cpus can never start" in note
+    assert "script" not in note
+    assert {error.index for error in task.errors()} == set(range(8, 16))
+    assert all("can never start" in str(error) for error in task.errors())
+    assert json.loads(told.read_text())["counts"]["defined"] == 8
+    attempt = task.resubmit(resources={"cpus": 1})
     assert attempt is not None
     assert attempt.jobs_taken == Ranges([(8, 16)])
-    narrow.wait(task)
+    assert narrow.wait(task).done == 16
+    assert task.status().notes == ()
+
+
+def test_parts_are_submitted_as_the_first_was_whoever_tracks(
+    narrow: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configured(env={"WHO": "the submitter"}, setup=["SETUP=done"])
+    monkeypatch.setenv("PYTHONPATH", "/submitted/with")
+    task = submitted(narrow, 14)
+    monkeypatch.setenv("PYTHONPATH", "/tracked/with")
+    configured(env={"WHO": "the tracker"}, python="/no/such/python", max_queued=1, setup=[])
+    narrow.open_gate()
+    assert narrow.wait(task).done == 14
+    first, *others = narrow.attempts(task)
+    assert [a.plan.elements for a in others] == [3]
+    for attempt in (first, *others):
+        script = Path(narrow.layout(task).attempt(attempt.number).script(0)).read_text()
+        assert "the submitter" in script
+        assert "SETUP=done" in script
+        assert "/submitted/with" in script
+        assert "/tracked/with" not in script
+
+
+def test_what_goes_wrong_with_a_part_is_told_and_tried_again(
+    narrow: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = narrow.folder / "own.j2"
+    template.write_text('{% extends "shipped/local.sh.j2" %}')
+    configured(template=str(template))
+    task = submitted(narrow, 16)
+    template.rename(narrow.folder / "elsewhere.j2")
+    narrow.open_gate()
+    with pytest.raises(hb.TaskStuck, match=r"8 jobs held back .*own\.j2 cannot be used"):
+        narrow.wait(task)
+    status = task.status()
+    assert (status.done, status.held_back, status.stuck) == (8, 8, 8)
+    assert "mend that, or cancel" in status.notes[0]
+    assert len(narrow.attempts(task)) == 1
+    (narrow.folder / "elsewhere.j2").rename(template)
+    monkeypatch.setattr(feed_module, "PAUSE", 0.0)
+    assert narrow.wait(task).done == 16
+    assert narrow.attempts(task)[0].setback is None
+
+
+def test_a_listing_that_fails_is_told_while_jobs_are_held_back(
+    narrow: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = submitted(narrow, 16)
+    narrow.open_gate()
+    eventually(lambda: task.status().done == 8, "the first part to end")
+    monkeypatch.setattr(LocalScheduler, "list_argv", lambda self, user: ["/bin/false"])
+    told = tracked_until(task, lambda status: len(status.notes) == 2)
+    assert "the last listing failed" in told.notes[0]
+    assert told.notes[1].startswith("8 jobs held back")
+
+
+def test_who_waits_for_a_task_submits_what_that_holds_back(narrow: Local) -> None:
+    first = submitted(narrow, 16)
+    second = narrow.create(gated(narrow.log, narrow.gate), range(100, 102))
+    second.submit("local", after=first)
+    third = narrow.create(gated(narrow.log, narrow.gate), range(200, 202))
+    third.submit("local", after_ok=second)
+    assert first.id in second.status().notes[0]
+    narrow.open_gate()
+    narrow.wait(third)
+    order = list(map(int, narrow.lines()))
+    assert set(order[:16]) == set(range(16))
+    assert set(order[16:18]) == {100, 101}
+
+
+def test_a_dependency_that_was_met_may_be_removed(narrow: Local) -> None:
+    first = narrow.create(gated(narrow.log, narrow.gate), range(100, 102))
+    first.submit("local", chunk=2)
+    second = submitted(narrow, 16, after=first)
+    assert narrow.attempts(second)[0].plan.elements == MOST - 1
+    narrow.open_gate()
+    eventually(lambda: second.status().done > 0, "a job that waited")
+    first.remove()
+    assert narrow.wait(second).done == 16
+
+
+def test_a_throttle_holds_for_parts_retries_and_resubmissions(narrow: Local) -> None:
+    configured(max_queued=6)
+    traces, gate = narrow.folder / "traces", narrow.gate
+    traces.mkdir()
+
+    def job(k: int) -> int:
+        import os
+        import time
+        from pathlib import Path
+
+        own = Path(traces) / str(os.getpid())
+        own.touch()
+        if k % 5 == 0 and not os.path.exists(f"{gate}-{k}"):
+            Path(f"{gate}-{k}").touch()
+            own.unlink()
+            if k % 10 == 0:
+                raise ValueError(k)
+            os._exit(3)
+        time.sleep(0.2)
+        own.unlink()
+        return k
+
+    task = narrow.create(job, range(20))
+    task.submit("local", chunk=1, throttle=2, retries=1)
+    most, resubmitted = 0, False
+
+    def ends() -> bool:
+        nonlocal most, resubmitted
+        status = service.track(task._registry, task.id)
+        most = max(most, len(list(traces.iterdir())))
+        if status.error and not resubmitted:
+            resubmitted = bool(task.resubmit(only="error"))
+        if status.idle and status.error:
+            task.resubmit(only="error")
+            return False
+        return status.idle
+
+    eventually(ends, "the task to end")
+    assert task.collect() == list(range(20))
+    assert resubmitted
+    assert most == 2
 
 
 def test_a_template_that_is_wrong_is_told_although_there_is_no_room(narrow: Local) -> None:
     submitted(narrow, 16)
     bad = narrow.folder / "bad.j2"
     bad.write_text("#!/bin/sh\ntrue {{ walltim }}\n")
-    path = Path(os.environ["HPCBATCH_CONFIG"])
-    content = yaml.safe_load(path.read_text())
-    content["clusters"]["local"]["template"] = str(bad)
-    path.write_text(yaml.safe_dump(content))
+    configured(template=str(bad))
     task = narrow.create(gated(narrow.log, narrow.gate), range(2))
     with pytest.raises(hb.ConfigError, match="did you mean 'walltime'"):
         task.submit("local")

@@ -1,0 +1,25 @@
+"""When whoever tracks a task may submit for it again."""
+
+from __future__ import annotations
+
+import time
+from itertools import takewhile
+
+from ..registry.view import View
+
+PAUSE = 30.0  # seconds between two submissions by themselves, after one that failed
+LONGEST_PAUSE = 3600.0  # before one that follows many that no scheduler took
+
+
+def is_too_early(view: View, pause: float) -> bool:
+    """Whether the last submission is less than ``pause`` seconds ago; longer, and ever longer, is
+    waited after those that were not taken."""
+    for _ in takewhile(lambda attempt: not attempt.is_taken, reversed(view.attempts)):
+        pause = min(max(2 * pause, PAUSE), LONGEST_PAUSE)
+    return 0 <= time.time() - view.attempts[-1].created < pause
+
+
+def is_throttled(view: View) -> bool:
+    """Whether elements under a throttle should be alive. Two arrays throttled to 2 each would run
+    4: what is submitted later waits for the end of the first."""
+    return any(attempt.options.throttle and view.waits_for(attempt) for attempt in view.attempts)
