@@ -75,7 +75,8 @@ def init(setting: Setting, output: str | None) -> None:
       hpcbatch clusters init --output -
     """
     with Busy("asking the schedulers"):
-        rows = [_row(setting.registry().root, config, None) for config in _built_in().values()]
+        root = setting.registry().root
+        rows = [_row(root, config, None, {}) for config in _built_in().values()]
     text = proposed(_found(rows))
     if output == "-":
         click.echo(text, nl=False)
@@ -102,7 +103,8 @@ def _show(setting: Setting) -> None:
     default = _default()
     with Busy("asking the schedulers"):
         root = setting.registry().root
-        rows = [_row(root, config, default) for config in load_clusters()[0].values()]
+        surveys: dict[str, Survey] = {}
+        rows = [_row(root, config, default, surveys) for config in load_clusters()[0].values()]
     if setting.json:
         print_json([asdict(row) for row in rows])
         return
@@ -132,9 +134,12 @@ def _built_in() -> Mapping[str, ClusterConfig]:
     return {name: ClusterConfig(name, name) for name in scheduler_names()}
 
 
-def _row(root: str, config: ClusterConfig, default: str | None) -> Row:
+def _row(root: str, config: ClusterConfig, default: str | None, surveys: dict[str, Survey]) -> Row:
+    """``surveys`` of the schedulers that were asked already: they may take long to answer."""
     here, cluster = is_installed(config), Cluster(config)
     limits = _limits(root, cluster) if here else None
+    if here and cluster.scheduler.programs and config.scheduler not in surveys:
+        surveys[config.scheduler] = cluster.survey()
     return Row(
         config.name,
         config.scheduler,
@@ -143,7 +148,7 @@ def _row(root: str, config: ClusterConfig, default: str | None) -> Row:
         config.name == default,
         cluster.scheduler.programs,
         limits.memory_unit if limits else config.memory_unit,
-        cluster.survey() if here and cluster.scheduler.programs else None,
+        surveys.get(config.scheduler),
     )
 
 

@@ -106,12 +106,15 @@ class _Reader:
         values = {
             key: self._value(key, entry[key], *place)
             for key in READERS
-            if entry.get(key) is not None  # an empty entry: as if it were not there
+            if entry.get(key) is not None
         }
         base = base or ClusterConfig(str(name), values["scheduler"])
+        unset = ClusterConfig(str(name), base.scheduler)
+        for key in entry.keys() & READERS.keys() - values.keys() - {"scheduler"}:
+            values[key] = getattr(unset, key)  # an empty entry: as if nobody had set it
         origins = dict(base.origins)
         for key in values:
-            if key in TABLES:
+            if key in TABLES and entry[key] is not None:
                 origins |= {f"{key}.{k}": self._file.where(*place, key, k) for k in values[key]}
                 values[key] = {**getattr(base, key), **values[key]}
             else:

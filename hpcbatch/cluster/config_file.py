@@ -32,11 +32,17 @@ class ConfigFile:
             with open(path, encoding="utf-8") as file:
                 text = file.read()
             content = yaml.safe_load(text)
-            lines = dict(_lines(yaml.compose(text, yaml.SafeLoader)))
+            places = _lines(yaml.compose(text, yaml.SafeLoader))
         except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
             raise ConfigError(f"{path} cannot be read: {error}") from error
         if not isinstance(content or {}, dict):
             raise ConfigError(f"{path} is no table of 'default' and 'clusters'")
+        lines = dict(places)
+        for place, line in places:
+            if lines[place] != line:
+                raise ConfigError(
+                    f"{path}:{lines[place]}: {place[-1]!r} is there twice, see {line}"
+                )
         return cls(path, content or {}, lines)
 
     def where(self, *place: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..words.errors import ConfigError
@@ -61,10 +61,15 @@ class ScriptOrder:
     after_ok: tuple[str, ...] = ()  # ids of arrays all of whose elements must end with status 0
 
 
-def passed_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """The submitter's variables that elements get, and the profile's. Raises ConfigError."""
-    for name in extra:
+def check_variables(names: Iterable[str]) -> None:
+    """Raises ConfigError for one that no shell takes."""
+    for name in names:
         if not _VARIABLE.match(name):
             raise ConfigError(f"{name!r} is no name of an environment variable")
+
+
+def passed_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """The submitter's variables that elements get, and the profile's. Raises ConfigError."""
+    check_variables(extra)
     own = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {**own, **extra}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 from collections.abc import Callable, Mapping
@@ -9,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..words.resources import MEMORY_UNITS, Resources, parse_memory, parse_walltime
+from .orders import check_variables
 from .schedulers import get_scheduler
 
 
@@ -55,13 +57,16 @@ class ClusterConfig:
         }
         return cls(**values)
 
-    @property
-    def longest_walltime(self) -> int | None:
-        """Of one element, seconds; None where none is configured."""
-        known = [limit for limit in (self.max_walltime, *self.queues.values()) if limit]
-        if self.max_walltime and self.queues:
-            return min(self.max_walltime, max(self.queues.values()))
-        return max(known, default=None)
+    def longest_walltime(self, queue: str | None) -> tuple[int, str] | None:
+        """Of one element in ``queue`` (None: in any of ``queues``): seconds, and the setting that
+        says so. None where nothing does."""
+        known = [(self.max_walltime, "max_walltime")] if self.max_walltime else []
+        if queue is not None and queue in self.queues:
+            known.append((self.queues[queue], f"queues.{queue}"))
+        elif self.queues and queue is None:
+            seconds, name = max((seconds, name) for name, seconds in self.queues.items())
+            known.append((seconds, f"queues.{name}"))
+        return min(known, default=None)
 
 
 def _scheduler(value: Any) -> str:
@@ -104,7 +109,16 @@ def _resources(value: Any) -> dict[str, Any]:
 
 
 def _queues(value: Any) -> dict[str, int]:
-    return {name: parse_walltime(limit) for name, limit in _table(value).items()}
+    table = _table(value)
+    for name in table:
+        Resources.parse({"queue": name})
+    return {name: parse_walltime(limit) for name, limit in table.items()}
+
+
+def _variables(value: Any) -> dict[str, str]:
+    table = _table(value)
+    check_variables(table)
+    return {name: _text(entry) for name, entry in table.items()}
 
 
 def _count(value: Any) -> int:
@@ -125,7 +139,7 @@ def _count_or_none(value: Any) -> int:
 
 
 def _seconds(value: Any) -> float:
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value >= 0:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < math.inf:
         raise ValueError(f"{value!r} is no number of seconds")
     return float(value)
 
@@ -148,6 +162,8 @@ def _shortest_longest(value: Any) -> tuple[float, float]:
     if not isinstance(value, list) or len(value) != 2:
         raise ValueError(f"{value!r} is not two numbers: the shortest and the longest interval")
     shortest, longest = map(_seconds, value)
+    if shortest > longest:
+        raise ValueError(f"{value!r}: the shortest interval comes first")
     return shortest, longest
 
 
@@ -162,7 +178,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "max_nodes": _count,
     "queues": _queues,
     "setup": _lines,
-    "env": lambda value: {key: _text(entry) for key, entry in _table(value).items()},
+    "env": _variables,
     "python": _text,
     "container": _words,
     "launch": _words,

@@ -73,10 +73,15 @@ def render(template: str, order: ScriptOrder) -> str:
         raise
     except _CANNOT_BE_USED as error:
         raise ConfigError(f"template {template} cannot be used: {_explained(error)}") from error
-    if _quoted(order.runner) not in text:
+    if not any(_may_run(line, _quoted(order.runner)) for line in text.split("\n")):
         raise ConfigError(f"template {template} does not run {{{{ runner }}}}: no job would start")
     watched.check(template)
     return text
+
+
+def _may_run(line: str, runner: str) -> bool:
+    """Whether the runner is more than spoken of."""
+    return runner in line and not line.lstrip().startswith(("#", "echo ", "printf ", ": "))
 
 
 def template_folders() -> list[str]:

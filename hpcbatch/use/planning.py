@@ -13,7 +13,7 @@ from ..words.model import Array
 from ..words.plan import Plan
 from ..words.ranges import Ranges
 from ..words.resources import Resources
-from ..words.text import clock, size
+from ..words.text import clock, counted, size
 
 
 def make_plan(
@@ -84,17 +84,19 @@ def make_arrays(
 
 
 def _elements_within_walltime(njobs: int, cluster: Cluster, resources: Resources) -> int:
-    longest, each = cluster.config.longest_walltime, resources.walltime
+    longest, each = cluster.config.longest_walltime(resources.queue), resources.walltime
     if not longest or not each or resources.element_walltime:
         return 1
-    return -(-njobs // max(longest // each, 1))
+    return -(-njobs // max(longest[0] // each, 1))
 
 
 def _check_walltime(plan: Plan, cluster: Cluster, resources: Resources) -> None:
-    longest = cluster.config.longest_walltime
+    longest = cluster.config.longest_walltime(resources.queue)
     asked = resources.for_element(plan.largest())
-    if longest and asked and asked > longest:
+    if longest and asked and asked > longest[0]:
+        where = cluster.config.origins.get(longest[1], "the configuration")
         raise ResourceError(
-            f"an element of {plan.largest()} jobs asks for {clock(asked)} of walltime, and cluster "
-            f"{cluster.name} allows {clock(longest)}: use a smaller chunk or a shorter walltime"
+            f"an element of {counted(plan.largest(), 'job')} asks for {clock(asked)} of walltime, "
+            f"and cluster {cluster.name} allows {clock(longest[0])} ({longest[1]} in {where}): use "
+            "a smaller chunk, a shorter walltime, or another queue"
         )

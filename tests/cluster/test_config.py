@@ -150,6 +150,12 @@ def test_a_built_in_one_is_overridden(folder: Path) -> None:
         ("clusters: {a: {scheduler: slurm, log_dir: logs}}", "'logs' is no absolute path"),
         ("clusters: {a: {scheduler: slurm, log_dir: /a/$NO_SUCH}}", "'/a/$NO_SUCH' is no absolute"),
         ("clusters: {a: {scheduler: slurm, submissions_per_second: 0}}", "0 is no number above 0"),
+        ("clusters: {a: {scheduler: slurm, grace: .inf}}", "grace: inf"),
+        ("clusters: {a: {scheduler: slurm, poll_seconds: [9, 3]}}", "the shortest interval comes"),
+        ("clusters: {a: {scheduler: slurm, env: {A-B: x}}}", "env: 'A-B' is no name"),
+        ("clusters: {a: {scheduler: slurm, queues: {a b: 1h}}}", "queues: queue 'a b' has"),
+        ("clusters:\n  a: {scheduler: slurm}\n  a: {scheduler: sge}", ":3: 'a' is there twice"),
+        ("clusters:\n  a:\n    env: {}\n    env: {}", ":4: 'env' is there twice"),
     ],
 )
 def test_what_is_wrong_is_told(folder: Path, text: str, words: str) -> None:
@@ -290,6 +296,17 @@ clusters:
         "env.C": f"{path}:4",
         "setup": f"{path}:3",
     }
+
+
+def test_an_empty_entry_undoes_what_is_inherited(folder: Path) -> None:
+    text = """
+clusters:
+  base: {scheduler: slurm, max_walltime: 2h, max_queued: 9, env: {A: "1"}, setup: [a], elements: 7}
+  free: {extends: base, max_walltime: , env: , setup: null, elements: }
+"""
+    free = load_clusters(str(write(folder / "c.yaml", text)))[0]["free"]
+    assert (free.max_walltime, free.env, free.setup, free.elements) == (None, {}, (), 1000)
+    assert (free.scheduler, free.max_queued) == ("slurm", 9)
 
 
 @pytest.mark.parametrize(

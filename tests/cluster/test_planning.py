@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections import Counter
@@ -78,8 +79,27 @@ def test_walltime_beyond_the_profile() -> None:
         {"chunk": "auto", "resources": {"walltime": "3h"}},
         {"chunk": "auto", "resources": {"element_walltime": "3h"}},
     ):
-        with pytest.raises(ResourceError, match="smaller chunk or a shorter walltime"):
+        with pytest.raises(ResourceError, match="smaller chunk, a shorter walltime"):
             elements(9, max_walltime=7200, **asked)
+
+
+@pytest.mark.parametrize(
+    ("queue", "walltime", "words"),
+    [
+        ("short", "2h", r"1 job asks for 2:00:00 .* allows 1:00:00 \(queues.short in"),
+        ("long", "25h", r"allows 1-00:00:00 \(queues.long in"),
+        (None, "25h", r"allows 1-00:00:00 \(queues.long in"),
+        ("unlisted", "49h", r"allows 2-00:00:00 \(max_walltime in"),
+        ("unlisted", "25h", None),
+        ("long", "24h", None),
+    ],
+)
+def test_a_walltime_fits_its_queue(queue: str | None, walltime: str, words: str | None) -> None:
+    asked = {"walltime": walltime, "queue": queue}
+    queues = {"short": 3600, "long": 86400}
+    told = contextlib.nullcontext() if words is None else pytest.raises(ResourceError, match=words)
+    with told:
+        elements(3, max_walltime=172800, queues=queues, chunk=1, resources=asked)
 
 
 @given(count=st.integers(1, 5000), limit=st.one_of(st.none(), st.integers(1, 2000)))

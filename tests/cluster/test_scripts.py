@@ -330,6 +330,8 @@ RUN = "{{ python }} {{ runner }} {{ task }} {{ attempt }} 0\n"
     ("source", "words"),
     [
         ("echo nothing\n", "does not run {{ runner }}"),
+        (f"# {RUN}", "does not run {{ runner }}"),
+        (f"  echo {RUN}", "does not run {{ runner }}"),
         ('{% extends "slurm.sh.j2" %}{% block run %}true{% endblock %}', "does not run"),
         (RUN + "{{ waltime }}", "'waltime' is undefined; did you mean 'walltime'?"),
         (RUN + "{% if thrttle %}x{% endif %}", "did you mean 'throttle'?"),

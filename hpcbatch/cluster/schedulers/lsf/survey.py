@@ -11,6 +11,7 @@ from ..base import Argv
 from ..units import bytes_of
 
 _QUEUE = re.compile(r"^QUEUE: *", re.MULTILINE)
+_VERSION = re.compile(r"^.*(?:LSF|OpenLava|lava) [^,\n]*", re.MULTILINE)  # bsub(1): -V
 _STATUS = re.compile(r"^PRIO +NICE +STATUS.*\n\s*\S+ +\S+ +(\S+)", re.MULTILINE)
 _DEFAULTS = re.compile(r"^DEFAULT LIMITS:(.*?)^(?=[A-Z])", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^ *\w+LIMIT(?: +\w+LIMIT)* *$", re.MULTILINE)
@@ -30,8 +31,8 @@ def parse_survey(outputs: Sequence[Output]) -> Survey:
         if output.argv[0] == "bqueues":
             queues = output.stdout
         else:
-            said = (output.stdout + output.stderr).strip()
-            version = said.partition("\n")[0].partition(",")[0]
+            found = _VERSION.search(output.stdout + output.stderr)
+            version = found[0].strip() if found and output.status == 0 else ""
     return Survey(version, tuple(map(_queue, _QUEUE.split(queues)[1:])), True if queues else None)
 
 
