@@ -167,9 +167,10 @@ def element_argv(task_folder: str, number: int) -> list[str]:
 
 def use_fake_slurm(folder: Path) -> Path:
     """Put a Slurm first on PATH that takes everything, runs nothing, and lists what lies in the
-    file ``listing``; each of its listings adds its time to the file ``listings``."""
+    file ``listing``; each of its listings adds its time to the file ``listings``, and each command
+    its name to the file ``commands``."""
     folder.mkdir()
-    for name in ("listing", "listings", "ids"):
+    for name in ("listing", "listings", "ids", "history", "commands"):
         (folder / name).touch()
     take = f"cat >/dev/null; echo >>'{folder}/ids'; id=$(wc -l <'{folder}/ids')"
     answers = {
@@ -179,10 +180,10 @@ def use_fake_slurm(folder: Path) -> Path:
         "scontrol": "echo MaxArraySize = 1001",
         "srun": ":",
         "scancel": ":",
-        "sacct": f"date +%s.%N >>'{folder}/listings'",
+        "sacct": f"date +%s.%N >>'{folder}/listings'; cat '{folder}/history'",
     }
     for name, line in answers.items():
-        (folder / name).write_text(f"#!/bin/sh\n{line}\n")
+        (folder / name).write_text(f"#!/bin/sh\necho {name} >>'{folder}/commands'\n{line}\n")
         (folder / name).chmod(0o755)
     os.environ["PATH"] = f"{folder}:{REAL_PATH}"
     return folder

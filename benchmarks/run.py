@@ -20,6 +20,7 @@ from pathlib import Path
 import collecting
 import node
 import preparing
+import scaling
 import slurm
 import starting
 import status
@@ -37,11 +38,14 @@ BENCHMARKS: dict[str, Benchmark] = {
     "status-memory": status.memory,
     "death": status.death,
     "polling": status.polling,
+    "commands": status.commands,
     "collect": collecting.collect,
     "rest": tasks.rest,
     "resubmit": tasks.resubmit,
     "start": starting.start,
     "slurm": slurm.slurm,
+    "scaling": scaling.scaling,
+    "metadata": scaling.metadata,
 }
 HEADINGS = ("", "hpcbatch", "beside it", "ratio", "goal", "met")
 MARKS = {True: "yes", False: "NO", None: ""}

@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +26,7 @@ from hpcbatch.words.layout import TaskLayout
 from hpcbatch.words.model import Array
 
 ELEMENTS = 1000
+RUN_SECONDS = 600
 
 STATUS = """
 import sys, time
@@ -124,6 +126,34 @@ def polling(work: Path) -> Iterator[Row]:
     shortest = min(later - former for former, later in itertools.pairwise(times))
     told = f"{looks:,} looks that saw all; {shortest:.2f} s apart at least"
     yield below("listings in 30 s: 50 tasks, 10 clients", len(times), 17, "commands", told)
+
+
+def commands(work: Path) -> Iterator[Row]:
+    """Of schedulers, by one client who waits for 1,000 elements that run for ten minutes."""
+    theirs = use_fake_slurm(work / "submitit-bin")
+    rows = [f"1_{index}|RUNNING|node" for index in range(ELEMENTS)]
+    (theirs / "history").write_text("\n".join(["JobID|State|NodeList", *rows]) + "\n")
+    with Peer("submitit_wait.py", work / "submitit", ELEMENTS) as peer:
+        task = _submitted(work / "commands-bin", ELEMENTS)
+        program = "import sys, hpcbatch as hb; print(hb.restore(sys.argv[1]).wait().done)"
+        argv = [sys.executable, "-c", program, task.id]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as client:
+            time.sleep(RUN_SECONDS)
+            write_ended(task.folder)
+            peer.seconds()
+            if client.communicate()[0].strip() != f"{ELEMENTS}":
+                raise SystemExit("jobs of 1,000 are not done")
+    mine, other = (
+        (fake / "commands").read_text().split() for fake in (work / "commands-bin", theirs)
+    )
+    what = f"scheduler commands in {RUN_SECONDS // 60} minutes of 1,000 elements"
+    told = f"submitit {_counted(other)}"
+    most = len(other)
+    yield Row(what, _counted(mine), told, "", f"<= {most}", len(mine) <= most)
+
+
+def _counted(words: Sequence[str]) -> str:
+    return ", ".join(f"{count} {word}" for word, count in Counter(words).items())
 
 
 def _submitted(fake: Path, jobs: int, elements: int = ELEMENTS) -> hb.Task:

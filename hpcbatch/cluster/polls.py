@@ -41,7 +41,7 @@ def poll(root: str, cluster: Cluster, interval: float) -> tuple[Listing | None, 
 def poll_interval(cluster: Cluster, age: float) -> float:
     """Seconds between two listings for a submission that is ``age`` seconds old."""
     shortest, longest = cluster.config.poll_seconds or cluster.scheduler.poll_seconds
-    return min(max(age / 10, shortest), longest)
+    return min(max(age / 2, shortest), longest)
 
 
 def _publish(path: str, listing: Listing | None, failed: str) -> None:

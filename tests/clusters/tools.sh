@@ -3,4 +3,4 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 need_root
-install_packages fiu-utils faketime sshfs fuse3 openssh-server openssh-client gcc libc6-dev
+install_packages strace fiu-utils faketime sshfs fuse3 openssh-server openssh-client gcc libc6-dev
