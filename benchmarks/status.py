@@ -130,6 +130,7 @@ def polling(work: Path) -> Iterator[Row]:
 
 def commands(work: Path) -> Iterator[Row]:
     """Of schedulers, by one client who waits for 1,000 elements that run for ten minutes."""
+    _submitted(work / "first-bin", 10, 10)  # the cluster's limits are asked once a day
     theirs = use_fake_slurm(work / "submitit-bin")
     rows = [f"1_{index}|RUNNING|node" for index in range(ELEMENTS)]
     (theirs / "history").write_text("\n".join(["JobID|State|NodeList", *rows]) + "\n")

@@ -91,4 +91,4 @@ def test_modules_of_the_command_line(stored: hb.Task) -> None:
     shown = modules("-c", program, "--help") - bare
     looked = modules("-c", program, "status", stored.id, "--json") - bare
     assert len(shown) <= 40, sorted(shown)
-    assert len(looked) <= 110, sorted(looked)
+    assert len(looked) <= 160, sorted(looked)

@@ -9,8 +9,12 @@ import time
 from ..disk.files import make_folder, publish, read
 from ..disk.locks import held
 from ..words.errors import RegistryBusy, SchedulerError
+from ..words.look import Look
 from ..words.model import Listing, Question, Sighting
 from .cluster import Cluster
+
+GROWTH = 1.5  # of the age of a submission, between two listings
+ONCE = 5  # shortest intervals, at most, for who looks once
 
 
 def poll(root: str, cluster: Cluster, interval: float) -> tuple[Listing | None, str]:
@@ -38,10 +42,14 @@ def poll(root: str, cluster: Cluster, interval: float) -> tuple[Listing | None, 
     return listing, failed
 
 
-def poll_interval(cluster: Cluster, age: float) -> float:
+def poll_interval(cluster: Cluster, age: float, look: Look) -> float:
     """Seconds between two listings for a submission that is ``age`` seconds old."""
+    if look is Look.AFRESH:
+        return 0.0
     shortest, longest = cluster.config.poll_seconds or cluster.scheduler.poll_seconds
-    return min(max(age / 2, shortest), longest)
+    if look is Look.ONCE:
+        longest = min(longest, ONCE * shortest)
+    return min(max(GROWTH * age, shortest), longest)
 
 
 def _publish(path: str, listing: Listing | None, failed: str) -> None:

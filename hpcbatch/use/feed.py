@@ -27,6 +27,7 @@ from ..words.errors import (
     SubmissionUnclear,
     in_short,
 )
+from ..words.look import Look
 from ..words.model import Attempt, Setback
 from .pauses import PAUSE, is_throttled, is_too_early
 from .profiles import kept_cluster
@@ -91,7 +92,8 @@ def _has_room(registry: Registry, view: View, attempt: Attempt) -> bool:
     most = cluster.config.max_queued
     if most is None:
         return True
-    listing, _ = poll(registry.root, cluster, poll_interval(cluster, time.time() - attempt.created))
+    interval = poll_interval(cluster, time.time() - attempt.created, Look.ONCE)
+    listing, _ = poll(registry.root, cluster, interval)
     elements = -(-len(view.jobs_held_back(attempt)) // attempt.held_back.largest())
     enough = min(elements, max(int(SHARE * most), 1))
     return listing is not None and most - len(listing.alive) >= enough

@@ -14,6 +14,7 @@ from ..registry.attempts import submitting
 from ..registry.registry import Registry
 from ..registry.view import View
 from ..words.errors import RegistryBusy
+from ..words.look import Look
 from ..words.model import Attempt, Listing
 from ..words.text import counted
 from .endings import find_endings
@@ -24,7 +25,7 @@ GRACE_LOCAL = 5.0
 HISTORY_EVERY = 2.0  # seconds between two questions for the ending of the same elements
 
 
-def followed(registry: Registry, view: View, afresh: bool) -> tuple[View, tuple[str, ...]]:
+def followed(registry: Registry, view: View, look: Look) -> tuple[View, tuple[str, ...]]:
     """What the clusters say of the task, and what becomes of it by that; and notes for a person.
 
     Raises DamagedFile, RegistryUnwritable.
@@ -33,7 +34,7 @@ def followed(registry: Registry, view: View, afresh: bool) -> tuple[View, tuple[
         view = _settled(registry, view)
     holding = filter(view.jobs_held_back, view.attempts)
     waiting = list({a.number: a for a in (*view.waiting_attempts(), *holding)}.values())
-    listings, graces, notes = _listings(registry, waiting, afresh)
+    listings, graces, notes = _listings(registry, waiting, look)
     view, missing = tracker.observe(view, listings, graces)
     if missing or _is_time_for_history(view):
         view = tracker.end_elements(
@@ -50,7 +51,7 @@ def followed(registry: Registry, view: View, afresh: bool) -> tuple[View, tuple[
 
 
 def _listings(
-    registry: Registry, attempts: Sequence[Attempt], afresh: bool
+    registry: Registry, attempts: Sequence[Attempt], look: Look
 ) -> tuple[dict[int, Listing], dict[int, float], list[str]]:
     """By attempt: its cluster's last listing and its grace; and what to tell a person."""
     listings: dict[int, Listing] = {}
@@ -61,7 +62,7 @@ def _listings(
         if not cluster.scheduler.is_reachable(attempt.host):
             notes.append(f"attempt {attempt.number} runs on host {attempt.host}: look there")
             continue
-        interval = 0.0 if afresh else poll_interval(cluster, time.time() - attempt.created)
+        interval = poll_interval(cluster, time.time() - attempt.created, look)
         listing, failed = poll(registry.root, cluster, interval)
         if failed:
             notes.append(f"the last listing failed, states may be old: {failed}")
@@ -83,7 +84,7 @@ def _settled(registry: Registry, view: View) -> View:
         for attempt in filter(lambda attempt: attempt.is_in_doubt, view.attempts):
             cluster = Cluster.of(attempt)
             if cluster.scheduler.is_reachable(attempt.host):
-                listing, _ = poll(registry.root, cluster, poll_interval(cluster, 0.0))
+                listing, _ = poll(registry.root, cluster, poll_interval(cluster, 0.0, Look.ONCE))
                 settle(view, attempt, listing)
         return tracker.refresh(view.layout, view.spec)
     return view

@@ -22,6 +22,7 @@ from ..words.errors import (
     UsageError,
     in_short,
 )
+from ..words.look import Look
 from ..words.model import ALIVE, RESOLVED, STATES, TaskSpec
 from ..words.ranges import Ranges
 from ..words.status import JobInfo, TaskStatus, known_states
@@ -33,9 +34,9 @@ from .unsubmitted import refusal, unsubmitted_notes
 from .update import update
 
 
-def status(registry: Registry, task_id: str, afresh: bool = False) -> TaskStatus:
+def status(registry: Registry, task_id: str, look: Look = Look.ONCE) -> TaskStatus:
     spec = registry.spec(task_id)
-    view, notes = update(registry, spec, afresh)
+    view, notes = update(registry, spec, look)
     return _status(view, notes)
 
 
@@ -47,17 +48,17 @@ def track(registry: Registry, task_id: str) -> TaskStatus:
     from .retry import retry
 
     spec = registry.spec(task_id)
-    view, notes = update(registry, spec)
+    view, notes = update(registry, spec, Look.ON_AND_ON)
     if view.unfolded:
         return _status(view, notes)
     if feed(registry, view):
-        view, notes = update(registry, spec)
+        view, notes = update(registry, spec, Look.ON_AND_ON)
     try:
         if retry(registry, view):
-            view, notes = update(registry, spec)
+            view, notes = update(registry, spec, Look.ON_AND_ON)
         status = _status(view, notes)
     except (SubmissionRejected, UsageError, StateError) as error:
-        view, notes = update(registry, spec)
+        view, notes = update(registry, spec, Look.ON_AND_ON)
         told = f"a retry was refused: {in_short(error)}"
         status = replace(_status(view, (*notes, told)), retrying=0)
     except SchedulerError as error:
@@ -118,7 +119,7 @@ def collect(
 
 def resolved_jobs(registry: Registry, task_id: str) -> Ranges:
     """The jobs that are not alive, and will not be by a retry."""
-    view, _ = update(registry, registry.spec(task_id))
+    view, _ = update(registry, registry.spec(task_id), Look.ON_AND_ON)
     resolved = view.jobs_in(RESOLVED)
     for jobs in due(view).values():
         resolved = resolved.without(jobs)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ..registry.registry import Registry
 from ..words.errors import RegistryError, TaskStuck, UsageError, WaitTimeout
+from ..words.look import Look
 from ..words.model import ALIVE
 from ..words.status import TaskStatus
 from . import service
@@ -32,7 +33,7 @@ def watch(registry: Registry, task_id: str, timeout: float | None = None) -> Ite
             return
         if status.unfolded:  # nobody can see it end
             raise RegistryError(f"{task_id} cannot be followed: {status.unfolded}")
-        if _is_stuck(status) and _is_stuck(service.status(registry, task_id, afresh=True)):
+        if _is_stuck(status) and _is_stuck(service.status(registry, task_id, Look.AFRESH)):
             raise TaskStuck(
                 f"{task_id} does not go on by itself: {'; '.join(status.notes)}. Mend what it "
                 "waits for, or cancel() and resubmit() it."

@@ -17,6 +17,7 @@ from hpcbatch.cluster.cluster import Cluster
 from hpcbatch.cluster.polls import poll, poll_interval
 from hpcbatch.cluster.profile import ClusterConfig
 from hpcbatch.cluster.schedulers.answers import Limits
+from hpcbatch.words.look import Look
 
 from .conftest import write_program
 
@@ -257,10 +258,13 @@ def test_damaged_file_or_clock(
 
 
 def test_interval_grows_with_age(cluster: Cluster) -> None:
-    intervals = [poll_interval(cluster, age) for age in (0, 10, 100, 300, 10_000, -5)]
-    assert intervals == [2.0, 5.0, 50.0, 60.0, 60.0, 2.0]
+    ages = (0, 4, 60, 300, 10_000, -5)
+    intervals = {look: [poll_interval(cluster, age, look) for age in ages] for look in Look}
+    assert intervals[Look.ON_AND_ON] == [2.0, 6.0, 90.0, 120.0, 120.0, 2.0]
+    assert intervals[Look.ONCE] == [2.0, 6.0, 10.0, 10.0, 10.0, 2.0]
+    assert set(intervals[Look.AFRESH]) == {0.0}
     own = Cluster(ClusterConfig("a", "slurm", poll_seconds=(5.0, 7.0)))
-    assert [poll_interval(own, age) for age in (0, 12, 10_000)] == [5.0, 6.0, 7.0]
+    assert [poll_interval(own, age, Look.ONCE) for age in (0, 4, 100)] == [5.0, 6.0, 7.0]
 
 
 def scontrol(folder: Path, said: str) -> Path:

@@ -38,7 +38,7 @@ class Scheduler(ABC):
     chains: bool = True  # an array can wait for the end of another
     checks_after_ok: bool = False  # it does not run what waited for an array that failed
     grace: float | None = None  # seconds a silent element is waited for; None: by file system
-    poll_seconds: tuple[float, float] = (2.0, 60.0)  # shortest and longest between two listings
+    poll_seconds: tuple[float, float] = (2.0, 120.0)  # shortest and longest between two listings
     deferred_words: tuple[str, ...] = ()  # in stderr of a refusal that may pass later
     pauses_with: tuple[str, ...] = ()  # signals that it also sends before it suspends a job
     unclear_words: tuple[str, ...] = ()  # in stderr when the request may have been taken

@@ -38,7 +38,7 @@ class Drmaa(Scheduler):
         *("PBS_CONF_FILE", "PBS_DEFAULT", "SLURM_CONF", "CONDOR_CONFIG"),
     )
     base = 1
-    poll_seconds = (4.0, 120.0)  # it is asked about each element
+    poll_seconds = (4.0, 240.0)  # it is asked about each element
     pauses_with = ("SIGUSR1",)  # Grid Engine, with -notify
     deferred_words = ("hpcbatch.drmaa_front: try again later: ",)
     unclear_words = ("hpcbatch.drmaa_front: may have been taken: ",)
