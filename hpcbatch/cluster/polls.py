@@ -13,7 +13,7 @@ from ..words.look import Look
 from ..words.model import Listing, Question, Sighting
 from .cluster import Cluster
 
-GROWTH = 1.5  # of the age of a submission, between two listings
+GROWTH = 2 / 3  # of the age of a submission between two listings: each time it is thrice as old
 ONCE = 5  # shortest intervals, at most, for who looks once
 
 
