@@ -17,11 +17,12 @@ from struct import Struct
 from ..words.errors import DamagedFile
 from ..words.ranges import Ranges
 from .files import read_at, unwritable
-from .records import FRAME, frames, read_record
+from .records import FRAME, checksum, frames, read_record
 
 FOOTER = Struct("<QQ8s")
 MAGIC = b"HPCBPACK"
 BUFFER = 1 << 20
+BLOCK = 1 << 16  # read at once
 
 
 def write_packed(path: str, blocks: Iterable[list[bytes]]) -> int:
@@ -74,19 +75,43 @@ class PackedReader:
     def read(self, numbers: Ranges) -> Iterator[tuple[int, bytes | DamagedFile]]:
         """(number, payload) in order; where a record is damaged, the error in its place."""
         for start, stop in numbers.runs:
-            offsets = array("Q")
-            held = max(min(stop, len(self)) - start, 0)
-            offsets.frombytes(read_at(self._fd, 8 * held, self._table + 8 * start))
-            if sys.byteorder == "big":
-                offsets.byteswap()
-            offsets.extend([self._table] * (stop - start - held))  # no place: told as damage
+            offsets = self._offsets(start, stop + 1)
+            end = offsets.pop()
+            block, at = b"", 0
             for number, offset in zip(range(start, stop), offsets, strict=True):
-                try:
+                payload = _payload(block, offset - at, number)
+                if payload is None and offset < end:
+                    block, at = os.pread(self._fd, min(end - offset, BLOCK), offset), offset
+                    payload = _payload(block, 0, number)
+                if payload is not None:
+                    yield number, payload
+                    continue
+                try:  # larger than a block, or damaged
                     yield number, self._record(number, offset)
                 except DamagedFile as error:
                     yield number, error
+
+    def _offsets(self, start: int, stop: int) -> array[int]:
+        """Of records ``start`` to ``stop - 1``; of the end, where there are no such records."""
+        held = max(min(stop, len(self)) - start, 0)
+        offsets = array("Q")
+        offsets.frombytes(read_at(self._fd, 8 * held, self._table + 8 * start))
+        if sys.byteorder == "big":
+            offsets.byteswap()
+        offsets.extend([self._table] * (stop - start - held))
+        return offsets
 
     def _record(self, number: int, offset: int) -> bytes:
         if offset + FRAME.size > self._table:
             raise DamagedFile(f"{self.path} is damaged: record {number} has no place in it")
         return read_record(self._fd, offset, self.path, number)
+
+
+def _payload(block: bytes, begin: int, number: int) -> bytes | None:
+    """Of the record that begins there; None when it is not wholly in the block, or damaged."""
+    body = begin + FRAME.size
+    if begin < 0 or body > len(block):
+        return None
+    length, expected = FRAME.unpack_from(block, begin)
+    payload = block[body : body + length]
+    return payload if len(payload) == length and checksum(payload, number) == expected else None

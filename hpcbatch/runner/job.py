@@ -42,13 +42,15 @@ class Call:
         self._unloadable: BaseException | None = None
         self._console = Console()
         self._pid = os.getpid()
+        self._ended: tuple[int, float] | None = None  # where the job before had come to
 
     def __call__(self, job: int, payload: bytes | DamagedFile) -> Outcome:
-        begin, clock, cpu = self.log_position(), time.monotonic(), sum(os.times()[:4])
+        begin, cpu = self._ended or self._spent()  # little is spent between two jobs
+        clock = time.monotonic()
         outcome = self._outcome(job, payload)
         self._console.restore()
-        outcome.log_begin, outcome.log_end = begin, self.log_position()
-        outcome.cpu = sum(os.times()[:4]) - cpu
+        self._ended = end, cpu_after = self._spent()
+        outcome.log_begin, outcome.log_end, outcome.cpu = begin, end, cpu_after - cpu
         if time.monotonic() - clock > MEASURED_FROM:
             outcome.memory = take_peak_memory()
         return outcome
@@ -56,6 +58,11 @@ class Call:
     def log_position(self) -> int:
         """Bytes in the element's log so far."""
         return self._console.position()
+
+    def _spent(self) -> tuple[int, float]:
+        """Bytes in the element's log, and CPU seconds of this process and its children, so far."""
+        user, system, childrens_user, childrens_system, _ = os.times()
+        return self.log_position(), user + system + childrens_user + childrens_system
 
     def be_child(self) -> None:
         """From now on this process, which was forked, is the one to run jobs."""

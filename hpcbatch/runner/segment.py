@@ -10,10 +10,11 @@ from zlib import crc32
 from ..disk.files import write_all
 from ..disk.records import RecordWriter
 from ..words import events
-from ..words.events import NO_JOB, Event, pack_text
+from ..words.events import HEAD, NO_JOB, pack_text
 from ..words.layout import TaskLayout, rerun_name, segment_name
 from .outcome import Outcome
 
+NO_OUTCOME = Outcome(0, b"")
 ASIDE = 1 << 20  # bytes; a larger value goes to a side file and is never copied by a fold
 
 
@@ -52,18 +53,7 @@ class Segment:
         kind, body = outcome.kind, outcome.body
         if kind == events.DONE and len(body) > ASIDE:
             kind, body = events.DONE_ASIDE, self._put_aside(body)
-        event = self._event(
-            kind,
-            job,
-            started=started,
-            ended=time.time(),
-            memory=outcome.memory,
-            log_begin=outcome.log_begin,
-            log_end=outcome.log_end,
-            cpu=outcome.cpu,
-            body=body,
-        )
-        self._held.append(event)
+        self._held.append(self._event(kind, job, started, time.time(), outcome, body))
         self.job = NO_JOB
 
     def leave(self, reason: str, signal: int, vague: bool) -> None:
@@ -83,8 +73,28 @@ class Segment:
         self._sync_values()
         self._writer.close()
 
-    def _event(self, kind: int, job: int = NO_JOB, **fields: object) -> bytes:
-        return Event(kind, self.attempt, self.element, job, **fields).pack()  # type: ignore[arg-type]
+    def _event(
+        self,
+        kind: int,
+        job: int = NO_JOB,
+        started: float = 0.0,
+        ended: float = 0.0,
+        outcome: Outcome = NO_OUTCOME,
+        body: bytes = b"",
+    ) -> bytes:
+        head = HEAD.pack(
+            kind,
+            self.attempt,
+            self.element,
+            job,
+            started,
+            ended,
+            outcome.memory,
+            outcome.log_begin,
+            outcome.log_end,
+            outcome.cpu,
+        )
+        return head + body
 
     def _write(self, payload: bytes) -> None:
         self._writing = True
