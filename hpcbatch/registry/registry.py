@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import stat
 import warnings
 from collections.abc import Iterable
@@ -12,7 +11,6 @@ from dataclasses import replace
 
 from ..disk.files import make_folder, publish, read, unwritable
 from ..disk.index import make_index
-from ..disk.packed import write_packed
 from ..disk.records import frame
 from ..words.errors import (
     DamagedFile,
@@ -61,6 +59,8 @@ class Registry:
         ``function`` are the pickled callable and constants, ``inputs`` one pickle a job, in
         blocks.
         """
+        from ..disk.packed import write_packed
+
         task_id = new_task_id(spec.name)
         draft = TaskLayout(self.root, f".{task_id}.new")
         try:
@@ -77,6 +77,8 @@ class Registry:
             publish(draft.spec, json.dumps(spec.to_json(), indent=1).encode())
             os.rename(draft.folder, self.layout(task_id).folder)
         except BaseException as error:
+            import shutil  # as below: few registries are written to by those who only look
+
             shutil.rmtree(draft.folder, ignore_errors=True)
             if isinstance(error, OSError) and not isinstance(error, HpcbatchError):
                 raise unwritable(draft.folder, error) from error
@@ -130,6 +132,8 @@ class Registry:
             os.rename(folder, grave)
         except OSError as error:
             raise unwritable(folder, error) from error
+        import shutil
+
         shutil.rmtree(grave, ignore_errors=True)
 
 

@@ -24,6 +24,7 @@ from ..words.errors import DamagedFile
 from ..words.events import Event
 from ..words.layout import TaskLayout
 from ..words.ranges import Ranges
+from .folded import index_is_whole
 from .snapshot import Snapshot
 
 BLOCK = 50_000  # entries looked at in one go
@@ -105,10 +106,6 @@ def _keep_copy(path: str) -> None:
     except OSError as error:
         unlink_quietly(f"{path}.damaged")
         raise unwritable(f"{path}.damaged", error) from error
-
-
-def index_is_whole(layout: TaskLayout, njobs: int) -> bool:
-    return _size(layout.index) == njobs * ENTRY.size
 
 
 def mend_index(layout: TaskLayout, njobs: int, snapshot: Snapshot) -> Column | None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..disk.index import BEGUN, ERROR, EXPIRED, read_entries
-from ..registry.results import Results
 from ..registry.view import View
 from ..words.errors import DamagedFile
 from ..words.model import Attempt
@@ -93,6 +92,8 @@ def reasons(view: View) -> dict[str, int]:
 def _of_their_own(view: View, attempt: Attempt, jobs: Ranges) -> Iterator[Failure]:
     """Jobs whose own process ended without a result."""
     found: dict[str, list[int]] = {}
+    from ..registry.results import Results
+
     with Results(view.layout) as results:
         for job, entry in read_entries(view.layout.index, jobs).items():
             try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,7 +10,6 @@ from ..disk.index import DONE, ERROR, EXPIRED, read_entries, read_places
 from ..registry import tracker
 from ..registry.pace import pace
 from ..registry.registry import Registry
-from ..registry.results import Results
 from ..registry.view import View
 from ..words.errors import (
     DamagedFile,
@@ -28,7 +26,6 @@ from ..words.ranges import Ranges
 from ..words.status import JobInfo, TaskStatus, known_states
 from .causes import reasons
 from .chosen import check_jobs
-from .describe import job_error, job_info, read_log
 from .due import due
 from .unsubmitted import refusal, unsubmitted_notes
 from .update import update
@@ -88,6 +85,9 @@ def jobs(
     if only is not None:
         check_jobs(spec, only)
         chosen = Ranges.of(job for job in only if job in chosen)
+    from ..registry.results import Results
+    from .describe import job_info
+
     entries = read_entries(view.layout.index, chosen)
     column = view.states
     with Results(view.layout) as results:
@@ -105,6 +105,9 @@ def collect(
     wanted = only if only is not None else Ranges([(0, spec.njobs)])
     check_jobs(spec, wanted)
     entries = read_entries(view.layout.index, wanted.without(view.jobs_saying(DONE)))
+    from ..registry.results import Results
+    from .describe import job_error
+
     column = view.states
     with Results(view.layout) as results:
         for job, said, place in read_places(view.layout.index, wanted):
@@ -141,6 +144,9 @@ def log(registry: Registry, task_id: str, job: int) -> str:
     spec = registry.spec(task_id)
     check_jobs(spec, Ranges([(job, job + 1)]))
     view = tracker.refresh(registry.layout(task_id), spec)
+    from ..registry.results import Results
+    from .describe import read_log
+
     entry = read_entries(view.layout.index, Ranges([(job, job + 1)])).get(job)
     if entry is not None and entry.said in (DONE, ERROR, EXPIRED):
         with Results(view.layout) as results:
@@ -158,6 +164,8 @@ def remove(registry: Registry, task_id: str) -> None:
         raise view.unfolded
     if view.jobs_in(ALIVE):
         raise StateError(f"{task_id} has jobs waiting or running: cancel it first")
+    import shutil
+
     registry.remove(task_id)
     for folder in {attempt.logs for attempt in view.attempts if attempt.logs}:
         shutil.rmtree(folder, ignore_errors=True)  # what is left there is text alone

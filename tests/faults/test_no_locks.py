@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hpcbatch.disk import mounts
-from hpcbatch.registry import tracker
+from hpcbatch.registry import locked_view
 from hpcbatch.words.errors import RegistryUnwritable
 from tests.core import ROOT, Case
 from tests.registry.processes import Process
@@ -22,15 +22,15 @@ NJOBS = 200
 LOOKING = """
 import contextlib, json, os, sys
 sys.path.insert(0, sys.argv[1])
-from hpcbatch.registry import tracker
+from hpcbatch.registry import locked_view, tracker
 from hpcbatch.registry.registry import Registry
 registry = Registry(sys.argv[2])
 layout, spec = registry.layout(sys.argv[3]), registry.spec(sys.argv[3])
 here = os.uname()
 name = sys.argv[4] or here.nodename
 os.uname = lambda: os.uname_result((here.sysname, name, *here[2:]))
-tracker.held = lambda path, seconds: contextlib.nullcontext()
-tracker.locks_reach_other_hosts = lambda path: False
+locked_view.held = lambda path, seconds: contextlib.nullcontext()
+locked_view.locks_reach_other_hosts = lambda path: False
 look = lambda: str(tracker.refresh(layout, spec).unfolded or "")
 told = {look()}
 print("ready", flush=True)
@@ -106,7 +106,7 @@ def test_another_host_may_be_told_to_fold(monkeypatch: pytest.MonkeyPatch) -> No
     assert case.run() == 0
     here = os.uname()
     other = os.uname_result((here.sysname, "other", *here[2:]))
-    monkeypatch.setattr(tracker, "locks_reach_other_hosts", lambda path: False)
+    monkeypatch.setattr(locked_view, "locks_reach_other_hosts", lambda path: False)
     with monkeypatch.context() as patch:
         patch.setattr(os, "uname", lambda: other)
         view = case.view()

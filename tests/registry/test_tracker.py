@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from hpcbatch.registry import sightings, tracker
+from hpcbatch.registry import locked_view, sightings, tracker
 from hpcbatch.registry.attempts import mark_canceled, write_attempt
 from hpcbatch.registry.view import View
 from hpcbatch.words import events
@@ -352,7 +352,7 @@ def test_sightings_are_matched_by_array_and_index(clock: Clock) -> None:
 
 def test_the_lock_of_another_process_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     case = case_of()
-    monkeypatch.setattr(tracker, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(locked_view, "LOCK_SECONDS", 0.05)
     with FileLock(case.layout.tracker_lock), pytest.raises(RegistryBusy, match="try again"):
         case.view()
     assert case.states() == ["submitted"] * 4
