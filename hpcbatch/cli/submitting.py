@@ -6,7 +6,6 @@ import contextlib
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +13,7 @@ import click
 from ..cluster.cluster import Cluster
 from ..registry.registry import Registry
 from ..use import service
+from ..use.dependencies import with_whole_ids
 from ..use.resubmit import resubmit as resubmit_jobs
 from ..use.submit import preview, submit_defined
 from ..words.errors import StateError, UsageError
@@ -129,11 +129,7 @@ def _checked(registry: Registry, options: SubmitOptions) -> SubmitOptions:
     that was there before."""
     cluster = Cluster.named(options.cluster)
     Resources.parse(cluster.config.resources, options.resources)
-    return replace(
-        options,
-        after=tuple(map(registry.find, options.after)),
-        after_ok=tuple(map(registry.find, options.after_ok)),
-    )
+    return with_whole_ids(registry, options)
 
 
 def _submit_new(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> Attempt:
@@ -213,10 +209,15 @@ def _told(spec: TaskSpec, attempt: Attempt | None) -> str:
         told = f"nothing submitted to {attempt.cluster} yet"
     if held_back := attempt.held_back.jobs:
         told += (
-            f"; {counted(len(held_back), 'job')} held back until there is room, for watch, wait "
-            "or tend to submit"
+            f"; {counted(len(held_back), 'job')} held back until "
+            f"{_awaited(attempt)}, for watch, wait or tend to submit"
         )
     return f"{told}. See: hpcbatch watch {spec.id}"
+
+
+def _awaited(attempt: Attempt) -> str:
+    after = (*attempt.options.after, *attempt.options.after_ok)
+    return f"none of {', '.join(after)} is" if after and not attempt.arrays else "there is room"
 
 
 def _as_json(registry: Registry, spec: TaskSpec, attempt: Attempt | None) -> dict[str, Any]:

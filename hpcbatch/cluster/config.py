@@ -13,6 +13,7 @@ The first file found is read: ``$HPCBATCH_CONFIG``, ``./hpcbatch.yaml``,
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -119,6 +120,9 @@ class _Reader:
                 values[key] = {**getattr(base, key), **values[key]}
             else:
                 origins[key] = self._file.where(*place, key)
+        if str(values.get("template")).startswith(("./", "../")):
+            folder = os.path.dirname(os.path.abspath(self._file.path))
+            values["template"] = os.path.normpath(f"{folder}/{values['template']}")
         return replace(base, **{**values, "name": str(name), "origins": origins})
 
     def _base(self, name: str, extended: Any) -> ClusterConfig | None:

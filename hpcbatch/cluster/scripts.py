@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 import jinja2
+import jinja2.nodes
 
 from ..words.errors import ConfigError, ResourceError, nearest
 from ..words.resources import MEMORY_UNITS, Resources
@@ -28,6 +29,12 @@ _CANNOT_BE_USED = (
 
 class _Verbatim(str):
     """Text that goes into a script as it is."""
+
+
+class _Environment(jinja2.Environment):
+    """What templates made is a script already: a block's ``super()``, a macro."""
+
+    concat = staticmethod(lambda parts: _Verbatim("".join(parts)))
 
 
 class _Watched:
@@ -63,9 +70,12 @@ def render(template: str, order: ScriptOrder) -> str:
     try:
         if os.path.isabs(template) or template.startswith(PATH_BEGINNINGS):
             with open(os.path.expanduser(template), encoding="utf-8") as file:
-                source = environment.from_string(file.read())
+                text = file.read()
+            source = environment.from_string(text)
+            _check_blocks(environment, text)
         else:
             source = environment.get_template(template)
+            _check_blocks(environment, _source(environment, template))
         names = {name: getattr(order, name) for name in order.__dataclass_fields__}
         watched = _Watched(order.resources)
         text = source.render({**names, "resources": watched})
@@ -77,6 +87,33 @@ def render(template: str, order: ScriptOrder) -> str:
         raise ConfigError(f"template {template} does not run {{{{ runner }}}}: no job would start")
     watched.check(template)
     return text
+
+
+def _source(environment: _Environment, name: str) -> str:
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _check_blocks(environment: _Environment, text: str) -> None:
+    """Raises ConfigError for a block that no template has which this one extends: nothing would
+    come of it."""
+    tree = environment.parse(text)
+    own = [node.name for node in tree.body if isinstance(node, jinja2.nodes.Block)]
+    known: set[str] = set()
+    extended: set[str] = set()
+    while (parent := tree.find(jinja2.nodes.Extends)) is not None:
+        if not isinstance(parent.template, jinja2.nodes.Const):
+            return  # its name is known at the end only
+        if parent.template.value in extended:
+            raise RecursionError
+        extended.add(parent.template.value)
+        tree = environment.parse(_source(environment, parent.template.value))
+        known.update(block.name for block in tree.find_all(jinja2.nodes.Block))
+    for name in own:
+        if known and name not in known:
+            raise ConfigError(
+                f"no template that it extends has a block {name!r}{nearest(name, known)}"
+            )
 
 
 def _may_run(line: str, runner: str) -> bool:
@@ -96,10 +133,10 @@ def template_folders() -> list[str]:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def _environment() -> _Environment:
     folders = template_folders()
     shipped = jinja2.PrefixLoader({"shipped": jinja2.FileSystemLoader(folders[-1])})
-    environment = jinja2.Environment(
+    environment = _Environment(
         loader=jinja2.ChoiceLoader([jinja2.FileSystemLoader(folders), shipped]),
         undefined=jinja2.StrictUndefined,
         finalize=_quoted,
@@ -132,7 +169,10 @@ def _quoted(value: Any) -> str:
 
 def _explained(error: Exception) -> str:
     if isinstance(error, jinja2.TemplateNotFound):
-        return f"there is none of the name {error.name!r} in {', '.join(template_folders())}"
+        folders = ", ".join(template_folders())
+        return f"there is none of the name {error.name!r} in {folders} (a path begins with / or ./)"
+    if isinstance(error, RecursionError):
+        return "it extends itself: write shipped/NAME to extend the shipped one of its name"
     if isinstance(error, jinja2.UndefinedError):
         kinds = (kind for name, kind in _NAMED.items() if f".{name} " in str(error))
         owner: Any = next(kinds, ScriptOrder)

@@ -84,7 +84,10 @@ def _fill(
     begun: Sequence[Process],
     alive: Mapping[int, Sighting],
 ) -> None:
-    _set(states, attempt.held_back.jobs, "submitted" if attempt.canceled is None else "canceled")
+    if attempt.canceled is None:
+        _set(states, attempt.held_back.jobs, "submitted")
+    else:
+        _set(states, attempt.plan.jobs.union(attempt.held_back.jobs), "canceled")
     by_element = element_states(attempt, endings, begun, alive)
     for first, stop, state in _runs(by_element):
         _set(states, attempt.plan.jobs_between(first, stop), state)

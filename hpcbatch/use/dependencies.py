@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from ..cluster.cluster import Cluster
+from ..registry import tracker
 from ..registry.registry import Registry
 from ..registry.view import View
-from ..words.errors import StateError
+from ..words.errors import NotFound, StateError
 from ..words.model import ALIVE, Attempt
 from ..words.options import SubmitOptions
 from ..words.text import counted
@@ -36,12 +39,12 @@ def find_dependencies(
     ok: list[str] = []
     done: list[str] = []
     hold_jobs_back = False
-    for text in options.after:
-        view = _other(registry, text, task_id)
+    for other in options.after:
+        view = _other(registry, other, task_id)
         hold_jobs_back |= view.holds_jobs_back
         ended += _alive_arrays(view, cluster)
-    for text in options.after_ok:
-        view = _other(registry, text, task_id)
+    for other in options.after_ok:
+        view = _other(registry, other, task_id)
         hold_jobs_back |= view.holds_jobs_back
         if failed := view.jobs_in(("error", "expired", "canceled")):
             raise StateError(
@@ -57,14 +60,35 @@ def find_dependencies(
     return Dependencies(tuple(ended), tuple(ok), tuple(done), hold_jobs_back)
 
 
-def _other(registry: Registry, text: str, task_id: str) -> View:
-    other = registry.find(text)
+def with_whole_ids(registry: Registry, options: SubmitOptions) -> SubmitOptions:
+    """What ``last`` and beginnings of ids mean now; later they may mean others. Raises NotFound."""
+    return replace(
+        options,
+        after=tuple(map(registry.find, options.after)),
+        after_ok=tuple(map(registry.find, options.after_ok)),
+    )
+
+
+def _other(registry: Registry, other: str, task_id: str) -> View:
     if other == task_id:
         raise StateError(f"{task_id} cannot wait for itself")
     view, _ = update(registry, registry.spec(other))
     if view.jobs_in(("defined",)):
         raise StateError(f"{other} was not submitted yet: submit it first")
+    if task_id in _awaited_by(registry, view, set()):
+        raise StateError(f"{other} waits for {task_id} already: neither would ever run")
     return view
+
+
+def _awaited_by(registry: Registry, view: View, seen: set[str]) -> set[str]:
+    """Ids of all tasks that jobs held back wait for, through others or not."""
+    for attempt in filter(view.jobs_held_back, view.attempts):
+        for other in {*attempt.options.after, *attempt.options.after_ok} - seen:
+            seen.add(other)
+            with contextlib.suppress(NotFound):
+                spec = registry.spec(other)
+                _awaited_by(registry, tracker.refresh(registry.layout(other), spec), seen)
+    return seen
 
 
 def _alive_arrays(view: View, cluster: Cluster) -> list[str]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ..cluster.cluster import Cluster
 from ..cluster.polls import poll, poll_interval
 from ..disk.index import DONE, ERROR
 from ..registry.attempts import submitting, update_attempt
@@ -37,50 +38,58 @@ from .update import update
 SHARE = 0.1  # of all that may be queued: less room is waited for, so that arrays are not too many
 
 
-def feed(registry: Registry, view: View) -> bool:
+def feed(registry: Registry, view: View, begins: bool = False) -> bool:
     """Submit as much as there is room for, of this task and of those that it waits for. True when
-    anything is different now. Raises RegistryUnwritable."""
-    return _feed(registry, view, set())
+    anything is different now. Who ``begins`` to track tries at once what failed before: it may
+    just have been mended. Raises RegistryUnwritable."""
+    return _feed(registry, view, begins, set())
 
 
-def _feed(registry: Registry, view: View, fed: set[str]) -> bool:
+def _feed(registry: Registry, view: View, begins: bool, fed: set[str]) -> bool:
     fed.add(view.spec.id)
     changed = False
+    if not view.holds_jobs_back:
+        return changed
     for other in _awaited(registry, view):
         if other.spec.id not in fed:
-            changed |= _feed(registry, other, fed)
-    if is_too_early(view, 0.0) or not any(_is_next(registry, view, a) for a in view.attempts):
+            changed |= _feed(registry, other, begins, fed)
+    if is_too_early(view, 0.0) or _next(registry, view, begins) is None:
         return changed
     with contextlib.suppress(RegistryBusy), submitting(view.layout, 0.0):
         try:
             view = settled_view(registry, view.spec)  # another tracker may just have done it
         except StateError:
             return changed  # an earlier submission is in doubt: it may still show up
-        for attempt in view.attempts:
-            if _is_next(registry, view, attempt):
-                changed |= _submit_part(registry, view, attempt)
+        attempt = _next(registry, view, begins)
+        if attempt is not None:
+            changed |= _submit_part(registry, view, attempt)
     return changed
 
 
 def _awaited(registry: Registry, view: View) -> Iterator[View]:
     """Other tasks that hold jobs back, and that jobs held back here wait for."""
     for attempt in filter(view.jobs_held_back, view.attempts):
-        for text in (*attempt.options.after, *attempt.options.after_ok):
-            with contextlib.suppress(NotFound):  # it will be told by the submission
-                other, _ = update(registry, registry.spec(registry.find(text)))
+        for other_id in (*attempt.options.after, *attempt.options.after_ok):
+            with contextlib.suppress(NotFound):  # the submission knows what that means
+                other, _ = update(registry, registry.spec(other_id))
                 if other.holds_jobs_back:
                     yield other
 
 
-def _is_next(registry: Registry, view: View, attempt: Attempt) -> bool:
-    """Whether the attempt holds jobs back, and nothing seems to keep a part of them from the
-    queue."""
-    jobs, setback = view.jobs_held_back(attempt), attempt.setback
-    if not jobs or (attempt.options.throttle and is_throttled(view)):
-        return False
-    if setback is not None and 0 <= time.time() - setback.time < PAUSE:
-        return False
-    return _has_room(registry, view, attempt) and not any(_awaited(registry, view))
+def _next(registry: Registry, view: View, begins: bool) -> Attempt | None:
+    """The attempt that holds jobs back which nothing seems to keep from the queue."""
+    for attempt in filter(view.jobs_held_back, view.attempts):
+        setback = attempt.setback
+        failed = setback is not None and 0 <= time.time() - setback.time < PAUSE
+        if (
+            not (failed and not begins)
+            and not (attempt.options.throttle and is_throttled(view))
+            and Cluster.of(attempt).scheduler.is_reachable(attempt.host)
+            and _has_room(registry, view, attempt)
+            and not any(_awaited(registry, view))
+        ):
+            return attempt
+    return None
 
 
 def _has_room(registry: Registry, view: View, attempt: Attempt) -> bool:
@@ -108,7 +117,13 @@ def _submit_part(registry: Registry, view: View, attempt: Attempt) -> bool:
     )
     if _has_run(view, attempt):
         options = replace(options, after=(), after_ok=())  # they were met
+    known = set(registry.ids())
+    options = replace(options, after=tuple(other for other in options.after if other in known))
     try:
+        if removed := ", ".join(set(options.after_ok) - known):
+            raise StateError(
+                f"{removed} was removed before it was known to end well: resubmit without after_ok"
+            )
         cluster = kept_cluster(view.layout, attempt.number)
         by_itself = ByItself(cluster, attempt.retry, part_of=attempt.number)
         jobs = view.jobs_held_back(attempt)

@@ -12,11 +12,18 @@ LONGEST_PAUSE = 3600.0  # before one that follows many that no scheduler took
 
 
 def is_too_early(view: View, pause: float) -> bool:
-    """Whether the last submission is less than ``pause`` seconds ago; longer, and ever longer, is
-    waited after those that were not taken."""
-    for _ in takewhile(lambda attempt: not attempt.is_taken, reversed(view.attempts)):
+    """Whether the last submission is less than ``pause`` seconds ago, parts of others not
+    counted; longer, and ever longer, is waited after those that were not taken."""
+    return seconds_left(view, pause) > 0
+
+
+def seconds_left(view: View, pause: float = 0.0) -> float:
+    failed = list(takewhile(lambda attempt: not attempt.is_taken, reversed(view.attempts)))
+    for _ in failed:
         pause = min(max(2 * pause, PAUSE), LONGEST_PAUSE)
-    return 0 <= time.time() - view.attempts[-1].created < pause
+    whole = [attempt for attempt in view.attempts if not attempt.part_of]
+    since = time.time() - (failed or whole[::-1])[0].created
+    return pause - since if since >= 0 else 0.0
 
 
 def is_throttled(view: View) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..registry.attempts import mark_revoked, submitting
+from ..registry.attempts import mark_revoked, submitting, update_attempt
 from ..registry.registry import Registry
 from ..registry.view import View
 from ..words.errors import StateError
@@ -19,6 +19,7 @@ from ..words.text import counted
 from .cancel import cancel_elements
 from .chosen import check_jobs
 from .create import Mended
+from .dependencies import with_whole_ids
 from .submit import ByItself, prepared, settled_view, submit_prepared
 from .update import update
 
@@ -43,6 +44,7 @@ def resubmit(
     if only is not None:
         check_jobs(spec, only)
     mended = Mended.of(spec, function) if function is not None else None
+    options = with_whole_ids(registry, options)
     update(registry, spec)
     with submitting(registry.layout(task_id)):
         view = settled_view(registry, spec)
@@ -75,6 +77,10 @@ def submit_again(
     with prepared(registry, view, jobs, options, mended, by_itself) as ready:
         for attempt in view.attempts:
             own = attempt.jobs_taken.common(jobs)
+            if attempt.held_back.jobs.common(own):
+                # for good: they are the new attempt's, or nobody's when that is refused
+                left = attempt.held_back.without(own)
+                update_attempt(view.layout, replace(attempt, held_back=left))
             if own:
                 mark_revoked(view.layout, attempt, time.time(), own)
                 cancel_elements(attempt, _emptied(view, attempt, own))

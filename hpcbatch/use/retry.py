@@ -11,16 +11,11 @@ import contextlib
 import math
 from dataclasses import replace
 
+from ..cluster.cluster import Cluster
 from ..registry.attempts import submitting
 from ..registry.registry import Registry
 from ..registry.view import View
-from ..words.errors import (
-    HpcbatchError,
-    RegistryBusy,
-    SchedulerError,
-    StateError,
-    UsageError,
-)
+from ..words.errors import HpcbatchError, RegistryBusy, RegistryUnwritable, StateError
 from ..words.model import ALIVE, Attempt
 from ..words.options import SubmitOptions
 from .due import due
@@ -32,7 +27,7 @@ from .submit import ByItself, settled_view
 
 def retry(registry: Registry, view: View) -> list[Attempt]:
     """Submit what is due. Raises SchedulerError when a part could not be submitted now, and
-    SubmissionRejected or UsageError when it never can be."""
+    SubmissionRejected or another HpcbatchError when it cannot be until something is mended."""
     made: list[Attempt] = []
     # many go in one submission
     if not due(view) or is_too_early(view, PAUSE if view.jobs_in(ALIVE) else 0.0):
@@ -45,11 +40,15 @@ def retry(registry: Registry, view: View) -> list[Attempt]:
             before = next(a for a in view.attempts if a.number == number)
             if before.options.throttle and (made or is_throttled(view)):
                 continue
+            if not Cluster.of(before).scheduler.is_reachable(before.host):
+                continue
             options = _options(before, used)
             try:
                 by_itself = ByItself(kept_cluster(view.layout, number), used)
                 made.append(submit_again(registry, view, jobs, options, by_itself=by_itself))
-            except (SchedulerError, UsageError) as error:
+            except (RegistryBusy, RegistryUnwritable):
+                raise
+            except HpcbatchError as error:
                 failed = failed or error  # which must not keep us from the others
         if failed is not None:
             raise failed

@@ -13,11 +13,13 @@ from ..registry.registry import Registry
 from ..registry.view import View
 from ..words.errors import (
     DamagedFile,
+    HpcbatchError,
     JobError,
+    RegistryBusy,
+    RegistryUnwritable,
     SchedulerError,
     StateError,
     SubmissionRejected,
-    UsageError,
     in_short,
 )
 from ..words.look import Look
@@ -37,7 +39,7 @@ def status(registry: Registry, task_id: str, look: Look = Look.ONCE) -> TaskStat
     return _status(view, notes)
 
 
-def track(registry: Registry, task_id: str) -> TaskStatus:
+def track(registry: Registry, task_id: str, begins: bool = False) -> TaskStatus:
     """The status; and what whoever watches a task does: submits what waits for room in the queue,
     retries what is due, tells of the end."""
     from .feed import feed  # and what submits, which only a tracker needs
@@ -48,19 +50,21 @@ def track(registry: Registry, task_id: str) -> TaskStatus:
     view, notes = update(registry, spec, Look.ON_AND_ON)
     if view.unfolded:
         return _status(view, notes)
-    if feed(registry, view):
+    if feed(registry, view, begins):
         view, notes = update(registry, spec, Look.ON_AND_ON)
     try:
         if retry(registry, view):
             view, notes = update(registry, spec, Look.ON_AND_ON)
         status = _status(view, notes)
-    except (SubmissionRejected, UsageError, StateError) as error:
+    except (RegistryUnwritable, RegistryBusy):
+        raise
+    except HpcbatchError as error:
+        passes = isinstance(error, SchedulerError) and not isinstance(error, SubmissionRejected)
         view, notes = update(registry, spec, Look.ON_AND_ON)
-        told = f"a retry was refused: {in_short(error)}"
-        status = replace(_status(view, (*notes, told)), retrying=0)
-    except SchedulerError as error:
-        told = f"a retry was not taken, and is tried again: {in_short(error)}"
-        status = _status(view, (*notes, told))
+        what = "not taken, and is tried again" if passes else "refused"
+        status = _status(view, (*notes, f"a retry was {what}: {in_short(error)}"))
+        if not passes:
+            status = replace(status, retrying=0)
     if failed := notify(view, status):
         status = replace(status, notes=(*status.notes, failed))
     return status

@@ -40,7 +40,7 @@ from ..words.options import SubmitOptions
 from ..words.ranges import Ranges
 from .compose import Composition
 from .create import Mended
-from .dependencies import waiting_arrays
+from .dependencies import waiting_arrays, with_whole_ids
 from .patience import patiently
 from .profiles import keep_profile
 from .settle import ask, settle, waiting_seconds
@@ -48,7 +48,7 @@ from .settle import ask, settle, waiting_seconds
 
 def submit_defined(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> Attempt:
     """Submit the jobs that never were. Raises AlreadySubmitted, SubmissionError, ConfigError."""
-    layout = registry.layout(spec.id)
+    layout, options = registry.layout(spec.id), with_whole_ids(registry, options)
     with submitting(layout):
         view = settled_view(registry, spec)
         jobs = view.jobs_in(("defined",))
@@ -168,7 +168,7 @@ def _suspects(view: View, jobs: Ranges) -> Ranges:
 def preview(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> str:
     """The script that ``submit`` would hand to the scheduler; nothing is submitted or stored."""
 
-    cluster = Cluster.named(options.cluster).as_here()
+    cluster, options = Cluster.named(options.cluster).as_here(), with_whole_ids(registry, options)
 
     def limits() -> Limits:
         try:

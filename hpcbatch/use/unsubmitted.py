@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from ..registry.view import View
 from ..words.model import Attempt
 from ..words.text import counted, roughly
+from .pauses import is_throttled, seconds_left
 
 
 def unsubmitted_notes(view: View) -> Iterator[str]:
     for attempt in view.attempts:
         if jobs := view.jobs_held_back(attempt):
-            yield f"{counted(len(jobs), 'job')} held back {_until(attempt)}"
+            yield f"{counted(len(jobs), 'job')} held back {_until(view, attempt)}"
     if why := refusal(view):
         never = len(view.jobs_in(("defined",)))
         yield f"{counted(never, 'job')} not submitted: {why}. Mend that, and resubmit"
@@ -28,15 +29,20 @@ def refusal(view: View) -> str:
     return next(given_up, "").strip().rstrip(".")
 
 
-def _until(attempt: Attempt) -> str:
-    setback = attempt.setback
-    if setback is None:
-        after = (*attempt.options.after, *attempt.options.after_ok)
-        others = f" and none of {', '.join(after)} is held back" if after else ""
-        return (
-            f"until there is room in the queue (max_queued of {attempt.cluster}){others}: wait, "
-            "watch or tend submits them"
-        )
-    when = f"failed {roughly(max(time.time() - setback.time, 1.0))} ago"
-    again = "mend that, or cancel" if setback.needs_help else "it is tried again"
-    return f"(the submission of more {when}: {setback.why}): {again}"
+def _until(view: View, attempt: Attempt) -> str:
+    if (setback := attempt.setback) is not None:
+        ago = roughly(max(time.time() - setback.time, 1.0))
+        return f"(the submission of more failed {ago} ago, and is tried again: {setback.why})"
+    return f"{_reason(view, attempt)}: wait, watch or tend submits them"
+
+
+def _reason(view: View, attempt: Attempt) -> str:
+    last, left = view.attempts[-1], seconds_left(view)
+    if not last.is_taken and left > 0:
+        return f"for {roughly(left)}, since the last submission was not taken ({last.given_up})"
+    if (throttle := attempt.options.throttle) and is_throttled(view):
+        return f"until what was submitted has ended (throttle {throttle})"
+    after = (*attempt.options.after, *attempt.options.after_ok)
+    if after and not attempt.arrays:
+        return f"until none of {', '.join(after)} is held back, and there is room in the queue"
+    return f"until there is room in the queue (max_queued of {attempt.cluster})"

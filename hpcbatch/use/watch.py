@@ -26,8 +26,10 @@ def watch(registry: Registry, task_id: str, timeout: float | None = None) -> Ite
         raise UsageError(f"timeout {timeout!r} is no number of seconds")
     began = time.monotonic()
     pause, longest = PAUSES
+    begins = True
     while True:
-        status = service.track(registry, task_id)
+        status = service.track(registry, task_id, begins)
+        begins = False
         yield status
         if status.idle:
             return

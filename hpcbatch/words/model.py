@@ -94,7 +94,8 @@ class Attempt:
 
     def given_up_for(self, why: str) -> Attempt:
         """Without hope for the arrays that have no id, nor for what is held back."""
-        return replace(self, given_up=why, held_back=NOTHING)
+        held_back = NOTHING if self.canceled is None else self.held_back  # canceled they stay
+        return replace(self, given_up=why, held_back=held_back)
 
     @property
     def submitted_arrays(self) -> tuple[Array, ...]:

@@ -65,6 +65,11 @@ class Plan:
             Plan(self.jobs.slice(stop, len(self.jobs)), self.elements - now),
         )
 
+    def without(self, jobs: Ranges) -> Plan:
+        """Of the other jobs, in elements no larger than before."""
+        left = self.jobs.without(jobs)
+        return Plan(left, -(-len(left) // (self.largest() or 1)))
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Plan) and self.to_json() == other.to_json()
 

@@ -298,6 +298,16 @@ clusters:
     }
 
 
+def test_a_template_lies_beside_the_file_that_names_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "clusters: {a: {scheduler: slurm, template: ./own/a.j2}, b: {extends: a}}"
+    path = write(folder / "c.yaml", text)
+    monkeypatch.chdir("/")
+    clusters, _ = load_clusters(str(path))
+    assert {clusters[name].template for name in "ab"} == {f"{folder}/own/a.j2"}
+
+
 def test_an_empty_entry_undoes_what_is_inherited(folder: Path) -> None:
     text = """
 clusters:

@@ -376,6 +376,36 @@ def test_template_by_name_and_by_path(
     assert "# path" in render("~/by path.j2", order())
 
 
+@pytest.mark.parametrize("name", scheduler_names())
+def test_a_block_is_extended(own_templates: Path, name: str) -> None:
+    shipped = get_scheduler(name).template
+    (own_templates / shipped).write_text(
+        f'{{% extends "shipped/{shipped}" %}}\n'
+        "{% block directives %}\n{{ super() }}\n# {{ title | comment }} of ours\n{% endblock %}\n"
+        "{% block run %}\n{{ self.index() | comment }} {{ super() }}{% endblock %}\n"
+    )
+    before, after = (render(template, order()) for template in (f"shipped/{shipped}", shipped))
+    assert [line for line in before.split("\n") if line not in after] == []
+    assert any(line.endswith(" of ours") for line in after.split("\n"))
+    assert before.count("\n") < after.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ('{% extends "mine.j2" %}', "it extends itself: write shipped/NAME"),
+        ('{% extends "shipped/slurm.sh.j2" %}{% block directivs %}{% endblock %}', "'directives'"),
+        ('{% extends "folder/none.j2" %}', "a path begins with / or ./"),
+    ],
+)
+def test_a_template_that_extends_what_is_not_there(
+    own_templates: Path, source: str, words: str
+) -> None:
+    (own_templates / "mine.j2").write_text(source)
+    with pytest.raises(ConfigError, match=words):
+        render("mine.j2", order())
+
+
 @pytest.mark.parametrize("name", ["nosuch.sh.j2", "/nosuch/x.j2", "./nosuch.j2", "../slurm.sh.j2"])
 def test_missing_template(own_templates: Path, name: str) -> None:
     with pytest.raises(ConfigError, match="cannot be used"):

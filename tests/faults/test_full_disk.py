@@ -179,7 +179,7 @@ def test_a_submission_on_a_full_disk_goes_on_later_and_is_made_once(
             small_disk.free()
         if eventually(lambda: outcome(case), "the submission in doubt to be settled") == "taken":
             break
-    assert {"plan.json", "attempt.json"} <= set(failed)
+    assert {"profile.json", "attempt.json"} <= set(failed)
     case.task.wait(DEADLINE, progress=False)
     if case.task.status().counts["done"] < 4:  # its elements found no space
         case.task.resubmit()

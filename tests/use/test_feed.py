@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import hpcbatch as hb
 from hpcbatch.cluster.schedulers.local import Local as LocalScheduler
 from hpcbatch.use import feed as feed_module
 from hpcbatch.use import service
+from hpcbatch.use import settle as settle_module
 from hpcbatch.words.ranges import Ranges
 from tests.core import eventually
 from tests.local import Local, states
@@ -253,7 +255,7 @@ def test_what_goes_wrong_with_a_part_is_told_and_tried_again(
         narrow.wait(task)
     status = task.status()
     assert (status.done, status.held_back, status.stuck) == (8, 8, 8)
-    assert "mend that, or cancel" in status.notes[0]
+    assert "and is tried again" in status.notes[0]
     assert len(narrow.attempts(task)) == 1
     (narrow.folder / "elsewhere.j2").rename(template)
     monkeypatch.setattr(feed_module, "PAUSE", 0.0)
@@ -350,3 +352,142 @@ def test_a_template_that_is_wrong_is_told_although_there_is_no_room(narrow: Loca
     with pytest.raises(hb.ConfigError, match="did you mean 'walltime'"):
         task.submit("local")
     assert states(task) == ["defined"] * 2
+
+
+def test_two_attempts_that_hold_jobs_back_keep_the_throttle(narrow: Local) -> None:
+    configured(max_queued=8)
+    task = submitted(narrow, 12, chunk=1, throttle=1)
+    task.resubmit(jobs=[10, 11], revoke=True)
+    narrow.open_gate()
+    most = 0
+
+    def ends() -> bool:
+        nonlocal most
+        most = max(most, len(narrow.processes(task)))
+        return service.track(task._registry, task.id).idle
+
+    eventually(ends, "the task to end")
+    assert most <= 1
+    assert task.collect() == [-k for k in range(12)]
+
+
+def test_last_is_what_it_was_at_the_submission(narrow: Local) -> None:
+    first = submitted(narrow, 16)
+    second = narrow.create(gated(narrow.log, narrow.gate), range(100, 102))
+    with pytest.raises(hb.StateError, match="itself"):
+        second.submit("local", after="last")
+    second.submit("local", after=first.id[:6])
+    submitted(narrow, 1)
+    assert narrow.attempts(second)[0].options.after == (first.id,)
+    narrow.open_gate()
+    narrow.wait(second)
+    assert set(list(map(int, narrow.lines()))[-2:]) == {100, 101}
+
+
+def test_tasks_do_not_wait_for_one_another_in_a_circle(narrow: Local) -> None:
+    first, second, third = (submitted(narrow, 16), *(submitted(narrow, 2) for _ in range(2)))
+    second.resubmit(revoke=True, after=first)
+    third.resubmit(revoke=True, after=second)
+    with pytest.raises(hb.StateError, match=f"{third.id} waits for {first.id} already"):
+        first.resubmit(revoke=True, after=third)
+    assert first.status().counts["submitted"] + first.status().counts["running"] <= 16
+
+
+def test_what_was_taken_from_an_attempt_does_not_come_back_to_it(
+    narrow: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = submitted(narrow, 16)
+    narrow.began(MOST)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            LocalScheduler, "submit_argv", lambda self: ["/bin/sh", "-c", "echo no >&2; exit 1"]
+        )
+        configured(max_queued=2 * MOST)
+        with pytest.raises(hb.SubmissionRejected):
+            task.resubmit(jobs=range(8, 16), revoke=True)
+    status = task.status()
+    assert (status.defined, status.held_back) == (8, 0)
+    assert "8 jobs not submitted: /bin/sh" in status.notes[-1]
+    task.resubmit(only="defined")
+    narrow.open_gate()
+    assert narrow.wait(task).done == 16
+    assert set(narrow.executions().values()) == {1}
+
+
+def test_canceled_jobs_stay_so_when_a_doubt_is_given_up(
+    narrow: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settle_module, "GRACE", 0.5)
+    task = submitted(narrow, 16)
+    narrow.began(MOST)
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalScheduler, "submit_argv", lambda self: ["/bin/echo", "who knows"])
+        configured(max_queued=2 * MOST)
+        with pytest.raises(hb.SubmissionError):
+            task.resubmit(revoke=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of an array that is in no listing
+        task.cancel()
+
+    def is_settled() -> bool:
+        task.status()
+        return not any(attempt.is_in_doubt for attempt in narrow.attempts(task))
+
+    eventually(is_settled, "the doubt to be given up")
+    assert set(states(task)) == {"canceled"}
+
+
+def test_a_tracker_that_begins_tries_at_once_what_was_mended(narrow: Local) -> None:
+    template = narrow.folder / "own.j2"
+    template.write_text('{% extends "shipped/local.sh.j2" %}')
+    configured(template=str(template))
+    task = submitted(narrow, 16)
+    template.write_text('{% extends "shipped/local.sh.j2" %}{{ typo }}')
+    template.rename(narrow.folder / "elsewhere.j2")
+    narrow.open_gate()
+    with pytest.raises(hb.TaskStuck):
+        narrow.wait(task)
+    template.write_text('{% extends "shipped/local.sh.j2" %}')
+    assert narrow.wait(task).done == 16
+
+
+def test_an_awaited_task_that_was_canceled_and_removed_has_ended(narrow: Local) -> None:
+    first = submitted(narrow, 16)
+    second, third = submitted(narrow, 2, after=first), submitted(narrow, 2, after_ok=first)
+    first.cancel()
+    narrow.ended(first)
+    first.remove()
+    narrow.open_gate()
+    assert narrow.wait(second).done == 2
+    with pytest.raises(hb.TaskStuck, match=f"{first.id} was removed before"):
+        narrow.wait(third)
+
+
+def test_a_profile_that_is_lost_is_told_and_keeps_nothing_else_back(narrow: Local) -> None:
+    gate = narrow.gate
+
+    def dies(k: int) -> int:
+        import os
+
+        if not os.path.exists(gate):
+            os._exit(3)
+        return k
+
+    task = narrow.create(dies, range(2))
+    task.submit("local", chunk=1, retries=1)
+    eventually(lambda: task.status().expired == 2, "the jobs to die")
+    os.unlink(narrow.layout(task).attempt(1).profile)
+    status = narrow.wait(task)
+    assert "a retry was refused" in status.notes[-1]
+    assert "profile.json" in status.notes[-1]
+
+
+def test_the_note_tells_what_is_waited_for(narrow: Local) -> None:
+    first = submitted(narrow, 16)
+    assert "until there is room in the queue" in first.status().notes[-1]
+    second = submitted(narrow, 2, after=first)
+    assert f"until none of {first.id} is held back" in second.status().notes[-1]
+    second.cancel()
+    first.cancel()
+    third = submitted(narrow, 16, throttle=2)
+    assert "until what was submitted has ended (throttle 2)" in third.status().notes[-1]
