@@ -7,8 +7,8 @@ import os
 import time
 
 from ..disk.files import make_folder, publish, read
-from ..disk.locks import held
-from ..words.errors import RegistryBusy, SchedulerError
+from ..disk.locks import held_if_free
+from ..words.errors import SchedulerError
 from ..words.look import Look
 from ..words.model import Listing, Question, Sighting
 from .cluster import Cluster
@@ -27,18 +27,17 @@ def poll(root: str, cluster: Cluster, interval: float) -> tuple[Listing | None, 
     listing, failed, tried = _read(path)
     if 0 <= time.time() - tried < interval:
         return listing, failed
-    try:
-        with held(f"{path}.lock", 0.0):
-            listing, failed, tried = _read(path)
-            if 0 <= time.time() - tried < interval:
-                return listing, failed
-            try:
-                listing, failed = cluster.listing(listing), ""
-            except SchedulerError as error:
-                failed = str(error)
-            _publish(path, listing, failed)
-    except RegistryBusy:
-        pass  # another client asks right now: what is known will do
+    with held_if_free(f"{path}.lock") as is_ours:
+        if not is_ours:
+            return listing, failed  # another client asks right now: what is known will do
+        listing, failed, tried = _read(path)
+        if 0 <= time.time() - tried < interval:
+            return listing, failed
+        try:
+            listing, failed = cluster.listing(listing), ""
+        except SchedulerError as error:
+            failed = str(error)
+        _publish(path, listing, failed)
     return listing, failed
 
 

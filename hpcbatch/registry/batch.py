@@ -29,8 +29,8 @@ from ..words.model import Attempt
 from ..words.ranges import Ranges
 from .snapshot import SegmentState, Snapshot
 
-BATCH_RECORDS = 50_000  # results, not beginnings
-BATCH_BYTES = 16 << 20
+BATCH_RECORDS = 100_000  # results, not beginnings
+BATCH_BYTES = 32 << 20
 
 
 class Batch:
