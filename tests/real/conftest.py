@@ -34,6 +34,7 @@ class Real(Harness):
 
     def __init__(self, name: str, folder: Path, patch: pytest.MonkeyPatch):
         super().__init__(name, "real", folder, patch)
+        self._tells = False
 
     def call(self, *argv: str, check: bool = True) -> str:
         """What a program printed; raises CalledProcessError."""
@@ -72,6 +73,7 @@ class Real(Harness):
         """A function whose calls log their job; those ``held`` (all, by default) wait for the
         gate, and no exception but a BaseException that is not a user's keeps them from it."""
         log, gate = str(self.log), str(self.gate)
+        self._tells = True
 
         def job(x: int) -> int:
             import contextlib
@@ -107,9 +109,13 @@ class Real(Harness):
             super().clean()
 
     def start(self, task: hb.Task, running: int, **options: Any) -> hb.Task:
-        """Submit, and wait until so many jobs are known to run."""
+        """Submit, and wait until so many jobs are known to run, and have told so by ``told``: a
+        job is running a moment before its function is."""
+        before = self.begun().total()
         task.submit(**options)
         eventually(lambda: task.status().running == running, f"{running} running", PAUSE)
+        if self._tells:
+            eventually(lambda: self.begun().total() >= before + running, "what they log", PAUSE)
         return task
 
     def reasons(self, task: hb.Task) -> dict[int, str]:
