@@ -6,20 +6,27 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 BIN=${BIN:-.venv/bin}
 clusters=tests/clusters
 started=()
+debian=$([ "$(id -u)" = 0 ] && command -v apt-get || true) # as root
 wheels=$(mktemp -d)
 
 stop() {
+    if [ -n "$debian" ]; then "$clusters/trial.sh" sweep; fi # of tests that were interrupted
     for cluster in "${started[@]}"; do "$clusters/$cluster.sh" stop; done
     rm -rf "$wheels"
+}
+make_user() {
+    "$BIN/python" -m pip wheel --quiet --no-deps --disable-pip-version-check -w "$wheels" . &&
+        "$clusters/user.sh" "$wheels"/hpcbatch-*.whl 'scikit-learn>=1.3' >/dev/null ||
+        echo "tests/run.sh: the ordinary user's environment could not be made" >&2
 }
 trap stop EXIT
 trap 'exit 130' INT TERM
 
-if [ -d /var/lib/gridengine ] || { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }; then
+if [ -d /var/lib/gridengine ] || [ -n "$debian" ]; then
     export SGE_ROOT=${SGE_ROOT:-/var/lib/gridengine}
     export PATH=/usr/lib/gridengine:$PATH
 fi
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+if [ -n "$debian" ]; then
     for cluster in slurm sge; do
         if ! "$clusters/$cluster.sh" status >/dev/null 2>&1; then
             started+=("$cluster")
@@ -28,9 +35,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     done
     "$clusters/trial.sh" install || echo "tests/run.sh: no Slurm that tests may break" >&2
     "$clusters/tools.sh" || echo "tests/run.sh: the tools for faults are not all there" >&2
-    "$BIN/python" -m pip wheel --quiet --no-deps --disable-pip-version-check -w "$wheels" . &&
-        "$clusters/user.sh" "$wheels"/hpcbatch-*.whl 'scikit-learn>=1.3' >/dev/null ||
-        echo "tests/run.sh: the ordinary user's environment could not be made" >&2
+    make_user & # beside the checks below
 else
     echo "tests/run.sh: not root on Debian: no cluster is started, their tests use what is there"
 fi
@@ -39,4 +44,5 @@ fi
     "$BIN/ruff" check hpcbatch tests examples benchmarks &&
     "$BIN/mypy" &&
     "$BIN/lint-imports" &&
-    "$BIN/python" -m pytest -n 4 --dist loadgroup --no-loadscope-reorder -m "${MARKED-not long}" "$@"
+    wait &&
+    "$BIN/python" -m pytest -n 6 --dist loadgroup --no-loadscope-reorder -m "${MARKED-not long}" "$@"

@@ -13,7 +13,7 @@ import click
 
 from ..registry.attempts import read_attempts
 from ..registry.registry import Registry
-from ..use import service
+from ..use import outcomes
 from ..use.describe import log_path
 from ..words.errors import JobError, UsageError
 from ..words.model import RESOLVED
@@ -50,7 +50,7 @@ def jobs(setting: Setting, task: str, state: tuple[str, ...], jobs: str | None) 
     only = chosen(jobs)
     registry, task_id = setting.find(task)
     with Busy("looking at the jobs"):
-        found = service.jobs(registry, task_id, listed(state), only)
+        found = outcomes.jobs(registry, task_id, listed(state), only)
     if setting.json:
         print_json([{**asdict(info), "elapsed": info.elapsed} for info in found])
     elif found:
@@ -87,7 +87,7 @@ def errors(setting: Setting, task: str, traceback: bool) -> None:
     """
     registry, task_id = setting.find(task)
     with Busy("reading the errors"):
-        groups = _grouped(service.errors(registry, task_id))
+        groups = _grouped(outcomes.errors(registry, task_id))
         attempts = _attempts(registry, task_id) if groups else {}
     if setting.json:
         print_json([_as_json(group, attempts) for group in groups])
@@ -107,7 +107,7 @@ def _grouped(failures: Iterable[JobError]) -> list[list[JobError]]:
 
 def _attempts(registry: Registry, task_id: str) -> dict[int, int]:
     """The last attempt of each job that failed."""
-    infos = service.jobs(registry, task_id, FAILED)
+    infos = outcomes.jobs(registry, task_id, FAILED)
     return {info.index: info.attempt for info in infos if info.attempt is not None}
 
 
@@ -163,7 +163,7 @@ def logs(setting: Setting, task: str, job: int, follow: bool) -> None:
     if follow:
         _follow(registry, task_id, job)
         return
-    text = service.log(registry, task_id, job)
+    text = outcomes.log(registry, task_id, job)
     info = _info(registry, task_id, job)
     if setting.json:
         print_json({"id": task_id, "job": job, **_log_of(info), "log": text})
@@ -187,7 +187,7 @@ def _told(info: JobInfo) -> str:
 
 
 def _info(registry: Registry, task_id: str, job: int) -> JobInfo:
-    return service.jobs(registry, task_id, None, _only(job))[0]
+    return outcomes.jobs(registry, task_id, None, _only(job))[0]
 
 
 def _follow(registry: Registry, task_id: str, job: int) -> None:

@@ -86,6 +86,16 @@ def stop_for(error: BaseException) -> Stop:
     return Stop(f"internal error: {kind}: {error} (--debug shows where)", INTERNAL, kind)
 
 
+def left_alone(what: str, status: TaskStatus) -> Stop:
+    """What Ctrl-C leaves behind that came while somebody was ``watching`` a task."""
+    return Stop(
+        f"stopped {what} {status.id}: {status.goes_on}. hpcbatch watch {status.id} watches again, "
+        f"hpcbatch cancel {status.id} ends it.",
+        INTERRUPTED,
+        "Interrupted",
+    )
+
+
 def _sentence(error: BaseException) -> str:
     if isinstance(error, HpcbatchError) or not isinstance(error, OSError):
         return str(error)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import click
 
 from ..registry.registry import Registry
-from ..use import service
+from ..use import outcomes
 from ..use.loading import Loader
 from ..words.errors import HpcbatchError, JobError
 from ..words.model import ALIVE, UNFINISHED
@@ -85,7 +85,7 @@ class Results:
     def rows(self) -> Iterator[Row]:
         """Raises JobError when a result is damaged, or its class cannot be imported here."""
         loader = Loader(self.registry.layout(self.task_id))
-        found = service.collect(self.registry, self.task_id, self.only)
+        found = outcomes.collect(self.registry, self.task_id, self.only)
         for count, (job, value) in enumerate(found):
             if self.busy is not None:
                 self.busy.text = f"collecting: {count} read"
@@ -127,7 +127,7 @@ def _tell(setting: Setting, task_id: str, output: str, count: int, lacking: int)
 
 def _lacking(registry: Registry, task_id: str, only: Ranges | None, on_error: str) -> list[JobInfo]:
     """The jobs without a result; ends the command where they are in the way."""
-    lacking = service.jobs(registry, task_id, UNFINISHED, only)
+    lacking = outcomes.jobs(registry, task_id, UNFINISHED, only)
     if lacking and on_error == "raise":
         raise _refusal(registry, task_id, lacking)
     return lacking
@@ -144,7 +144,7 @@ def _refusal(registry: Registry, task_id: str, lacking: list[JobInfo]) -> Stop:
         told = f"{counted(defined, 'job')} of {task_id} never submitted"
         return Stop(f"{told}: hpcbatch resubmit {task_id}. {go_on}", WAITING, "NotResolved")
     first = Ranges.of(info.index for info in lacking[:SHOWN])
-    failures = [str(found) for _, found in service.collect(registry, task_id, first)]
+    failures = [str(found) for _, found in outcomes.collect(registry, task_id, first)]
     more = [f"… and {len(lacking) - SHOWN} more"] if len(lacking) > SHOWN else []
     lines = [f"{counted(len(lacking), 'job')} of {task_id} without a result:", *failures, *more]
     lines.append(f"hpcbatch errors {task_id} groups them. {go_on}")

@@ -22,7 +22,7 @@ from ..words.resources import Resources
 from ..words.text import counted
 from .asking import Asked, asked_options
 from .common import Setting, chosen, common, jobs_option, listed, print_json, say, task_argument
-from .exits import INTERRUPTED, Stop, final_exit
+from .exits import INTERRUPTED, Stop, final_exit, left_alone
 from .functions import load_function
 from .options import submit_options
 from .tables import print_status
@@ -187,13 +187,7 @@ def _wait(registry: Registry, spec: TaskSpec) -> Any:
     try:
         return Task(registry, spec.id).wait()
     except KeyboardInterrupt:
-        raise Stop(
-            f"stopped waiting for {spec.id}: {service.status(registry, spec.id).goes_on}. "
-            f"hpcbatch watch {spec.id} waits again, "
-            f"hpcbatch cancel {spec.id} ends it.",
-            INTERRUPTED,
-            "Interrupted",
-        ) from None
+        raise left_alone("waiting for", service.status(registry, spec.id)) from None
 
 
 def _told(spec: TaskSpec, attempt: Attempt | None) -> str:
@@ -208,16 +202,8 @@ def _told(spec: TaskSpec, attempt: Attempt | None) -> str:
     else:
         told = f"nothing submitted to {attempt.cluster} yet"
     if held_back := attempt.held_back.jobs:
-        told += (
-            f"; {counted(len(held_back), 'job')} held back until "
-            f"{_awaited(attempt)}, for watch, wait or tend to submit"
-        )
+        told += f"; {counted(len(held_back), 'job')} held back: status tells until when"
     return f"{told}. See: hpcbatch watch {spec.id}"
-
-
-def _awaited(attempt: Attempt) -> str:
-    after = (*attempt.options.after, *attempt.options.after_ok)
-    return f"none of {', '.join(after)} is" if after and not attempt.arrays else "there is room"
 
 
 def _as_json(registry: Registry, spec: TaskSpec, attempt: Attempt | None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from ..words.resources import parse_walltime
 from ..words.status import TaskStatus
 from ..words.text import counted, plain
 from .common import Setting, common, say, task_argument
-from .exits import INTERRUPTED, Stop, final_exit
+from .exits import final_exit, left_alone
 from .tables import print_status
 from .text import on_terminal
 from .waiting import Busy
@@ -52,13 +52,7 @@ def watch(setting: Setting, task: str, timeout: str | None) -> None:
     try:
         status = _viewer(setting, registry, task_id)(statuses)
     except KeyboardInterrupt:
-        raise Stop(
-            f"stopped watching {task_id}: {service.status(registry, task_id).goes_on}. "
-            f"hpcbatch watch {task_id} watches again, "
-            f"hpcbatch cancel {task_id} ends it.",
-            INTERRUPTED,
-            "Interrupted",
-        ) from None
+        raise left_alone("watching", service.status(registry, task_id)) from None
     if status.counts["defined"]:
         never = counted(status.counts["defined"], "job")
         say(f"{never} of {task_id} never submitted: hpcbatch resubmit {task_id}")

@@ -22,7 +22,7 @@ from ..words.ranges import Ranges
 from . import shell
 from .config import find_cluster
 from .explain import explained
-from .orders import PATH_BEGINNINGS, passed_environment
+from .orders import passed_environment
 from .profile import ClusterConfig
 from .schedulers import get_scheduler
 from .schedulers.answers import Ended, Limits, Survey
@@ -56,13 +56,10 @@ class Cluster:
         return cls(config)
 
     def as_here(self) -> Cluster:
-        """With what scripts take from this process, and from where it stands, written down: the
-        interpreter, the variables passed on, where a template lies. Raises ConfigError."""
-        own, template = self.config, self.config.template
-        if template is not None and template.startswith(PATH_BEGINNINGS):
-            template = os.path.abspath(os.path.expanduser(template))
-        env = passed_environment(own.env)
-        return Cluster(replace(own, template=template, python=self.python, env=env))
+        """With what scripts take from this process written down: the interpreter, the variables
+        passed on. Raises ConfigError."""
+        env = passed_environment(self.config.env)
+        return Cluster(replace(self.config, python=self.python, env=env))
 
     @property
     def name(self) -> str:

@@ -37,12 +37,12 @@ class ConfigFile:
             raise ConfigError(f"{path} cannot be read: {error}") from error
         if not isinstance(content or {}, dict):
             raise ConfigError(f"{path} is no table of 'default' and 'clusters'")
-        lines = dict(places)
+        lines: dict[Place, int] = {}
         for place, line in places:
-            if lines[place] != line:
-                raise ConfigError(
-                    f"{path}:{lines[place]}: {place[-1]!r} is there twice, see {line}"
-                )
+            if place in lines:
+                first = lines[place]
+                raise ConfigError(f"{path}:{line}: {place[-1]!r} is there twice, see line {first}")
+            lines[place] = line
         return cls(path, content or {}, lines)
 
     def where(self, *place: str) -> str:

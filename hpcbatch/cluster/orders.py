@@ -19,7 +19,6 @@ PASSED_ON = (
     "LANG",
     "LC_ALL",
 )
-PATH_BEGINNINGS = ("./", "../", "~")  # of a template that is no name
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 

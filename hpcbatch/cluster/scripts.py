@@ -13,7 +13,7 @@ import jinja2.nodes
 
 from ..words.errors import ConfigError, ResourceError, nearest
 from ..words.resources import MEMORY_UNITS, Resources
-from .orders import PATH_BEGINNINGS, ArrayOrder, ScriptOrder
+from .orders import ArrayOrder, ScriptOrder
 
 _LINE_ENDS = {"\n": "\\n", "\r": "\\r", "\\": "\\\\", "'": "\\'"}
 # a template is its author's code: an expression such as walltime // 60 without a walltime
@@ -35,6 +35,7 @@ class _Environment(jinja2.Environment):
     """What templates made is a script already: a block's ``super()``, a macro."""
 
     concat = staticmethod(lambda parts: _Verbatim("".join(parts)))
+    loader: jinja2.BaseLoader
 
 
 class _Watched:
@@ -68,17 +69,11 @@ def render(template: str, order: ScriptOrder) -> str:
     that forgets to run anything."""
     environment = _environment()
     try:
-        if os.path.isabs(template) or template.startswith(PATH_BEGINNINGS):
-            with open(os.path.expanduser(template), encoding="utf-8") as file:
-                text = file.read()
-            source = environment.from_string(text)
-            _check_blocks(environment, text)
-        else:
-            source = environment.get_template(template)
-            _check_blocks(environment, _source(environment, template))
+        source = _source(environment, template)
+        _check_blocks(environment, source)
         names = {name: getattr(order, name) for name in order.__dataclass_fields__}
         watched = _Watched(order.resources)
-        text = source.render({**names, "resources": watched})
+        text = environment.from_string(source).render({**names, "resources": watched})
     except ConfigError:
         raise
     except _CANNOT_BE_USED as error:
@@ -89,9 +84,12 @@ def render(template: str, order: ScriptOrder) -> str:
     return text
 
 
-def _source(environment: _Environment, name: str) -> str:
-    assert environment.loader is not None
-    return environment.loader.get_source(environment, name)[0]
+def _source(environment: _Environment, template: str) -> str:
+    """The text of a template, by path or by name."""
+    if os.path.isabs(template) or template.startswith(("./", "../", "~")):
+        with open(os.path.expanduser(template), encoding="utf-8") as file:
+            return file.read()
+    return environment.loader.get_source(environment, template)[0]
 
 
 def _check_blocks(environment: _Environment, text: str) -> None:

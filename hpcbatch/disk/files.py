@@ -68,3 +68,10 @@ def unwritable(path: str, error: OSError) -> RegistryUnwritable:
     return RegistryUnwritable(
         error.errno, f"cannot write {path}: {error.strerror or error}. What was there is unharmed."
     )
+
+
+def remove_tree(folder: str) -> None:
+    """As far as it can be removed."""
+    import shutil  # which takes 5 ms, and few remove anything
+
+    shutil.rmtree(folder, ignore_errors=True)

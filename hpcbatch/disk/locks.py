@@ -48,21 +48,22 @@ def held_if_free(path: str) -> Iterator[bool]:
     """
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            fd = -1
-        except OSError:
-            os.close(fd)
-            raise
     except OSError as error:
         raise unwritable(path, error) from error
     try:
-        yield fd >= 0
+        yield _is_taken(fd, path)
     finally:
-        if fd >= 0:
-            os.close(fd)
+        os.close(fd)
+
+
+def _is_taken(fd: int, path: str) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise unwritable(path, error) from error
+    return True
 
 
 def _sign(path: str) -> None:

@@ -17,12 +17,11 @@ from struct import Struct
 from ..words.errors import DamagedFile
 from ..words.ranges import Ranges
 from .files import read_at, unwritable
-from .records import FRAME, checksum, frames, read_record
+from .records import BESIDE, FRAME, RecordReader, frames
 
 FOOTER = Struct("<QQ8s")
 MAGIC = b"HPCBPACK"
 BUFFER = 1 << 20
-BLOCK = 1 << 16  # read at once
 
 
 def write_packed(path: str, blocks: Iterable[list[bytes]]) -> int:
@@ -65,6 +64,7 @@ class PackedReader:
             os.close(self._fd)
             raise DamagedFile(f"{path} is damaged: it was cut off or altered")
         self._count, self._table = count, table
+        self._records = RecordReader(self._fd, path)
 
     def __len__(self) -> int:
         return int(self._count)
@@ -75,24 +75,16 @@ class PackedReader:
     def read(self, numbers: Ranges) -> Iterator[tuple[int, bytes | DamagedFile]]:
         """(number, payload) in order; where a record is damaged, the error in its place."""
         for start, stop in numbers.runs:
-            offsets = self._offsets(start, stop + 1)
-            end = offsets.pop()
-            block, at = b"", 0
+            offsets = self._offsets(start, stop)
+            last = offsets[-1]  # how long that one is, its head tells
             for number, offset in zip(range(start, stop), offsets, strict=True):
-                payload = _payload(block, offset - at, number)
-                if payload is None and offset < end:
-                    block, at = os.pread(self._fd, min(end - offset, BLOCK), offset), offset
-                    payload = _payload(block, 0, number)
-                if payload is not None:
-                    yield number, payload
-                    continue
-                try:  # larger than a block, or damaged
-                    yield number, self._record(number, offset)
+                try:
+                    yield number, self._record(number, offset, last - offset)
                 except DamagedFile as error:
                     yield number, error
 
     def _offsets(self, start: int, stop: int) -> array[int]:
-        """Of records ``start`` to ``stop - 1``; of the end, where there are no such records."""
+        """Of records ``start`` to ``stop - 1``; where there are none, of no place for a record."""
         held = max(min(stop, len(self)) - start, 0)
         offsets = array("Q")
         offsets.frombytes(read_at(self._fd, 8 * held, self._table + 8 * start))
@@ -101,17 +93,7 @@ class PackedReader:
         offsets.extend([self._table] * (stop - start - held))
         return offsets
 
-    def _record(self, number: int, offset: int) -> bytes:
+    def _record(self, number: int, offset: int, ahead: int) -> bytes:
         if offset + FRAME.size > self._table:
             raise DamagedFile(f"{self.path} is damaged: record {number} has no place in it")
-        return read_record(self._fd, offset, self.path, number)
-
-
-def _payload(block: bytes, begin: int, number: int) -> bytes | None:
-    """Of the record that begins there; None when it is not wholly in the block, or damaged."""
-    body = begin + FRAME.size
-    if begin < 0 or body > len(block):
-        return None
-    length, expected = FRAME.unpack_from(block, begin)
-    payload = block[body : body + length]
-    return payload if len(payload) == length and checksum(payload, number) == expected else None
+        return self._records.read(offset, number, min(ahead, BESIDE))

@@ -18,6 +18,7 @@ from .files import read_at, write_all
 
 FRAME = Struct("<QI")  # payload length in bytes, CRC-32 of the payload
 BLOCK = 1 << 20
+BESIDE = 1 << 16  # bytes read at once for records that are found by their offsets
 _FIRST = 1  # what the checksum begins with
 
 
@@ -137,16 +138,44 @@ def _whole_frames(block: bytes) -> tuple[list[bytes], int]:
     return found, head
 
 
-def read_record(fd: int, offset: int, path: str, number: int = 0) -> bytes:
-    """The payload of the record at ``offset``. Raises DamagedFile, which names ``path``."""
-    head = read_at(fd, FRAME.size, offset)
-    if len(head) == FRAME.size:
-        length, expected = FRAME.unpack(head)
-        if offset + FRAME.size + length <= os.fstat(fd).st_size:
-            payload = read_at(fd, length, offset + FRAME.size)
-            if len(payload) == length and checksum(payload, number) == expected:
-                return payload
-    raise DamagedFile(f"{path} is damaged: the record at byte {offset} is cut off or altered")
+class RecordReader:
+    """Reads records by their offset; a block at once, since neighbours lie side by side."""
+
+    def __init__(self, fd: int, path: str):
+        self._fd, self._path = fd, path
+        self._begin, self._block = 0, b""
+
+    def read(self, offset: int, number: int = 0, ahead: int = BESIDE) -> bytes:
+        """The payload of the record at ``offset``; up to ``ahead`` bytes may be read at once for
+        the sake of those behind it. Raises DamagedFile, which names the file."""
+        payload = self._in_block(offset, number)
+        if payload is None and ahead > FRAME.size:
+            self._begin, self._block = offset, read_at(self._fd, ahead, offset)
+            payload = self._in_block(offset, number)
+        return self._alone(offset, number) if payload is None else payload
+
+    def _in_block(self, offset: int, number: int) -> bytes | None:
+        """None when it is not wholly in the block, or damaged."""
+        begin = offset - self._begin
+        body = begin + FRAME.size
+        if begin < 0 or body > len(self._block):
+            return None
+        length, expected = FRAME.unpack_from(self._block, begin)
+        payload = self._block[body : body + length]
+        is_whole = len(payload) == length and checksum(payload, number) == expected
+        return payload if is_whole else None
+
+    def _alone(self, offset: int, number: int) -> bytes:
+        head = read_at(self._fd, FRAME.size, offset)
+        if len(head) == FRAME.size:
+            length, expected = FRAME.unpack(head)
+            if offset + FRAME.size + length <= os.fstat(self._fd).st_size:
+                payload = read_at(self._fd, length, offset + FRAME.size)
+                if len(payload) == length and checksum(payload, number) == expected:
+                    return payload
+        raise DamagedFile(
+            f"{self._path} is damaged: the record at byte {offset} is cut off or altered"
+        )
 
 
 def held_by(path: str) -> int | None:

@@ -23,7 +23,7 @@ from ..disk.index import (
 )
 from ..disk.records import FRAME, read_frames
 from ..words import events
-from ..words.events import BEGINNING, HEAD, JOB, NO_JOB, Event, unpack_text
+from ..words.events import BEGINNING, HEAD, KIND_AND_JOB, NO_JOB, Event, unpack_text
 from ..words.layout import TaskLayout, segment_owner
 from ..words.model import Attempt
 from ..words.ranges import Ranges
@@ -106,7 +106,7 @@ class Batch:
             segment = self.snapshot.segments[name]
             if segment.job is not None:
                 self.begun[segment.job] = segment, *segment_owner(name)
-        told = {JOB.unpack_from(whole, FRAME.size)[0] for whole in self.frames}
+        told = {KIND_AND_JOB.unpack_from(whole, FRAME.size)[1] for whole in self.frames}
         jobs = Ranges.of((told | set(self.begun)) - {NO_JOB})
         self.known = {
             job: entry

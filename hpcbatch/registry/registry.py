@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ..disk.files import make_folder, publish, read, unwritable
+from ..disk.files import make_folder, publish, read, remove_tree, unwritable
 from ..disk.index import make_index
 from ..disk.records import frame
 from ..words.errors import (
@@ -77,9 +77,7 @@ class Registry:
             publish(draft.spec, json.dumps(spec.to_json(), indent=1).encode())
             os.rename(draft.folder, self.layout(task_id).folder)
         except BaseException as error:
-            import shutil  # as below: few registries are written to by those who only look
-
-            shutil.rmtree(draft.folder, ignore_errors=True)
+            remove_tree(draft.folder)
             if isinstance(error, OSError) and not isinstance(error, HpcbatchError):
                 raise unwritable(draft.folder, error) from error
             raise
@@ -132,9 +130,7 @@ class Registry:
             os.rename(folder, grave)
         except OSError as error:
             raise unwritable(folder, error) from error
-        import shutil
-
-        shutil.rmtree(grave, ignore_errors=True)
+        remove_tree(grave)
 
 
 def _check_safe(root: str) -> None:

@@ -6,16 +6,13 @@ import contextlib
 import os
 from zlib import crc32
 
-from ..disk.files import read_at
 from ..disk.index import DONE, ERROR, EXPIRED, Entry
-from ..disk.records import FRAME, checksum, read_record
+from ..disk.records import RecordReader
 from ..words import events
 from ..words.errors import DamagedFile
 from ..words.events import HEAD, KIND_AND_JOB, Event, unpack_text
 from ..words.layout import TaskLayout
 from ..words.model import Ending
-
-BLOCK = 1 << 16  # bytes read at once: many small results lie side by side
 
 
 class Results:
@@ -24,9 +21,10 @@ class Results:
     def __init__(self, layout: TaskLayout):
         self.layout = layout
         self._fd: int | None = None
-        self._begin, self._block = 0, b""
+        self._records: RecordReader | None = None
         with contextlib.suppress(FileNotFoundError):
             self._fd = os.open(layout.results, os.O_RDONLY | os.O_CLOEXEC)
+            self._records = RecordReader(self._fd, layout.results)
 
     def close(self) -> None:
         if self._fd is not None:
@@ -84,20 +82,13 @@ class Results:
         return host, python, pid
 
     def _payload(self, place: int) -> bytes | None:
-        if self._fd is None:
+        """None where there is no such record, or a damaged one."""
+        if self._records is None:
             return None
-        at = place - self._begin
-        if not 0 <= at <= len(self._block) - FRAME.size:
-            self._begin, self._block, at = place, read_at(self._fd, BLOCK, place), 0
-        if len(self._block) < FRAME.size:
+        try:
+            return self._records.read(place)
+        except DamagedFile:
             return None
-        length, expected = FRAME.unpack_from(self._block, at)
-        payload = self._block[at + FRAME.size : at + FRAME.size + length]
-        if len(payload) < length:
-            with contextlib.suppress(DamagedFile):
-                return read_record(self._fd, place, self.layout.results)
-            return None
-        return payload if checksum(payload) == expected else None
 
     def _damaged(self, job: int, place: int) -> DamagedFile:
         return DamagedFile(

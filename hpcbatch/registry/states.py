@@ -85,7 +85,7 @@ def _fill(
     alive: Mapping[int, Sighting],
 ) -> None:
     if attempt.canceled is None:
-        _set(states, attempt.held_back.jobs, "submitted")
+        _set(states, attempt.jobs_to_come, "submitted")
     else:
         _set(states, attempt.plan.jobs.union(attempt.held_back.jobs), "canceled")
     by_element = element_states(attempt, endings, begun, alive)

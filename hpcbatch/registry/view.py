@@ -88,7 +88,7 @@ class View:
 
     def jobs_held_back(self, attempt: Attempt) -> Ranges:
         """Jobs that were submitted with the attempt, and still wait for room in the queue."""
-        left = Ranges() if attempt.canceled is not None else attempt.held_back.jobs
+        left = Ranges() if attempt.canceled is not None else attempt.jobs_to_come
         for later in self.attempts if left else ():
             if later.number > attempt.number:
                 left = left.without(later.jobs_taken)

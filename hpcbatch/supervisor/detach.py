@@ -48,6 +48,7 @@ def start(submission: Submission, asked: dict[str, Any]) -> None:
 
 
 def _supervise(submission: Submission, asked: dict[str, Any], writer: int) -> NoReturn:
+    status = 1
     try:
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, signal.SIG_IGN)
@@ -62,11 +63,12 @@ def _supervise(submission: Submission, asked: dict[str, Any], writer: int) -> No
         else:
             _tell(writer, _STANDS)
             daemon.run()
+            status = 0
     except BaseException:
         sys.excepthook(*sys.exc_info())  # nothing above this frame would show it
     finally:
         sys.stderr.flush()
-        os._exit(0)
+        os._exit(status)
 
 
 def _leave_files(log: str, keep: int) -> None:

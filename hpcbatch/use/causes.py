@@ -91,9 +91,9 @@ def reasons(view: View) -> dict[str, int]:
 
 def _of_their_own(view: View, attempt: Attempt, jobs: Ranges) -> Iterator[Failure]:
     """Jobs whose own process ended without a result."""
-    found: dict[str, list[int]] = {}
-    from ..registry.results import Results
+    from ..registry.results import Results  # which a status of a task without failures lacks
 
+    found: dict[str, list[int]] = {}
     with Results(view.layout) as results:
         for job, entry in read_entries(view.layout.index, jobs).items():
             try:

@@ -30,7 +30,7 @@ from ..words.errors import (
 )
 from ..words.look import Look
 from ..words.model import Attempt, Setback
-from .pauses import PAUSE, is_throttled, is_too_early
+from .pauses import PAUSE, hindrance
 from .profiles import kept_cluster
 from .submit import ByItself, prepared, settled_view, submit_prepared
 from .update import update
@@ -50,46 +50,47 @@ def _feed(registry: Registry, view: View, begins: bool, fed: set[str]) -> bool:
     changed = False
     if not view.holds_jobs_back:
         return changed
-    for other in _awaited(registry, view):
-        if other.spec.id not in fed:
-            changed |= _feed(registry, other, begins, fed)
-    if is_too_early(view, 0.0) or _next(registry, view, begins) is None:
+    for attempt in filter(view.jobs_held_back, view.attempts):
+        for other in _awaited(registry, attempt):
+            if other.spec.id not in fed:
+                changed |= _feed(registry, other, begins, fed)
+    if _next(registry, view, begins) is None:
         return changed
     with contextlib.suppress(RegistryBusy), submitting(view.layout, 0.0):
         try:
             view = settled_view(registry, view.spec)  # another tracker may just have done it
         except StateError:
             return changed  # an earlier submission is in doubt: it may still show up
-        attempt = _next(registry, view, begins)
-        if attempt is not None:
-            changed |= _submit_part(registry, view, attempt)
+        if (ready := _next(registry, view, begins)) is not None:
+            changed |= _submit_part(registry, view, ready)
     return changed
 
 
-def _awaited(registry: Registry, view: View) -> Iterator[View]:
-    """Other tasks that hold jobs back, and that jobs held back here wait for."""
-    for attempt in filter(view.jobs_held_back, view.attempts):
-        for other_id in (*attempt.options.after, *attempt.options.after_ok):
-            with contextlib.suppress(NotFound):  # the submission knows what that means
-                other, _ = update(registry, registry.spec(other_id))
-                if other.holds_jobs_back:
-                    yield other
+def _awaited(registry: Registry, attempt: Attempt) -> Iterator[View]:
+    """Other tasks that hold jobs back, and that those held back here wait for."""
+    for other_id in (*attempt.options.after, *attempt.options.after_ok):
+        with contextlib.suppress(NotFound):  # the submission knows what that means
+            other, _ = update(registry, registry.spec(other_id))
+            if other.holds_jobs_back:
+                yield other
 
 
 def _next(registry: Registry, view: View, begins: bool) -> Attempt | None:
     """The attempt that holds jobs back which nothing seems to keep from the queue."""
     for attempt in filter(view.jobs_held_back, view.attempts):
-        setback = attempt.setback
-        failed = setback is not None and 0 <= time.time() - setback.time < PAUSE
         if (
-            not (failed and not begins)
-            and not (attempt.options.throttle and is_throttled(view))
+            (begins or not _failed_lately(attempt))
+            and not hindrance(view, attempt)
             and Cluster.of(attempt).scheduler.is_reachable(attempt.host)
             and _has_room(registry, view, attempt)
-            and not any(_awaited(registry, view))
+            and not any(_awaited(registry, attempt))
         ):
             return attempt
     return None
+
+
+def _failed_lately(attempt: Attempt) -> bool:
+    return attempt.setback is not None and 0 <= time.time() - attempt.setback.time < PAUSE
 
 
 def _has_room(registry: Registry, view: View, attempt: Attempt) -> bool:

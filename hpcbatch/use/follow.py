@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ..cluster.cluster import Cluster
 from ..cluster.polls import poll, poll_interval
 from ..disk.mounts import is_local_disk
-from ..registry import tracker
+from ..registry import observation, tracker
 from ..registry.attempts import submitting
 from ..registry.registry import Registry
 from ..registry.view import View
@@ -35,9 +35,9 @@ def followed(registry: Registry, view: View, look: Look) -> tuple[View, tuple[st
     holding = filter(view.jobs_held_back, view.attempts)
     waiting = list({a.number: a for a in (*view.waiting_attempts(), *holding)}.values())
     listings, graces, notes = _listings(registry, waiting, look)
-    view, missing = tracker.observe(view, listings, graces)
+    view, missing = observation.observe(view, listings, graces)
     if missing or _is_time_for_history(view):
-        view = tracker.end_elements(
+        view = observation.end_elements(
             view.layout, view.spec, find_endings(view, missing), time.time()
         )
         view.sight(listings)

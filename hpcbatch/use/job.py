@@ -8,7 +8,7 @@ from ..registry.registry import Registry
 from ..words.errors import JobError
 from ..words.ranges import Ranges
 from ..words.status import JobInfo
-from . import service
+from . import outcomes
 from .loading import Loader
 
 
@@ -47,12 +47,12 @@ class Job:
 
     def log(self) -> str:
         """What the job printed."""
-        return service.log(self._registry, self._task_id, self.index)
+        return outcomes.log(self._registry, self._task_id, self.index)
 
     def __repr__(self) -> str:
         return f"<Job {self.index} of {self._task_id}: {self.state}>"
 
     def _asked(self) -> bytes | JobError:
         only = Ranges([(self.index, self.index + 1)])
-        _, found = next(service.collect(self._registry, self._task_id, only))
+        _, found = next(outcomes.collect(self._registry, self._task_id, only))
         return found

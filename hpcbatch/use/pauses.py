@@ -6,24 +6,37 @@ import time
 from itertools import takewhile
 
 from ..registry.view import View
+from ..words.model import Attempt
+from ..words.text import roughly
 
 PAUSE = 30.0  # seconds between two submissions by themselves, after one that failed
 LONGEST_PAUSE = 3600.0  # before one that follows many that no scheduler took
 
 
+def hindrance(view: View, attempt: Attempt) -> str:
+    """What keeps the jobs that the attempt holds back from being submitted, besides the queue and
+    other tasks; empty when nothing does."""
+    if (left := _seconds_left(view)) > 0:
+        why = view.attempts[-1].given_up
+        return f"for {roughly(left)}, since the last submission was not taken ({why})"
+    if (throttle := attempt.options.throttle) and is_throttled(view):
+        return f"until what was submitted has ended (throttle {throttle})"
+    return ""
+
+
 def is_too_early(view: View, pause: float) -> bool:
     """Whether the last submission is less than ``pause`` seconds ago, parts of others not
     counted; longer, and ever longer, is waited after those that were not taken."""
-    return seconds_left(view, pause) > 0
+    return _seconds_left(view, pause) > 0
 
 
-def seconds_left(view: View, pause: float = 0.0) -> float:
+def _seconds_left(view: View, pause: float = 0.0) -> float:
     failed = list(takewhile(lambda attempt: not attempt.is_taken, reversed(view.attempts)))
     for _ in failed:
         pause = min(max(2 * pause, PAUSE), LONGEST_PAUSE)
     whole = [attempt for attempt in view.attempts if not attempt.part_of]
     since = time.time() - (failed or whole[::-1])[0].created
-    return pause - since if since >= 0 else 0.0
+    return max(pause - since, 0.0) if since >= 0 else 0.0
 
 
 def is_throttled(view: View) -> bool:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ..disk.index import DONE, ERROR, EXPIRED, read_entries, read_places
-from ..registry import tracker
+from ..disk.files import remove_tree
 from ..registry.pace import pace
 from ..registry.registry import Registry
 from ..registry.view import View
 from ..words.errors import (
-    DamagedFile,
     HpcbatchError,
-    JobError,
     RegistryBusy,
     RegistryUnwritable,
     SchedulerError,
@@ -23,13 +19,12 @@ from ..words.errors import (
     in_short,
 )
 from ..words.look import Look
-from ..words.model import ALIVE, RESOLVED, STATES, TaskSpec
+from ..words.model import ALIVE, RESOLVED, TaskSpec
 from ..words.ranges import Ranges
-from ..words.status import JobInfo, TaskStatus, known_states
+from ..words.status import TaskStatus
 from .causes import reasons
-from .chosen import check_jobs
 from .due import due
-from .unsubmitted import refusal, unsubmitted_notes
+from .unsubmitted import unsubmitted_notes
 from .update import update
 
 
@@ -75,55 +70,6 @@ def tasks(registry: Registry) -> list[tuple[TaskSpec, TaskStatus]]:
     return [(spec, _status(*update(registry, spec))) for spec in registry.specs()]
 
 
-def jobs(
-    registry: Registry,
-    task_id: str,
-    states: str | Sequence[str] | None = None,
-    only: Ranges | None = None,
-) -> list[JobInfo]:
-    """The jobs in some of the states (None: in any), in order. Raises UsageError, NotFound."""
-    wanted = known_states(states)
-    spec = registry.spec(task_id)
-    view, _ = update(registry, spec)
-    chosen = view.jobs_in(wanted) if wanted else Ranges([(0, spec.njobs)])
-    if only is not None:
-        check_jobs(spec, only)
-        chosen = Ranges.of(job for job in only if job in chosen)
-    from ..registry.results import Results
-    from .describe import job_info
-
-    entries = read_entries(view.layout.index, chosen)
-    column = view.states
-    with Results(view.layout) as results:
-        return [
-            job_info(view, results, job, STATES[column[job]], entries.get(job)) for job in chosen
-        ]
-
-
-def collect(
-    registry: Registry, task_id: str, only: Ranges | None = None
-) -> Iterator[tuple[int, bytes | JobError]]:
-    """(job, pickled value or why there is none) of all jobs, or of some, in order."""
-    spec = registry.spec(task_id)
-    view, _ = update(registry, spec)
-    wanted = only if only is not None else Ranges([(0, spec.njobs)])
-    check_jobs(spec, wanted)
-    entries = read_entries(view.layout.index, wanted.without(view.jobs_saying(DONE)))
-    from ..registry.results import Results
-    from .describe import job_error
-
-    column = view.states
-    with Results(view.layout) as results:
-        for job, said, place in read_places(view.layout.index, wanted):
-            try:
-                if said == DONE:
-                    yield job, results.value(job, place)
-                else:
-                    yield job, job_error(view, results, job, STATES[column[job]], entries.get(job))
-            except DamagedFile as error:
-                yield job, JobError(job, "error", "DamagedFile", str(error))
-
-
 def resolved_jobs(registry: Registry, task_id: str) -> Ranges:
     """The jobs that are not alive, and will not be by a retry."""
     view, _ = update(registry, registry.spec(task_id), Look.ON_AND_ON)
@@ -131,33 +77,6 @@ def resolved_jobs(registry: Registry, task_id: str) -> Ranges:
     for jobs in due(view).values():
         resolved = resolved.without(jobs)
     return resolved
-
-
-def errors(registry: Registry, task_id: str) -> list[JobError]:
-    """Jobs that failed, with what is known of why: errors, expired and canceled ones, and those
-    that a cluster refused."""
-    spec = registry.spec(task_id)
-    view, _ = update(registry, spec)
-    refused = ("defined",) if refusal(view) else ()
-    failed = view.jobs_in(("error", "expired", "canceled", *refused))
-    return [found for _, found in collect(registry, task_id, failed) if isinstance(found, JobError)]
-
-
-def log(registry: Registry, task_id: str, job: int) -> str:
-    """What a job printed; the whole log of its element where its part is not known."""
-    spec = registry.spec(task_id)
-    check_jobs(spec, Ranges([(job, job + 1)]))
-    view = tracker.refresh(registry.layout(task_id), spec)
-    from ..registry.results import Results
-    from .describe import read_log
-
-    entry = read_entries(view.layout.index, Ranges([(job, job + 1)])).get(job)
-    if entry is not None and entry.said in (DONE, ERROR, EXPIRED):
-        with Results(view.layout) as results:
-            event = results.event(job, entry)
-        return read_log(view, entry.attempt, entry.element, event.log_begin, event.log_end)
-    owner = view.owner(job)
-    return "" if owner is None else read_log(view, owner[0].number, owner[1])
 
 
 def remove(registry: Registry, task_id: str) -> None:
@@ -168,11 +87,9 @@ def remove(registry: Registry, task_id: str) -> None:
         raise view.unfolded
     if view.jobs_in(ALIVE):
         raise StateError(f"{task_id} has jobs waiting or running: cancel it first")
-    import shutil
-
     registry.remove(task_id)
     for folder in {attempt.logs for attempt in view.attempts if attempt.logs}:
-        shutil.rmtree(folder, ignore_errors=True)  # what is left there is text alone
+        remove_tree(folder)  # what is left there is text alone
 
 
 def _status(view: View, notes: tuple[str, ...] = ()) -> TaskStatus:

@@ -20,7 +20,7 @@ from ..words.model import RESOLVED, Attempt, TaskSpec
 from ..words.options import AUTO, SubmitOptions
 from ..words.ranges import Ranges, whole_numbers
 from ..words.status import TaskStatus
-from . import service
+from . import outcomes, service
 from .cancel import cancel
 from .job import Job
 from .loading import Loader
@@ -131,17 +131,17 @@ class Task:
         """All jobs in order, or those in one state or several."""
         return [
             Job(self._registry, self.id, info)
-            for info in service.jobs(self._registry, self.id, state)
+            for info in outcomes.jobs(self._registry, self.id, state)
         ]
 
     def job(self, index: int) -> Job:
         """One job. Raises NotFound."""
         only = Ranges.of(whole_numbers("index", [index]))
-        return Job(self._registry, self.id, service.jobs(self._registry, self.id, None, only)[0])
+        return Job(self._registry, self.id, outcomes.jobs(self._registry, self.id, None, only)[0])
 
     def errors(self) -> list[JobError]:
         """The jobs that failed (error, expired, canceled), with what is known of why."""
-        return service.errors(self._registry, self.id)
+        return outcomes.errors(self._registry, self.id)
 
     def wait(self, timeout: float | None = None, progress: bool | None = None) -> TaskStatus:
         """Wait until no job is waiting or running; returns the status then.
@@ -160,7 +160,7 @@ class Task:
         for _ in self._watched(timeout):
             resolved = service.resolved_jobs(self._registry, self.id)
             fresh = resolved.without(told)
-            for info in service.jobs(self._registry, self.id, None, fresh) if fresh else ():
+            for info in outcomes.jobs(self._registry, self.id, None, fresh) if fresh else ():
                 yield Job(self._registry, self.id, info)
             told = told.union(fresh)
 
@@ -178,7 +178,7 @@ class Task:
         loader = Loader(self._registry.layout(self.id))
         found: dict[int, Any] = {}
         failures: list[JobError] = []
-        for job, value in service.collect(self._registry, self.id, only):
+        for job, value in outcomes.collect(self._registry, self.id, only):
             try:
                 if not isinstance(value, bytes):
                     raise value

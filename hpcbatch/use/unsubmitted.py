@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ..registry.view import View
 from ..words.model import Attempt
 from ..words.text import counted, roughly
-from .pauses import is_throttled, seconds_left
+from .pauses import hindrance
 
 
 def unsubmitted_notes(view: View) -> Iterator[str]:
@@ -33,15 +33,11 @@ def _until(view: View, attempt: Attempt) -> str:
     if (setback := attempt.setback) is not None:
         ago = roughly(max(time.time() - setback.time, 1.0))
         return f"(the submission of more failed {ago} ago, and is tried again: {setback.why})"
-    return f"{_reason(view, attempt)}: wait, watch or tend submits them"
+    reason = hindrance(view, attempt) or _queue(attempt)
+    return f"{reason}: wait, watch or tend submits them"
 
 
-def _reason(view: View, attempt: Attempt) -> str:
-    last, left = view.attempts[-1], seconds_left(view)
-    if not last.is_taken and left > 0:
-        return f"for {roughly(left)}, since the last submission was not taken ({last.given_up})"
-    if (throttle := attempt.options.throttle) and is_throttled(view):
-        return f"until what was submitted has ended (throttle {throttle})"
+def _queue(attempt: Attempt) -> str:
     after = (*attempt.options.after, *attempt.options.after_ok)
     if after and not attempt.arrays:
         return f"until none of {', '.join(after)} is held back, and there is room in the queue"

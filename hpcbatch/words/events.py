@@ -21,7 +21,6 @@ NO_JOB = (1 << 64) - 1  # of records that are about none
 HEAD = Struct("<BxHIQddQQQf")
 BEGINNING = Struct("<8xQd")  # job and start time alone
 KIND_AND_JOB = Struct("<B7xQ")
-JOB = Struct("<8xQ")
 _LENGTH = Struct("<I")
 
 

@@ -78,7 +78,7 @@ class Attempt:
     options: SubmitOptions = field(default_factory=SubmitOptions)  # as it was asked for
     resources: dict[str, Any] = field(default_factory=dict)  # with the cluster's defaults
     logs: str = ""  # the folder of its logs, where that is not the task's own
-    given_up: str = ""  # why arrays without an id will never have one
+    given_up: str = ""  # why arrays without an id, and what is held back, will never be submitted
     held_back: Plan = NOTHING  # what was asked for with it, and waits for room in the queue
     setback: Setback | None = None  # why the next part of that could not be submitted
     part_of: int = 0  # the attempt that held its jobs back; 0: none
@@ -94,8 +94,12 @@ class Attempt:
 
     def given_up_for(self, why: str) -> Attempt:
         """Without hope for the arrays that have no id, nor for what is held back."""
-        held_back = NOTHING if self.canceled is None else self.held_back  # canceled they stay
-        return replace(self, given_up=why, held_back=held_back)
+        return replace(self, given_up=why)
+
+    @property
+    def jobs_to_come(self) -> Ranges:
+        """Those that were held back, unless that is given up."""
+        return Ranges() if self.given_up else self.held_back.jobs
 
     @property
     def submitted_arrays(self) -> tuple[Array, ...]:
@@ -104,7 +108,7 @@ class Attempt:
     @property
     def is_taken(self) -> bool:
         """The scheduler has taken a part of it, or will when there is room."""
-        return bool(self.submitted_arrays or self.held_back.jobs)
+        return bool(self.submitted_arrays or self.jobs_to_come)
 
     @property
     def elements(self) -> Ranges:
@@ -119,11 +123,11 @@ class Attempt:
     def jobs_taken(self) -> Ranges:
         """The jobs that the scheduler has taken, or will when there is room."""
         if all(array.id is not None for array in self.arrays):
-            return self.plan.jobs.union(self.held_back.jobs)
+            return self.plan.jobs.union(self.jobs_to_come)
         taken: list[tuple[int, int]] = []
         for array in self.submitted_arrays:
             taken += self.plan.jobs_between(array.first, array.first + array.count).runs
-        return Ranges(taken).union(self.held_back.jobs)
+        return Ranges(taken).union(self.jobs_to_come)
 
 
 @dataclass(frozen=True)

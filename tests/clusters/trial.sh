@@ -1,11 +1,11 @@
 #!/bin/bash
 # A Slurm of its own that a test may break:
-# trial.sh install|start [OWNER]|controller FOLDER|stop FOLDER
+# trial.sh install|start [OWNER]|controller FOLDER|stop FOLDER|sweep
 #
 # Two nodes, memory limits by cgroups where the kernel lets us, accounting by slurmdbd, and
 # requeued jobs that run again after some seconds. ``start`` prints its folder, which has
 # slurm.conf and the pid files; ``controller`` starts a killed slurmctld again. Up to ten are there at once; one whose OWNER (a pid, the caller by
-# default) has ended is stopped by the next ``start``. munged is the one that slurm.sh started.
+# default) has ended is stopped by ``sweep``, and by the next ``start``. munged is the one that slurm.sh started.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -162,6 +162,16 @@ stop_slot() {
     rm -rf "$BASE"
 }
 
+sweep() {
+    local base
+    for base in "$TRIALS"/[0-9]; do
+        if [ -d "$base" ]; then
+            use_slot "${base##*/}"
+            owner_lives || stop_slot
+        fi
+    done
+}
+
 use_folder() {
     case $1 in "$TRIALS"/[0-9]) use_slot "${1##*/}" ;; *) die "no folder of a trial: '$1'" ;; esac
 }
@@ -183,5 +193,9 @@ case ${1:-} in
         use_folder "${2:-}"
         stop_slot
         ;;
-    *) die "usage: trial.sh install|start [OWNER]|controller FOLDER|stop FOLDER" ;;
+    sweep)
+        lock trial
+        sweep
+        ;;
+    *) die "usage: trial.sh install|start [OWNER]|controller FOLDER|stop FOLDER|sweep" ;;
 esac

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpcbatch.disk import records
-from hpcbatch.disk.records import FRAME, RecordWriter, frame, held_by, read_record, read_records
+from hpcbatch.disk.records import FRAME, RecordReader, RecordWriter, frame, held_by, read_records
 from hpcbatch.words.errors import DamagedFile
 from tests.core import ROOT, eventually
 
@@ -164,14 +164,16 @@ def test_one_record_is_read_by_its_offset(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"".join(map(frame, PAYLOADS)))
     fd = os.open(path, os.O_RDONLY)
+    one, alone = RecordReader(fd, str(path)), RecordReader(fd, str(path))
     try:
         offset = 0
         for payload in PAYLOADS:
-            assert read_record(fd, offset, str(path)) == payload
+            assert one.read(offset) == payload
+            assert alone.read(offset, ahead=0) == payload
             offset += FRAME.size + len(payload)
         for wrong in (1, offset - 1, offset, offset + 100):
             with pytest.raises(DamagedFile, match=rf"file is damaged: the record at byte {wrong}"):
-                read_record(fd, wrong, str(path))
+                one.read(wrong)
     finally:
         os.close(fd)
 

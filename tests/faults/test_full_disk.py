@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import hpcbatch as hb
+from hpcbatch.cluster.cluster import Cluster
 from hpcbatch.disk.index import ENTRY
 from hpcbatch.registry.attempts import read_attempts
 from hpcbatch.runner.bundle import ensure_runner
@@ -158,8 +159,19 @@ def outcome(case: Case) -> str:
     return "" if any(a.is_in_doubt for a in read_attempts(case.layout)) else "given up"
 
 
+@pytest.mark.parametrize(
+    ("known_limits", "expected"),
+    [
+        (False, {"limits-local.json", "profile.json", "attempt.json"}),
+        (True, {"script.sh", "plan.json", "attempt.json"}),
+    ],
+)
 def test_a_submission_on_a_full_disk_goes_on_later_and_is_made_once(
-    small_disk: SmallDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    known_limits: bool,
+    expected: set[str],
+    small_disk: SmallDisk,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Room for one page more each time, until a submission gets through."""
     config = tmp_path / "config.yaml"
@@ -167,6 +179,8 @@ def test_a_submission_on_a_full_disk_goes_on_later_and_is_made_once(
     monkeypatch.setenv("HPCBATCH_CONFIG", str(config))
     monkeypatch.setattr(settle, "GRACE", 0.2)
     case = on_small_disk(small_disk, 4)
+    if known_limits:
+        Cluster.named("local").limits(str(small_disk.registry))
     failed = []
     for pages in range(PAGES):
         small_disk.leave(pages)
@@ -179,7 +193,7 @@ def test_a_submission_on_a_full_disk_goes_on_later_and_is_made_once(
             small_disk.free()
         if eventually(lambda: outcome(case), "the submission in doubt to be settled") == "taken":
             break
-    assert {"profile.json", "attempt.json"} <= set(failed)
+    assert expected <= set(failed)
     case.task.wait(DEADLINE, progress=False)
     if case.task.status().counts["done"] < 4:  # its elements found no space
         case.task.resubmit()

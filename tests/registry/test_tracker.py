@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from hpcbatch.registry import locked_view, sightings, tracker
+from hpcbatch.registry import locked_view, observation, sightings, tracker
 from hpcbatch.registry.attempts import mark_canceled, write_attempt
 from hpcbatch.registry.view import View
 from hpcbatch.words import events
@@ -53,14 +53,16 @@ class Cluster:
         self.clock.now += after
         listings = {attempt: Listing(self.clock.now, list(alive))}
         layout, spec = self.case.layout, self.case.task.spec
-        view, missing = tracker.observe(tracker.refresh(layout, spec), listings, {attempt: GRACE})
+        view, missing = observation.observe(
+            tracker.refresh(layout, spec), listings, {attempt: GRACE}
+        )
         if missing:
             endings = {
                 number: {e: Ending("lost", time=self.clock.now) for e in elements}
                 for number, elements in missing.items()
             }
             alive = view.alive
-            view = tracker.end_elements(layout, spec, endings, self.clock.now)
+            view = observation.end_elements(layout, spec, endings, self.clock.now)
             view.alive = alive
         return view
 
@@ -145,7 +147,7 @@ def test_a_listing_from_before_the_submission_says_nothing(clock: Clock) -> None
     clock.now = 1100.0  # the attempt was submitted at 1000
     for when in (500.0, 700.0, 900.0):
         cluster_listing = {1: Listing(when, [])}
-        view, _ = tracker.observe(case.view(), cluster_listing, {1: GRACE})
+        view, _ = observation.observe(case.view(), cluster_listing, {1: GRACE})
     assert state_names(view) == ["submitted"] * 4
     assert view.snapshot.absent == {}
 
@@ -157,7 +159,7 @@ def test_a_failed_poll_changes_nothing(clock: Clock) -> None:
     before = case.view().snapshot
     for _ in range(10):
         clock.now += 1000
-        view, missing = tracker.observe(case.view(), {}, {})
+        view, missing = observation.observe(case.view(), {}, {})
         assert missing == {}
         assert state_names(view) == ["submitted"] * 4
     assert case.view().snapshot == before

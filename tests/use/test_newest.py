@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpcbatch.registry import tracker
+from hpcbatch.registry import observation
 from hpcbatch.use.newest import newest_failures
 from hpcbatch.words.model import Ending
 from tests.core import Case
@@ -37,7 +37,7 @@ def test_expired_jobs_tell_their_reason() -> None:
     case.submit(elements=2)
     case.run(element=0)
     ending = Ending("out-of-memory", host="n2", time=2e9)
-    tracker.end_elements(case.layout, case.task.spec, {1: {1: ending}}, 2e9)
+    observation.end_elements(case.layout, case.task.spec, {1: {1: ending}}, 2e9)
     found = told(case, 3)
     assert [(job, state) for job, state, _ in found] == [
         (2, "expired"),
