@@ -34,6 +34,7 @@ chaos: $(VENV)/dev.stamp
 		tests/examples
 
 bench: $(VENV)/bench.stamp
+	$(BIN)/python -m compileall -q hpcbatch
 	$(BIN)/python benchmarks/run.py $(ROWS)
 
 $(VENV)/bin/python:

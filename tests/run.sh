@@ -10,6 +10,7 @@ debian=$([ "$(id -u)" = 0 ] && command -v apt-get || true) # as root
 wheels=$(mktemp -d)
 
 stop() {
+    wait # for what was begun beside the checks
     if [ -n "$debian" ]; then "$clusters/trial.sh" sweep; fi # of tests that were interrupted
     for cluster in "${started[@]}"; do "$clusters/$cluster.sh" stop; done
     rm -rf "$wheels"
@@ -40,9 +41,11 @@ else
     echo "tests/run.sh: not root on Debian: no cluster is started, their tests use what is there"
 fi
 
-"$BIN/ruff" format --check hpcbatch tests examples benchmarks &&
+# where PYTHONDONTWRITEBYTECODE is set, each of thousands of processes would compile it again
+"$BIN/python" -m compileall -q hpcbatch tests &&
+    "$BIN/ruff" format --check hpcbatch tests examples benchmarks &&
     "$BIN/ruff" check hpcbatch tests examples benchmarks &&
     "$BIN/mypy" &&
     "$BIN/lint-imports" &&
     wait &&
-    "$BIN/python" -m pytest -n 6 --dist loadgroup --no-loadscope-reorder -m "${MARKED-not long}" "$@"
+    "$BIN/python" -m pytest -n 5 --dist loadgroup --no-loadscope-reorder -m "${MARKED-not long}" "$@"
