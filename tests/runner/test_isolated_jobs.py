@@ -225,7 +225,8 @@ def waiting(folder: str) -> Callable[[int], int]:
             helper = subprocess.Popen(["sleep", "600"])
             with open(f"{folder}/pids", "w") as file:
                 file.write(f"{os.getpid()} {helper.pid}\n")
-            time.sleep(600)
+            while True:
+                time.sleep(0.05)
         return k
 
     return job
@@ -386,29 +387,33 @@ def catching(folder: str) -> Callable[[str], Any]:
         if style == "KeyboardInterrupt":
             try:
                 begin()
-                time.sleep(600)
+                while True:
+                    time.sleep(0.05)
             except KeyboardInterrupt:
                 return "caught"
         if style == "Exception":
             begin()
             while True:
                 try:
-                    time.sleep(600)
+                    time.sleep(0.05)
                 except Exception:  # noqa: S110
                     pass
         if style == "slow cleanup":
             try:
                 begin()
-                time.sleep(600)
+                while True:
+                    time.sleep(0.05)
             finally:
                 time.sleep(0.5)
                 open(f"{folder}/cleaned", "w").close()
         if style == "swallows once":
             try:
                 begin()
-                time.sleep(600)
+                while True:
+                    time.sleep(0.05)
             except:  # noqa: E722
-                time.sleep(600)
+                while True:
+                    time.sleep(0.05)
         begin()
         while True:
             pid = os.fork()
