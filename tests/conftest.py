@@ -14,7 +14,10 @@ import pytest
 
 from hpcbatch.cluster.schedulers import get_scheduler
 
-hypothesis.settings.register_profile("hpcbatch", deadline=None)  # the machine may be busy
+IS_LONG = os.environ.get("HPCBATCH_CHAOS") == "long"  # make chaos: more of what is at random
+
+# without a deadline: the machine may be busy
+hypothesis.settings.register_profile("hpcbatch", deadline=None, max_examples=300 if IS_LONG else 30)
 hypothesis.settings.load_profile("hpcbatch")
 # a worker of xdist is a program without a file, as a notebook is: with each task of a test all of
 # our own tests would travel, a second of parsing and packing

@@ -27,6 +27,8 @@ if [ -d /var/lib/gridengine ] || [ -n "$debian" ]; then
     export SGE_ROOT=${SGE_ROOT:-/var/lib/gridengine}
     export PATH=/usr/lib/gridengine:$PATH
 fi
+make --no-print-directory "${BIN%/bin}/dev.stamp" &
+environment=$!
 if [ -n "$debian" ]; then
     for cluster in slurm sge; do
         if ! "$clusters/$cluster.sh" status >/dev/null 2>&1; then
@@ -36,10 +38,11 @@ if [ -n "$debian" ]; then
     done
     "$clusters/trial.sh" install || echo "tests/run.sh: no Slurm that tests may break" >&2
     "$clusters/tools.sh" || echo "tests/run.sh: the tools for faults are not all there" >&2
-    make_user & # beside the checks below
 else
     echo "tests/run.sh: not root on Debian: no cluster is started, their tests use what is there"
 fi
+wait "$environment" || exit 1
+if [ -n "$debian" ]; then make_user & fi # beside the checks
 
 # where PYTHONDONTWRITEBYTECODE is set, each of thousands of processes would compile it again
 "$BIN/python" -m compileall -q hpcbatch tests &&

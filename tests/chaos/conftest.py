@@ -18,7 +18,6 @@ from tests.core import eventually
 from .processes import elements_of, supervisors_of
 
 SUMMARY = "chaos"
-IS_LONG = os.environ.get("HPCBATCH_CHAOS") == "long"
 
 
 @pytest.fixture

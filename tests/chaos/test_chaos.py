@@ -15,8 +15,9 @@ import hpcbatch as hb
 from hpcbatch.use import settle
 from hpcbatch.words.ranges import Ranges
 from tests.cluster.conftest import Harness
+from tests.conftest import IS_LONG
 
-from .conftest import CLUSTERS, IS_LONG
+from .conftest import CLUSTERS
 from .havoc import Blow, Havoc
 from .processes import elements_of, kill_one, supervisors_of
 from .traces import traced

@@ -20,9 +20,10 @@ import hpcbatch as hb
 from hpcbatch.cluster import shell
 from hpcbatch.use import settle
 from tests.cluster.conftest import Harness, eventually, write_program
+from tests.conftest import IS_LONG
 
 from .clients import Client
-from .conftest import CLUSTERS, IS_LONG
+from .conftest import CLUSTERS
 from .traces import Execution, read_executions, traced
 
 KILLS = 40 if IS_LONG else 6  # of the submit command; half as many in each other way

@@ -10,12 +10,13 @@ import sys
 import pytest
 
 from hpcbatch.words import events
+from tests.conftest import IS_LONG
 from tests.core import ROOT, Case
 
 from .disks import done_records
 
 NJOBS = 40
-SEEDS = range(8)
+SEEDS = range(40 if IS_LONG else 4)
 ELEMENT = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
