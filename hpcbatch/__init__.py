@@ -16,10 +16,10 @@ TYPE_CHECKING = False  # type checkers take it for true; loading typing for it c
 if TYPE_CHECKING:
     from typing import Any
 
+    from .handles.job import Job
+    from .handles.task import Task
+    from .handles.tasks import create, restore, tasks
     from .use.inputs import grid
-    from .use.job import Job
-    from .use.task import Task
-    from .use.tasks import create, restore, tasks
     from .words.errors import (
         AlreadySubmitted,
         CodeWarning,
@@ -55,9 +55,9 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "use.inputs": ("grid",),
-    "use.job": ("Job",),
-    "use.task": ("Task",),
-    "use.tasks": ("create", "restore", "tasks"),
+    "handles.job": ("Job",),
+    "handles.task": ("Task",),
+    "handles.tasks": ("create", "restore", "tasks"),
     "words.errors": (
         "AlreadySubmitted",
         "CodeWarning",

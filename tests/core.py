@@ -13,6 +13,8 @@ from typing import Any
 
 from hpcbatch.disk.index import DONE, read_entries
 from hpcbatch.disk.records import read_records
+from hpcbatch.handles.task import Task
+from hpcbatch.handles.tasks import create
 from hpcbatch.registry import tracker
 from hpcbatch.registry.attempts import next_number, write_attempt
 from hpcbatch.registry.registry import Registry
@@ -20,8 +22,6 @@ from hpcbatch.registry.results import Results
 from hpcbatch.registry.view import View
 from hpcbatch.runner.bundle import ensure_runner
 from hpcbatch.use.own_modules import has_data
-from hpcbatch.use.task import Task
-from hpcbatch.use.tasks import create
 from hpcbatch.words.assignment import Assignment
 from hpcbatch.words.events import Event
 from hpcbatch.words.model import STATES, Array, Attempt
@@ -74,7 +74,7 @@ class Case:
 
     def __init__(self, task: Task):
         self.task = task
-        self.registry: Registry = task._registry
+        self.registry: Registry = task.site.registry  # type: ignore[attr-defined]
         self.layout = self.registry.layout(task.id)
 
     @classmethod

@@ -15,7 +15,7 @@ from .arguments import read_constants, read_inputs
 from .functions import load_function
 
 if TYPE_CHECKING:
-    from ..registry.registry import Registry
+    from ..use.create import Store
     from ..words.model import TaskSpec
 
 
@@ -32,7 +32,7 @@ class Asked:
     name: str | None
     seed: int | None
 
-    def create(self, registry: Registry) -> TaskSpec:
+    def create(self, store: Store) -> TaskSpec:
         """Store it as a task. Raises InputError."""
         if self.target is not None and self.shell is not None:
             raise UsageError(f"{self.target} and --shell were both given: one of them is run")
@@ -44,9 +44,9 @@ class Asked:
         columns = read_inputs(self.arg, self.args_file, for_shell=is_shell, grid=self.grid)
         constants = read_constants(self.const, for_shell=is_shell)
         if self.shell is not None:
-            return create_program(registry, self.shell, columns, constants, self.name, self.seed)
+            return create_program(store, self.shell, columns, constants, self.name, self.seed)
         function = load_function(str(self.target))
-        return create_task(registry, function, (), columns, constants, self.name, self.seed)
+        return create_task(store, function, (), columns, constants, self.name, self.seed)
 
 
 def asked_options(command: Callable[..., Any]) -> Callable[..., Any]:

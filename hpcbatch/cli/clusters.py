@@ -75,7 +75,7 @@ def init(setting: Setting, output: str | None) -> None:
       hpcbatch clusters init --output -
     """
     with Busy("asking the schedulers"):
-        root = setting.registry().root
+        root = setting.site().place
         rows = [_row(root, config, None, {}) for config in _built_in().values()]
     text = proposed(_found(rows))
     if output == "-":
@@ -102,7 +102,7 @@ def init(setting: Setting, output: str | None) -> None:
 def _show(setting: Setting) -> None:
     default = _default()
     with Busy("asking the schedulers"):
-        root = setting.registry().root
+        root = setting.site().place
         surveys: dict[str, Survey] = {}
         rows = [_row(root, config, default, surveys) for config in load_clusters()[0].values()]
     if setting.json:

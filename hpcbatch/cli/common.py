@@ -1,4 +1,4 @@
-"""What every command has: --json, --root, --debug, and the registry they lead to."""
+"""What every command has: --json, --root, --debug, and the site they lead to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from ..words.ranges import Ranges
 
 if TYPE_CHECKING:
-    from ..registry.registry import Registry
+    from ..sites.base import Site
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -25,15 +25,15 @@ class Setting:
     json: bool = False
     debug: bool = False
 
-    def registry(self) -> Registry:
-        from ..registry.registry import Registry
+    def site(self) -> Site:
+        from ..sites.here import Here
 
-        return Registry(self.root)
+        return Here(self.root)
 
-    def find(self, text: str) -> tuple[Registry, str]:
-        """The registry, and the id of the task that ``text`` means. Raises NotFound."""
-        registry = self.registry()
-        return registry, registry.find(text)
+    def find(self, text: str) -> tuple[Site, str]:
+        """The site, and the id of the task that ``text`` means. Raises NotFound."""
+        site = self.site()
+        return site, site.find(text)
 
 
 def global_options(command: Command) -> Command:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from .. import JobError, Task, TaskStatus, create
-from ..use.progress import Progress
+from ..handles.progress import Progress
 from ..words.text import counted, plain
 from . import demo_study as study
 from .common import Setting, common, print_json

@@ -11,10 +11,7 @@ from typing import Any
 
 import click
 
-from ..registry.attempts import read_attempts
-from ..registry.registry import Registry
-from ..use import outcomes
-from ..use.describe import log_path
+from ..sites.base import Site
 from ..words.errors import JobError, UsageError
 from ..words.model import RESOLVED
 from ..words.ranges import Ranges
@@ -48,9 +45,9 @@ def jobs(setting: Setting, task: str, state: tuple[str, ...], jobs: str | None) 
       hpcbatch jobs 3f9a --jobs 3,7-9 --json
     """
     only = chosen(jobs)
-    registry, task_id = setting.find(task)
+    site, task_id = setting.find(task)
     with Busy("looking at the jobs"):
-        found = outcomes.jobs(registry, task_id, listed(state), only)
+        found = site.jobs(task_id, listed(state), only)
     if setting.json:
         print_json([{**asdict(info), "elapsed": info.elapsed} for info in found])
     elif found:
@@ -85,10 +82,10 @@ def errors(setting: Setting, task: str, traceback: bool) -> None:
       hpcbatch errors last --traceback
       hpcbatch errors 3f9a --json
     """
-    registry, task_id = setting.find(task)
+    site, task_id = setting.find(task)
     with Busy("reading the errors"):
-        groups = _grouped(outcomes.errors(registry, task_id))
-        attempts = _attempts(registry, task_id) if groups else {}
+        groups = _grouped(site.errors(task_id))
+        attempts = _attempts(site, task_id) if groups else {}
     if setting.json:
         print_json([_as_json(group, attempts) for group in groups])
     elif not groups:
@@ -105,9 +102,9 @@ def _grouped(failures: Iterable[JobError]) -> list[list[JobError]]:
     return sorted(groups.values(), key=len, reverse=True)
 
 
-def _attempts(registry: Registry, task_id: str) -> dict[int, int]:
+def _attempts(site: Site, task_id: str) -> dict[int, int]:
     """The last attempt of each job that failed."""
-    infos = outcomes.jobs(registry, task_id, FAILED)
+    infos = site.jobs(task_id, FAILED)
     return {info.index: info.attempt for info in infos if info.attempt is not None}
 
 
@@ -159,12 +156,12 @@ def logs(setting: Setting, task: str, job: int, follow: bool) -> None:
     """
     if follow and setting.json:
         raise UsageError("--follow and --json exclude each other")
-    registry, task_id = setting.find(task)
+    site, task_id = setting.find(task)
     if follow:
-        _follow(registry, task_id, job)
+        _follow(site, task_id, job)
         return
-    text = outcomes.log(registry, task_id, job)
-    info = _info(registry, task_id, job)
+    text = site.log(task_id, job)
+    info = _info(site, task_id, job)
     if setting.json:
         print_json({"id": task_id, "job": job, **_log_of(info), "log": text})
         return
@@ -186,19 +183,17 @@ def _told(info: JobInfo) -> str:
     return ", ".join(told) + (f" on {info.host}" if info.host else "")
 
 
-def _info(registry: Registry, task_id: str, job: int) -> JobInfo:
-    return outcomes.jobs(registry, task_id, None, _only(job))[0]
+def _info(site: Site, task_id: str, job: int) -> JobInfo:
+    return site.jobs(task_id, None, _only(job))[0]
 
 
-def _follow(registry: Registry, task_id: str, job: int) -> None:
-    reader = _Tail()
+def _follow(site: Site, task_id: str, job: int) -> None:
+    tail = _Tail(site, task_id)
     try:
         while True:
-            info = _info(registry, task_id, job)
+            info = _info(site, task_id, job)
             if info.attempt is not None and info.element is not None:
-                layout = registry.layout(task_id)
-                path = log_path(layout, read_attempts(layout), info.attempt, info.element)
-                _write(reader.read(path))
+                _write(tail.read(info.attempt, info.element))
             if info.state in RESOLVED:
                 return
             if info.state == "defined":
@@ -215,22 +210,18 @@ def _only(job: int) -> Ranges:
 
 
 class _Tail:
-    """What was added to a file since the last look; from its beginning for another file."""
+    """What was added to a log since the last look; from its beginning for another element's."""
 
-    def __init__(self) -> None:
-        self._path, self._place = "", 0
+    def __init__(self, site: Site, task_id: str) -> None:
+        self._site, self._task_id = site, task_id
+        self._owner, self._place = (0, 0), 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
-    def read(self, path: str) -> str:
-        if path != self._path:
-            self._path, self._place = path, 0
+    def read(self, attempt: int, element: int) -> str:
+        if (attempt, element) != self._owner:
+            self._owner, self._place = (attempt, element), 0
             self._decoder.reset()
-        try:
-            with open(path, "rb") as file:
-                file.seek(self._place)
-                added = file.read()
-        except FileNotFoundError:
-            return ""
+        added = self._site.element_log(self._task_id, attempt, element, self._place)
         self._place += len(added)
         return self._decoder.decode(added)
 

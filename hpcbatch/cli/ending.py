@@ -6,8 +6,6 @@ import sys
 
 import click
 
-from ..use import service
-from ..use.cancel import cancel as cancel_jobs
 from .common import Setting, chosen, common, jobs_option, print_json, say, task_argument
 from .exits import INTERRUPTED, SCHEDULER, Stop
 from .tables import print_status
@@ -32,11 +30,11 @@ def cancel(setting: Setting, task: str, jobs: str | None, yes: bool) -> None:
       hpcbatch cancel 3f9a --jobs 3,7-9
       hpcbatch cancel 3f9a --yes
     """
-    registry, task_id = setting.find(task)
+    site, task_id = setting.find(task)
     _ask(f"Cancel what is not resolved of {task_id}?" if jobs is None else f"Cancel {jobs}?", yes)
     with Busy("cancelling"):
-        count, objections = cancel_jobs(registry, task_id, chosen(jobs))
-        status = service.status(registry, task_id)
+        count, objections = site.cancel(task_id, chosen(jobs))
+        status = site.status(task_id)
     if setting.json:
         print_json({**status.to_json(), "canceled_now": count, "objections": objections})
     else:
@@ -64,10 +62,10 @@ def remove(setting: Setting, task: str, yes: bool) -> None:
       hpcbatch remove 3f9a
       hpcbatch remove last --yes
     """
-    registry, task_id = setting.find(task)
+    site, task_id = setting.find(task)
     _ask(f"Delete {task_id} and its results?", yes)
     with Busy("deleting"):
-        service.remove(registry, task_id)
+        site.remove(task_id)
     if setting.json:
         print_json({"removed": task_id})
     else:

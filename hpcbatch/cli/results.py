@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import click
 
-from ..registry.registry import Registry
-from ..use import outcomes
-from ..use.loading import Loader
+from ..handles.loading import Loader
+from ..sites.base import Site
 from ..words.errors import HpcbatchError, JobError
 from ..words.model import ALIVE, UNFINISHED
 from ..words.ranges import Ranges
@@ -57,10 +56,10 @@ def collect(
     """
     only = chosen(jobs)
     write = writer_for(output) if output is not None else None
-    registry, task_id = setting.find(task)
+    site, task_id = setting.find(task)
     with Busy("looking at the jobs"):
-        lacking = _lacking(registry, task_id, only, on_error)
-    results = Results(registry, task_id, only, on_error)
+        lacking = _lacking(site, task_id, only, on_error)
+    results = Results(site, task_id, only, on_error)
     if output is None or write is None:
         _print(results, setting.json)
     else:
@@ -76,7 +75,7 @@ def collect(
 class Results:
     """The results that were asked for, read anew for each walk through them."""
 
-    registry: Registry
+    site: Site
     task_id: str
     only: Ranges | None
     on_error: str
@@ -84,8 +83,8 @@ class Results:
 
     def rows(self) -> Iterator[Row]:
         """Raises JobError when a result is damaged, or its class cannot be imported here."""
-        loader = Loader(self.registry.layout(self.task_id))
-        found = outcomes.collect(self.registry, self.task_id, self.only)
+        loader = Loader(self.site, self.task_id)
+        found = self.site.collect(self.task_id, self.only)
         for count, (job, value) in enumerate(found):
             if self.busy is not None:
                 self.busy.text = f"collecting: {count} read"
@@ -125,15 +124,15 @@ def _tell(setting: Setting, task_id: str, output: str, count: int, lacking: int)
         say(f"{counted(count, 'row')} of {task_id} written to {output}.")
 
 
-def _lacking(registry: Registry, task_id: str, only: Ranges | None, on_error: str) -> list[JobInfo]:
+def _lacking(site: Site, task_id: str, only: Ranges | None, on_error: str) -> list[JobInfo]:
     """The jobs without a result; ends the command where they are in the way."""
-    lacking = outcomes.jobs(registry, task_id, UNFINISHED, only)
+    lacking = site.jobs(task_id, UNFINISHED, only)
     if lacking and on_error == "raise":
-        raise _refusal(registry, task_id, lacking)
+        raise _refusal(site, task_id, lacking)
     return lacking
 
 
-def _refusal(registry: Registry, task_id: str, lacking: list[JobInfo]) -> Stop:
+def _refusal(site: Site, task_id: str, lacking: list[JobInfo]) -> Stop:
     alive = sum(info.state in ALIVE for info in lacking)
     defined = sum(info.state == "defined" for info in lacking)
     go_on = "To take what is there: --on-error skip, or return."
@@ -144,7 +143,7 @@ def _refusal(registry: Registry, task_id: str, lacking: list[JobInfo]) -> Stop:
         told = f"{counted(defined, 'job')} of {task_id} never submitted"
         return Stop(f"{told}: hpcbatch resubmit {task_id}. {go_on}", WAITING, "NotResolved")
     first = Ranges.of(info.index for info in lacking[:SHOWN])
-    failures = [str(found) for _, found in outcomes.collect(registry, task_id, first)]
+    failures = [str(found) for _, found in site.collect(task_id, first)]
     more = [f"… and {len(lacking) - SHOWN} more"] if len(lacking) > SHOWN else []
     lines = [f"{counted(len(lacking), 'job')} of {task_id} without a result:", *failures, *more]
     lines.append(f"hpcbatch errors {task_id} groups them. {go_on}")

@@ -11,14 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..cluster.cluster import Cluster
-from ..registry.registry import Registry
-from ..use import service
-from ..use.dependencies import with_whole_ids
-from ..use.resubmit import resubmit as resubmit_jobs
-from ..use.submit import preview, submit_defined
+from ..sites.here import Here
+from ..use.create import Mended
 from ..words.errors import StateError, UsageError
 from ..words.options import SubmitOptions
-from ..words.resources import Resources
 from ..words.text import counted
 from .asking import Asked, asked_options
 from .common import Setting, chosen, common, jobs_option, listed, print_json, say, task_argument
@@ -29,6 +25,7 @@ from .tables import print_status
 from .waiting import Busy
 
 if TYPE_CHECKING:
+    from ..sites.base import Site
     from ..words.model import Attempt, TaskSpec
 
 
@@ -53,12 +50,12 @@ def map_command(setting: Setting, asked: Asked, options: SubmitOptions, wait: bo
       hpcbatch map sim.py:simulate --args-file params.csv --cluster slurm --memory 2GB --wait
       hpcbatch map --shell './sim --x {x} --seed {seed}' --args-file params.csv
     """
-    registry = setting.registry()
-    options = _checked(registry, options)
+    site = setting.site()
+    options = site.checked(options)
     with Busy("storing the inputs"):
-        spec = asked.create(registry)
-    attempt = _submit_new(registry, spec, options)
-    _finish(setting, registry, spec, attempt, wait)
+        spec = asked.create(site)
+    attempt = _submit_new(site, spec, options)
+    _finish(setting, site, spec, attempt, wait)
 
 
 @click.command("script")
@@ -75,10 +72,13 @@ def script(setting: Setting, asked: Asked, options: SubmitOptions) -> None:
       hpcbatch script sim.py:simulate --arg x=range:0:100 --cluster slurm --memory 2GB
       hpcbatch script --shell './sim {x}' --arg x=range:0:10 --cluster sge > job.sh
     """
-    options = _checked(setting.registry(), options)
+    from ..use.submit import preview
+
+    here = Here(setting.root)
+    options = here.checked(options)
     with tempfile.TemporaryDirectory(prefix="hpcbatch-") as folder:
-        spec = asked.create(Registry(folder))
-    text = preview(setting.registry(), spec, options)
+        spec = asked.create(Here(folder))
+    text = preview(here.registry, spec, options)
     if setting.json:
         print_json({"cluster": Cluster.named(options.cluster).name, "script": text})
     else:
@@ -115,31 +115,22 @@ def resubmit(
       hpcbatch resubmit 3f9a --jobs 3,7-9 --cluster local
       hpcbatch resubmit 3f9a --only error --function sim.py:simulate
     """
-    registry, task_id = setting.find(task)
-    mended = None if function is None else load_function(function)
+    site, task_id = setting.find(task)
+    spec = site.spec(task_id)
+    mended = None if function is None else Mended.of(spec, load_function(function))
     with Busy("submitting"), _resumable(task_id):
-        attempt = resubmit_jobs(
-            registry, task_id, options, listed(only), chosen(jobs), mended, revoke
-        )
-    _finish(setting, registry, registry.spec(task_id), attempt, wait)
+        attempt = site.resubmit(task_id, options, listed(only), chosen(jobs), mended, revoke)
+    _finish(setting, site, spec, attempt, wait)
 
 
-def _checked(registry: Registry, options: SubmitOptions) -> SubmitOptions:
-    """What is wrong with the options is told before anything is stored; and ``last`` is a task
-    that was there before."""
-    cluster = Cluster.named(options.cluster)
-    Resources.parse(cluster.config.resources, options.resources)
-    return with_whole_ids(registry, options)
-
-
-def _submit_new(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> Attempt:
+def _submit_new(site: Site, spec: TaskSpec, options: SubmitOptions) -> Attempt | None:
     stays = True
     try:
         with Busy("submitting"), _resumable(spec.id):
-            return submit_defined(registry, spec, options)
+            return site.submit(spec.id, options)
     except UsageError:
         with contextlib.suppress(StateError):  # which it raises when a part was submitted
-            service.remove(registry, spec.id)
+            site.remove(spec.id)
             stays = False
         raise
     except Stop:
@@ -165,29 +156,29 @@ def _resumable(task_id: str) -> Iterator[None]:
 
 
 def _finish(
-    setting: Setting, registry: Registry, spec: TaskSpec, attempt: Attempt | None, wait: bool
+    setting: Setting, site: Site, spec: TaskSpec, attempt: Attempt | None, wait: bool
 ) -> None:
     """Tell what was submitted; wait for it when asked to."""
     if not setting.json:
         say(_told(spec, attempt))
         click.echo(spec.id)
-    status = _wait(registry, spec) if wait else None
+    status = _wait(site, spec) if wait else None
     if setting.json:
         told = status.to_json() if status is not None else None
-        print_json({**_as_json(registry, spec, attempt), **({"status": told} if told else {})})
+        print_json({**_as_json(site, spec, attempt), **({"status": told} if told else {})})
     elif status is not None:
         print_status(status)
     if status is not None:
         click.get_current_context().exit(final_exit(status))
 
 
-def _wait(registry: Registry, spec: TaskSpec) -> Any:
-    from ..use.task import Task
+def _wait(site: Site, spec: TaskSpec) -> Any:
+    from ..handles.task import Task
 
     try:
-        return Task(registry, spec.id).wait()
+        return Task(site, spec.id).wait()
     except KeyboardInterrupt:
-        raise left_alone("waiting for", service.status(registry, spec.id)) from None
+        raise left_alone("waiting for", site.status(spec.id)) from None
 
 
 def _told(spec: TaskSpec, attempt: Attempt | None) -> str:
@@ -206,9 +197,9 @@ def _told(spec: TaskSpec, attempt: Attempt | None) -> str:
     return f"{told}. See: hpcbatch watch {spec.id}"
 
 
-def _as_json(registry: Registry, spec: TaskSpec, attempt: Attempt | None) -> dict[str, Any]:
+def _as_json(site: Site, spec: TaskSpec, attempt: Attempt | None) -> dict[str, Any]:
     told: dict[str, Any] = {"id": spec.id, "name": spec.name, "njobs": spec.njobs}
-    told["folder"] = registry.layout(spec.id).folder
+    told["folder"] = site.folder(spec.id)
     told["attempt"] = attempt.number if attempt else None
     told["jobs"] = len(attempt.plan.jobs) if attempt else 0
     told["elements"] = attempt.plan.elements if attempt else 0

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import click
 
-from ..registry.registry import Registry
-from ..use import service
-from ..words.errors import HpcbatchError, RegistryError
+from ..sites.base import Site
+from ..words.errors import RegistryError
 from ..words.model import STATES, TaskSpec
 from ..words.status import TaskStatus
 from .common import Setting, common, print_json, say
@@ -56,7 +56,8 @@ def status(setting: Setting, task: str | None) -> None:
     if task is None:
         _show_tasks(setting, RECENT)
         return
-    found = service.status(*setting.find(task))
+    site, task_id = setting.find(task)
+    found = site.status(task_id)
     if setting.json:
         print_json(found.to_json())
     else:
@@ -65,36 +66,33 @@ def status(setting: Setting, task: str | None) -> None:
 
 
 def _show_tasks(setting: Setting, limit: int | None) -> None:
-    registry = setting.registry()
-    specs = _specs(registry)
+    site = setting.site()
+    specs = _specs(site)
     with Busy("looking at the tasks"):
-        found = list(_statuses(registry, specs[-limit:] if limit else specs))
+        found = list(_statuses(site, specs[-limit:] if limit else specs))
     if setting.json:
         print_json([_as_json(spec, status) for spec, status in found])
     elif found:
         rows = [_row(spec, status) for spec, status in found]
         print_table(HEADINGS, rows, right=NUMBERS)
     elif not specs:
-        say(f"There are no tasks in {registry.root}: hpcbatch map --help shows how to make one.")
+        say(f"There are no tasks in {site.place}: hpcbatch map --help shows how to make one.")
 
 
-def _specs(registry: Registry) -> list[TaskSpec]:
+def _specs(site: Site) -> list[TaskSpec]:
     """All that can be read, oldest first; one that is damaged does not hide the others."""
-    specs = []
-    for task_id in registry.ids():
-        try:
-            specs.append(registry.spec(task_id))
-        except HpcbatchError as error:
-            say(f"{task_id}: {error}")
-    return sorted(specs, key=lambda spec: spec.created)
+    with warnings.catch_warnings(record=True) as damaged:
+        warnings.simplefilter("always")
+        specs = site.specs()
+    for warning in damaged:
+        say(str(warning.message))
+    return specs
 
 
-def _statuses(
-    registry: Registry, specs: Iterable[TaskSpec]
-) -> Iterable[tuple[TaskSpec, TaskStatus]]:
+def _statuses(site: Site, specs: Iterable[TaskSpec]) -> Iterable[tuple[TaskSpec, TaskStatus]]:
     for spec in specs:
         try:
-            yield spec, service.status(registry, spec.id)
+            yield spec, site.status(spec.id)
         except (RegistryError, OSError) as error:
             say(f"{spec.id}: {error}")
 

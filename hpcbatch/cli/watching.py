@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..registry.registry import Registry
-from ..use import service
-from ..use.newest import newest_failures
-from ..use.watch import watch as statuses_of
+from ..sites.base import Site
+from ..sites.watch import watch as statuses_of
 from ..words.errors import JobError
 from ..words.resources import parse_walltime
 from ..words.status import TaskStatus
@@ -47,12 +45,12 @@ def watch(setting: Setting, task: str, timeout: str | None) -> None:
       hpcbatch watch last --json | jq .counts
     """
     seconds = None if timeout is None else parse_walltime(timeout, "--timeout")
-    registry, task_id = setting.find(task)
-    statuses = statuses_of(registry, task_id, seconds)
+    site, task_id = setting.find(task)
+    statuses = statuses_of(site, task_id, seconds)
     try:
-        status = _viewer(setting, registry, task_id)(statuses)
+        status = _viewer(setting, site, task_id)(statuses)
     except KeyboardInterrupt:
-        raise left_alone("watching", service.status(registry, task_id)) from None
+        raise left_alone("watching", site.status(task_id)) from None
     if status.counts["defined"]:
         never = counted(status.counts["defined"], "job")
         say(f"{never} of {task_id} never submitted: hpcbatch resubmit {task_id}")
@@ -60,12 +58,12 @@ def watch(setting: Setting, task: str, timeout: str | None) -> None:
 
 
 def _viewer(
-    setting: Setting, registry: Registry, task_id: str
+    setting: Setting, site: Site, task_id: str
 ) -> Callable[[Iterator[TaskStatus]], TaskStatus]:
     if setting.json:
         return _watch_json
     is_dumb = os.environ.get("TERM") == "dumb"
-    return _LiveView(registry, task_id) if on_terminal() and not is_dumb else _watch_lines
+    return _LiveView(site, task_id) if on_terminal() and not is_dumb else _watch_lines
 
 
 def _watch_json(statuses: Iterator[TaskStatus]) -> TaskStatus:
@@ -107,8 +105,8 @@ def _changing(status: TaskStatus) -> tuple[object, ...]:
 class _LiveView:
     """The view of one task on a terminal. It ends with the status as it was last seen."""
 
-    def __init__(self, registry: Registry, task_id: str):
-        self._registry, self._task_id = registry, task_id
+    def __init__(self, site: Site, task_id: str):
+        self._site, self._task_id = site, task_id
         self._seen: set[str] = set()
         self._failed: list[int] = []
         self._failures: list[JobError] = []
@@ -132,7 +130,7 @@ class _LiveView:
         self._seen |= {state for state, count in status.counts.items() if count}
         failed = [status.attempts, *(status.counts[state] for state in FAILED)]
         if failed != self._failed and any(failed[1:]):
-            self._failures = newest_failures(self._registry, self._task_id, FAILURES)
+            self._failures = self._site.newest_failures(self._task_id, FAILURES)
         self._failed = failed
         states = [state for state in status.counts if state in self._seen]
         return StatusView(status, states, self._failures, time.strftime("%H:%M:%S"))

@@ -54,14 +54,15 @@ class Registry:
         inputs: Iterable[list[bytes]],
         code: bytes | None,
     ) -> TaskSpec:
-        """Store a new task, whole or not at all; returns ``spec`` with its id and job count.
+        """Store a new task, whole or not at all; returns ``spec`` with its job count, and an id
+        where it had none.
 
         ``function`` are the pickled callable and constants, ``inputs`` one pickle a job, in
         blocks.
         """
         from ..disk.packed import write_packed
 
-        task_id = new_task_id(spec.name)
+        task_id = spec.id or new_task_id(spec.name)
         draft = TaskLayout(self.root, f".{task_id}.new")
         try:
             for folder in (draft.folder, draft.attempts, draft.segments, draft.logs):

@@ -6,12 +6,11 @@ import os
 import pickle
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import CellType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from ..cluster.shell import user_name
-from ..registry.registry import Registry
 from ..runner.program import places
 from ..words.errors import InputError, nearest
 from ..words.model import TaskSpec
@@ -21,8 +20,20 @@ from .own_modules import pack_code, warn_of_others
 OWN_PLACES = ("index", "seed")  # that a command line may use beside its inputs
 
 
+class Store(Protocol):
+    """What keeps tasks: a registry, or a site."""
+
+    def create(
+        self,
+        spec: TaskSpec,
+        function: tuple[bytes, bytes],
+        inputs: Iterable[list[bytes]],
+        code: bytes | None,
+    ) -> TaskSpec: ...
+
+
 def create_task(
-    registry: Registry,
+    store: Store,
     function: Any,
     positional: tuple[Any, ...],
     named: Mapping[str, Any],
@@ -42,11 +53,11 @@ def create_task(
     warn_of_others(function, pickled[0])
     name = name or str(getattr(function, "__name__", "task"))
     spec = _spec("python", f"{shown} ({file})", name, seed, len(positional), named, constants)
-    return registry.create(spec, pickled, pack_inputs(positional, named), pack_code(function))
+    return store.create(spec, pickled, pack_inputs(positional, named), pack_code(function))
 
 
 def create_program(
-    registry: Registry,
+    store: Store,
     command: str,
     named: Mapping[str, Any],
     constants: Mapping[str, Any] | None,
@@ -73,7 +84,7 @@ def create_program(
     pickled = pickle.dumps(command), _pickle_constants(constants)
     name = name or os.path.basename(command.split()[0])
     spec = _spec("shell", command, name, seed, 0, named, constants)
-    return registry.create(spec, pickled, pack_inputs((), named), None)
+    return store.create(spec, pickled, pack_inputs((), named), None)
 
 
 class Mended(NamedTuple):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from ..disk.index import DONE, ERROR, EXPIRED, read_entries, read_places
 from ..registry import tracker
+from ..registry.attempts import read_attempts
 from ..registry.registry import Registry
 from ..registry.results import Results
 from ..words.errors import DamagedFile, JobError
@@ -14,7 +15,7 @@ from ..words.model import STATES
 from ..words.ranges import Ranges
 from ..words.status import JobInfo, known_states
 from .chosen import check_jobs
-from .describe import job_error, job_info, read_log
+from .describe import job_error, job_info, log_path, read_log
 from .unsubmitted import refusal
 from .update import update
 
@@ -84,3 +85,14 @@ def log(registry: Registry, task_id: str, job: int) -> str:
         return read_log(view, entry.attempt, entry.element, event.log_begin, event.log_end)
     owner = view.owner(job)
     return "" if owner is None else read_log(view, owner[0].number, owner[1])
+
+
+def element_log(registry: Registry, task_id: str, attempt: int, element: int, begin: int) -> bytes:
+    """An element's log from the byte ``begin``; empty where there is nothing (yet)."""
+    layout = registry.layout(task_id)
+    try:
+        with open(log_path(layout, read_attempts(layout), attempt, element), "rb") as file:
+            file.seek(begin)
+            return file.read()
+    except FileNotFoundError:
+        return b""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from ..registry.attempts import mark_revoked, submitting, update_attempt
 from ..registry.registry import Registry
@@ -30,20 +29,19 @@ def resubmit(
     options: SubmitOptions,
     states: str | Sequence[str] | None = None,
     only: Ranges | None = None,
-    function: Any = None,
+    mended: Mended | None = None,
     revoke: bool = False,
 ) -> Attempt | None:
     """Submit again the jobs without a result; None when no chosen job is without one.
 
     ``states`` and ``only`` choose among them. ``revoke`` takes jobs that wait or run from the
-    elements that have them. ``function`` is called instead of the task's own from now on.
+    elements that have them. ``mended`` is called instead of the task's own from now on.
     Raises StateError while chosen jobs are alive.
     """
     spec = registry.spec(task_id)
     wanted = known_states(UNFINISHED if states is None else states) or ()
     if only is not None:
         check_jobs(spec, only)
-    mended = Mended.of(spec, function) if function is not None else None
     options = with_whole_ids(registry, options)
     update(registry, spec)
     with submitting(registry.layout(task_id)):

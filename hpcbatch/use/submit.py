@@ -38,6 +38,7 @@ from ..words.errors import (
 from ..words.model import Array, Attempt, TaskSpec
 from ..words.options import SubmitOptions
 from ..words.ranges import Ranges
+from ..words.resources import Resources
 from .compose import Composition
 from .create import Mended
 from .dependencies import waiting_arrays, with_whole_ids
@@ -58,6 +59,14 @@ def submit_defined(registry: Registry, spec: TaskSpec, options: SubmitOptions) -
             )
         with prepared(registry, view, jobs, options) as ready:
             return submit_prepared(ready)
+
+
+def checked(registry: Registry, options: SubmitOptions) -> SubmitOptions:
+    """With whole ids of tasks. Raises ConfigError, ResourceError, NotFound: what is wrong with the
+    options can be told before anything is stored."""
+    cluster = Cluster.named(options.cluster)
+    Resources.parse(cluster.config.resources, options.resources)
+    return with_whole_ids(registry, options)
 
 
 def settled_view(registry: Registry, spec: TaskSpec) -> View:

@@ -35,6 +35,7 @@ class TaskSpec:
     constants: list[str]
     python: str  # minor version that pickled it
     folder: str  # where the elements run
+    owner: str = ""  # the user of a server who made it; empty: who owns the registry
 
     def to_json(self) -> dict[str, Any]:
         return {"format": FORMAT, **asdict(self)}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from .errors import UsageError, nearest
@@ -78,6 +78,7 @@ class TaskStatus:
     unfolded: str = ""  # why newer records are not counted
     held_back: int = 0  # submitted jobs that wait for room in the queue
     stuck: int = 0  # waiting jobs that will never run without somebody's help
+    unreleased: bool = False  # a submission of it waits in the queue of its server
 
     @property
     def resolved(self) -> bool:
@@ -87,7 +88,8 @@ class TaskStatus:
     @property
     def idle(self) -> bool:
         """Nothing of it is alive or will be by itself: it is resolved, or waits for ``submit``."""
-        return not self.retrying and not any(self.counts[state] for state in ALIVE)
+        waits = self.retrying or self.unreleased
+        return not waits and not any(self.counts[state] for state in ALIVE)
 
     @property
     def goes_on(self) -> str:
@@ -169,6 +171,13 @@ class TaskStatus:
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "resolved": self.resolved}
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> TaskStatus:
+        """What ``to_json`` made; fields that a newer version added are left out."""
+        known = {each.name: told[each.name] for each in fields(cls) if each.name in told}
+        listed = {name: tuple(known.get(name, ())) for name in ("clusters", "notes")}
+        return cls(**{**known, **listed})
 
 
 def known_states(states: str | Sequence[str] | None) -> tuple[str, ...] | None:

@@ -137,7 +137,10 @@ def test_of_a_finished_task_and_of_one_never_submitted(local: Local) -> None:
     local.run(task)
     before = states(task)
     for jobs in (None, [0, 1], []):
-        assert cancel(task._registry, task.id, None if jobs is None else Ranges.of(jobs)) == (0, [])
+        assert cancel(task.site.registry, task.id, None if jobs is None else Ranges.of(jobs)) == (
+            0,
+            [],
+        )
     assert states(task) == before == ["error", "done", "done"]
     with pytest.raises(hb.NotFound, match="numbered 0 to 2"):
         task.cancel(jobs=[3])
@@ -216,4 +219,4 @@ def test_again_when_its_cluster_has_forgotten_it(
     spool.mkdir(mode=0o700)
     with monkeypatch.context() as patch:
         patch.setenv("HPCBATCH_LOCAL_SPOOL", str(spool))
-        assert cancel(task._registry, task.id).objections == []
+        assert cancel(task.site.registry, task.id).objections == []

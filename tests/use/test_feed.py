@@ -70,7 +70,7 @@ def test_only_so_many_are_in_the_queue_and_the_rest_follows(narrow: Local) -> No
     assert "held back" in str(status)
     assert set(states(task)[2 * MOST :]) == {"submitted"}
     narrow.began(MOST)
-    service.track(task._registry, task.id)
+    service.track(task.site.registry, task.id)
     assert len(narrow.attempts(task)) == 1  # no room yet
     narrow.open_gate()
     done = narrow.wait(task)
@@ -119,7 +119,7 @@ def test_a_cancellation_ends_what_waits_for_room_too(narrow: Local) -> None:
     assert set(states(task)) == {"canceled"}
     assert task.status().held_back == 0
     narrow.ended(task)
-    service.track(task._registry, task.id)
+    service.track(task.site.registry, task.id)
     assert len(narrow.attempts(task)) == 1
     narrow.open_gate()
     task.resubmit()
@@ -192,7 +192,7 @@ def tracked_until(task: hb.Task, condition: Callable[[hb.TaskStatus], bool]) -> 
     found: list[hb.TaskStatus] = []
 
     def holds() -> bool:
-        found.append(service.track(task._registry, task.id))
+        found.append(service.track(task.site.registry, task.id))
         return condition(found[-1])
 
     eventually(holds, "a status of the task")
@@ -329,7 +329,7 @@ def test_a_throttle_holds_for_parts_retries_and_resubmissions(narrow: Local) -> 
 
     def ends() -> bool:
         nonlocal most, resubmitted
-        status = service.track(task._registry, task.id)
+        status = service.track(task.site.registry, task.id)
         most = max(most, len(list(traces.iterdir())))
         if status.error and not resubmitted:
             resubmitted = bool(task.resubmit(only="error"))
@@ -365,7 +365,7 @@ def test_two_attempts_that_hold_jobs_back_keep_the_throttle(narrow: Local) -> No
     def ends() -> bool:
         nonlocal most
         most = max(most, len(narrow.processes(task)))
-        return service.track(task._registry, task.id).idle
+        return service.track(task.site.registry, task.id).idle
 
     eventually(ends, "the task to end")
     assert most <= 1

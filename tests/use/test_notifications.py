@@ -31,7 +31,7 @@ def test_a_command_gets_the_status_as_json_once(local: Local) -> None:
     task = local.create(job, range(3))
     local.run(task, notify=f'cat >>"{log}"; echo >>"{log}"')
     local.wait(task)
-    service.track(task._registry, task.id)
+    service.track(task.site.registry, task.id)
     (status,) = told(log)
     assert status["id"] == task.id
     assert status["resolved"]

@@ -219,7 +219,7 @@ def test_a_part_taken_later_does_not_give_the_rest_back(local: Local) -> None:
     local.open_gate()
     assert local.wait(task).done == 4
     (element,) = (a for a in local.attempts(task) if a.number == 1)
-    runner = ensure_runner(task._registry.root)
+    runner = ensure_runner(task.site.registry.root)
     ended = subprocess.run(
         [sys.executable, runner, task.folder, "1", "0"], cwd=local.folder, check=False
     )

@@ -211,9 +211,9 @@ def test_many_go_in_one_submission(local: Local, monkeypatch: pytest.MonkeyPatch
 
     task = local.create(job, range(5))
     task.submit("local", chunk=1, retries=1)
-    eventually(lambda: service.track(task._registry, task.id).retrying == 4, "four to be due")
+    eventually(lambda: service.track(task.site.registry, task.id).retrying == 4, "four to be due")
     assert len(local.attempts(task)) == 1
-    assert not service.track(task._registry, task.id).idle
+    assert not service.track(task.site.registry, task.id).idle
     local.open_gate()
     assert local.wait(task).done == 5
     assert len(local.attempts(task)) == 2
@@ -264,11 +264,11 @@ def test_one_that_could_not_be_taken_is_told_and_tried_less_and_less_often(
     with monkeypatch.context() as patch:
         deferred = refused_by(SubmissionDeferred("the queue is full"), calls)
         patch.setattr(cluster_module.Cluster, "submit", deferred)
-        status = service.track(task._registry, task.id)
+        status = service.track(task.site.registry, task.id)
         assert "a retry was not taken" in status.notes[-1]
         assert "the queue is full" in status.notes[-1]
         for _ in range(5):
-            service.track(task._registry, task.id)
+            service.track(task.site.registry, task.id)
         assert len(calls) == 1
     monkeypatch.setattr(retry_module, "PAUSE", 0.0)
     assert local.wait(task).done == 1
@@ -281,7 +281,7 @@ def test_one_in_doubt_is_waited_for(local: Local, monkeypatch: pytest.MonkeyPatc
         unclear = refused_by(SubmissionUnclear("no answer"), calls)
         patch.setattr(cluster_module.Cluster, "submit", unclear)
         for _ in range(3):
-            status = service.track(task._registry, task.id)
+            status = service.track(task.site.registry, task.id)
         assert len(calls) == 1
         assert not status.idle
     monkeypatch.setattr("hpcbatch.use.settle.GRACE", 0.0)

@@ -8,19 +8,20 @@ from typing import Any
 
 import pytest
 
+from hpcbatch.handles.task import Task
 from hpcbatch.registry.registry import Registry
 from hpcbatch.runner.program import ShellProgram
+from hpcbatch.sites.here import Here
 from hpcbatch.use.create import create_program
-from hpcbatch.use.task import Task
 from hpcbatch.words.errors import InputError
 from tests.conftest import HOSTILE_NAMES
 from tests.core import Case
 
 
 def program(command: str, const: dict[str, Any] | None = None, **named: Any) -> Case:
-    registry = Registry()
-    spec = create_program(registry, command, named, const, None, 7)
-    case = Case(Task(registry, spec.id))
+    here = Here()
+    spec = create_program(here, command, named, const, None, 7)
+    case = Case(Task(here, spec.id))
     case.submit()
     return case
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from ..registry.registry import Registry
+from ..sites.base import Site
+from ..sites.watch import watch
 from ..words.errors import (
     JobError,
     NotSubmitted,
@@ -20,14 +21,9 @@ from ..words.model import RESOLVED, Attempt, TaskSpec
 from ..words.options import AUTO, SubmitOptions
 from ..words.ranges import Ranges, whole_numbers
 from ..words.status import TaskStatus
-from . import outcomes, service
-from .cancel import cancel
 from .job import Job
 from .loading import Loader
 from .progress import Progress
-from .resubmit import resubmit
-from .submit import submit_defined
-from .watch import watch
 
 ON_ERROR = ("raise", "return", "skip")
 
@@ -35,8 +31,8 @@ ON_ERROR = ("raise", "return", "skip")
 class Task:
     """One function over many inputs. Made by ``create`` and ``restore``."""
 
-    def __init__(self, registry: Registry, task_id: str):
-        self._registry = registry
+    def __init__(self, site: Site, task_id: str):
+        self.site = site
         self.id = task_id
         self._spec: TaskSpec | None = None
 
@@ -44,7 +40,7 @@ class Task:
     def spec(self) -> TaskSpec:
         """What was asked for."""
         if self._spec is None:
-            self._spec = self._registry.spec(self.id)
+            self._spec = self.site.spec(self.id)
         return self._spec
 
     @property
@@ -53,8 +49,8 @@ class Task:
 
     @property
     def folder(self) -> str:
-        """Where the task lies on disk."""
-        return self._registry.layout(self.id).folder
+        """Where the task lies on the disk of its site."""
+        return self.site.folder(self.id)
 
     def __len__(self) -> int:
         return self.spec.njobs
@@ -120,28 +116,25 @@ class Task:
             after_ok,  # type: ignore[arg-type]
             notify,
         )
-        submit_defined(self._registry, self.spec, options)
+        self.site.submit(self.id, options)
         return self
 
     def status(self) -> TaskStatus:
         """Counts of jobs by state, as they are now."""
-        return service.status(self._registry, self.id)
+        return self.site.status(self.id)
 
     def jobs(self, state: str | Sequence[str] | None = None) -> list[Job]:
         """All jobs in order, or those in one state or several."""
-        return [
-            Job(self._registry, self.id, info)
-            for info in outcomes.jobs(self._registry, self.id, state)
-        ]
+        return [Job(self.site, self.id, info) for info in self.site.jobs(self.id, state)]
 
     def job(self, index: int) -> Job:
         """One job. Raises NotFound."""
         only = Ranges.of(whole_numbers("index", [index]))
-        return Job(self._registry, self.id, outcomes.jobs(self._registry, self.id, None, only)[0])
+        return Job(self.site, self.id, self.site.jobs(self.id, None, only)[0])
 
     def errors(self) -> list[JobError]:
         """The jobs that failed (error, expired, canceled), with what is known of why."""
-        return outcomes.errors(self._registry, self.id)
+        return self.site.errors(self.id)
 
     def wait(self, timeout: float | None = None, progress: bool | None = None) -> TaskStatus:
         """Wait until no job is waiting or running; returns the status then.
@@ -158,10 +151,10 @@ class Task:
         """Jobs as they resolve, each once. Raises what ``wait`` does."""
         told = Ranges()
         for _ in self._watched(timeout):
-            resolved = service.resolved_jobs(self._registry, self.id)
+            resolved = self.site.resolved_jobs(self.id)
             fresh = resolved.without(told)
-            for info in outcomes.jobs(self._registry, self.id, None, fresh) if fresh else ():
-                yield Job(self._registry, self.id, info)
+            for info in self.site.jobs(self.id, None, fresh) if fresh else ():
+                yield Job(self.site, self.id, info)
             told = told.union(fresh)
 
     def collect(self, on_error: str = "raise", jobs: Sequence[int] | None = None) -> list[Any]:
@@ -175,10 +168,10 @@ class Task:
             raise UsageError(f"on_error {on_error!r} is unknown{nearest(on_error, ON_ERROR)}")
         chosen = None if jobs is None else whole_numbers("jobs", jobs)
         only = None if chosen is None else Ranges.of(chosen)
-        loader = Loader(self._registry.layout(self.id))
+        loader = Loader(self.site, self.id)
         found: dict[int, Any] = {}
         failures: list[JobError] = []
-        for job, value in outcomes.collect(self._registry, self.id, only):
+        for job, value in self.site.collect(self.id, only):
             try:
                 if not isinstance(value, bytes):
                     raise value
@@ -201,7 +194,7 @@ class Task:
         Warns when a scheduler objects: then ask again. Raises NotFound.
         """
         only = None if jobs is None else Ranges.of(whole_numbers("jobs", jobs))
-        for objection in cancel(self._registry, self.id, only).objections:
+        for objection in self.site.cancel(self.id, only).objections:
             warnings.warn(f"cancelling {self.id}: {objection}", RuntimeWarning, stacklevel=2)
         return self.status()
 
@@ -225,17 +218,22 @@ class Task:
         """
         asked = SubmitOptions.read(cluster=cluster, resources=resources or {}, **options)
         chosen = None if jobs is None else Ranges.of(whole_numbers("jobs", jobs))
-        return resubmit(self._registry, self.id, asked, only, chosen, function, revoke)
+        mended = None
+        if function is not None:
+            from ..use.create import Mended
+
+            mended = Mended.of(self.spec, function)
+        return self.site.resubmit(self.id, asked, only, chosen, mended, revoke)
 
     def _watched(self, timeout: float | None) -> Iterator[TaskStatus]:
-        for status in watch(self._registry, self.id, timeout):
-            if status.counts["defined"] == status.njobs:
+        for status in watch(self.site, self.id, timeout):
+            if status.counts["defined"] == status.njobs and not status.unreleased:
                 raise NotSubmitted(f"{self.id} was never submitted: submit() it first")
             yield status
 
     def remove(self) -> None:
         """Delete the task and its results. Raises StateError while jobs are alive."""
-        service.remove(self._registry, self.id)
+        self.site.remove(self.id)
 
 
 def _check_finished(task_id: str, failures: Sequence[JobError]) -> None:

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from hpcbatch.use.html import status_html
+from hpcbatch.handles.html import status_html
 from hpcbatch.words.model import STATES
 from hpcbatch.words.status import COLOURS, TaskStatus
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from ..registry.registry import Registry
 from ..words.errors import RegistryError, TaskStuck, UsageError, WaitTimeout
 from ..words.look import Look
 from ..words.model import ALIVE
 from ..words.status import TaskStatus
-from . import service
+from .base import Site
 
 PAUSES = (0.05, 1.0)  # seconds between two looks: the first, and the longest
 
 
-def watch(registry: Registry, task_id: str, timeout: float | None = None) -> Iterator[TaskStatus]:
+def watch(site: Site, task_id: str, timeout: float | None = None) -> Iterator[TaskStatus]:
     """Ever less often, up to and with the status in which nothing is alive any more.
 
     Raises WaitTimeout after ``timeout`` seconds, and TaskStuck when all that is alive waits for
@@ -28,14 +27,14 @@ def watch(registry: Registry, task_id: str, timeout: float | None = None) -> Ite
     pause, longest = PAUSES
     begins = True
     while True:
-        status = service.track(registry, task_id, begins)
+        status = site.track(task_id, begins)
         begins = False
         yield status
         if status.idle:
             return
         if status.unfolded:  # nobody can see it end
             raise RegistryError(f"{task_id} cannot be followed: {status.unfolded}")
-        if _is_stuck(status) and _is_stuck(service.status(registry, task_id, Look.AFRESH)):
+        if _is_stuck(status) and _is_stuck(site.status(task_id, Look.AFRESH)):
             raise TaskStuck(
                 f"{task_id} does not go on by itself: {'; '.join(status.notes)}. Mend what it "
                 "waits for, or cancel() and resubmit() it."

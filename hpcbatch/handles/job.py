@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..registry.registry import Registry
+from ..sites.base import Site
 from ..words.errors import JobError
 from ..words.ranges import Ranges
 from ..words.status import JobInfo
-from . import outcomes
 from .loading import Loader
 
 
 class Job:
     """One call of the task's function, as it was when it was asked for."""
 
-    def __init__(self, registry: Registry, task_id: str, info: JobInfo):
-        self._registry, self._task_id = registry, task_id
+    def __init__(self, site: Site, task_id: str, info: JobInfo):
+        self._site, self._task_id = site, task_id
         self.stats = info
 
     @property
@@ -43,16 +42,16 @@ class Job:
         found = self._asked()
         if isinstance(found, JobError):
             raise found
-        return Loader(self._registry.layout(self._task_id)).load(self.index, found)
+        return Loader(self._site, self._task_id).load(self.index, found)
 
     def log(self) -> str:
         """What the job printed."""
-        return outcomes.log(self._registry, self._task_id, self.index)
+        return self._site.log(self._task_id, self.index)
 
     def __repr__(self) -> str:
         return f"<Job {self.index} of {self._task_id}: {self.state}>"
 
     def _asked(self) -> bytes | JobError:
         only = Ranges([(self.index, self.index + 1)])
-        _, found = next(outcomes.collect(self._registry, self._task_id, only))
+        _, found = next(self._site.collect(self._task_id, only))
         return found

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import sys
 from typing import Any
 
+from ..sites.base import Site
 from ..words.errors import JobError
-from ..words.layout import TaskLayout
 
 
 class Loader:
     """Loads values; where an import fails, the task's own modules join ``sys.path``."""
 
-    def __init__(self, layout: TaskLayout):
-        self._layout = layout
+    def __init__(self, site: Site, task_id: str):
+        self._site, self._task_id = site, task_id
 
     def load(self, job: int, value: bytes) -> Any:
         """Raises JobError when the value cannot be made here, whatever its class raises."""
@@ -29,12 +28,6 @@ class Loader:
 
     def _found_modules(self) -> bool:
         """Whether modules of the task joined ``sys.path`` that were not there."""
-        fresh = [path for path in self._archives() if path not in sys.path]
+        fresh = [path for path in self._site.modules(self._task_id) if path not in sys.path]
         sys.path += fresh
         return bool(fresh)
-
-    def _archives(self) -> list[str]:
-        """The task's own modules, and those of mended functions."""
-        numbers = [0, *sorted(int(n) for n in os.listdir(self._layout.attempts) if n.isdigit())]
-        paths = [f"{self._layout.folder}/{self._layout.code_of(number)}" for number in numbers]
-        return [path for path in paths if os.path.exists(path)]

@@ -1,0 +1,66 @@
+"""Where handles come from: a task is made, found again, or listed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..sites.base import Site
+from ..sites.here import Here
+from ..use.create import create_task
+from ..words.errors import InputError, UsageError
+from .task import Task
+
+
+def create(
+    function: Callable[..., Any],
+    *inputs: Any,
+    const: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    seed: int | None = None,
+    root: str | None = None,
+    site: Site | None = None,
+    **named: Any,
+) -> Task:
+    """Store ``function`` and its inputs as a task; nothing is submitted yet.
+
+    ``inputs`` are iterables, as for ``map``; or name them as the function does:
+    ``create(f, x=range(10), y=values)``, but for the words const, name, seed, root and
+    site.
+    One job per position. ``const`` are arguments that are the same for every job. ``seed`` makes
+    random numbers of jobs repeatable; it is drawn when absent. ``root`` is another registry than
+    ``$HPCBATCH_ROOT`` or ``~/.hpcbatch``, ``site`` a place elsewhere, see ``connect``.
+
+    Raises InputError, RegistryUnwritable, RegistryUnsafe.
+    """
+    for word, given, kind, told in (
+        ("name", name, str, "text"),
+        ("root", root, str, "text"),
+        ("site", site, Site, "site"),
+    ):
+        if given is not None and not isinstance(given, kind):
+            raise InputError(
+                f"{word}={given!r} is no {told}. create() keeps the words const, name, seed, root "
+                f"and site for itself: give an input of the name {word!r} by position"
+            )
+    place = _place(root, site)
+    spec = create_task(place, function, inputs, named, const, name, seed)
+    return Task(place, spec.id)
+
+
+def restore(task_id: str, root: str | None = None, site: Site | None = None) -> Task:
+    """A task made before, by its id, a unique beginning of it, or ``last``. Raises NotFound."""
+    place = _place(root, site)
+    return Task(place, place.find(task_id))
+
+
+def tasks(root: str | None = None, site: Site | None = None) -> list[Task]:
+    """All tasks of a registry, oldest first."""
+    place = _place(root, site)
+    return [Task(place, spec.id) for spec in place.specs()]
+
+
+def _place(root: str | None, site: Site | None) -> Site:
+    if root is not None and site is not None:
+        raise UsageError("root and site exclude each other: a site has a registry of its own")
+    return Here(root) if site is None else site

@@ -1,0 +1,146 @@
+"""The site on this machine: a registry on its disk, and the clusters that it can submit to.
+
+Verbs are imported when they are called: a command that only looks need not load what submits.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ..registry.registry import Registry
+from ..words.look import Look
+from .base import Site
+
+if TYPE_CHECKING:
+    from ..use.cancel import Canceled
+    from ..use.create import Mended
+    from ..words.errors import JobError
+    from ..words.model import Attempt, TaskSpec
+    from ..words.options import SubmitOptions
+    from ..words.ranges import Ranges
+    from ..words.status import JobInfo, TaskStatus
+
+
+class Here(Site):
+    """The registry in the folder ``root``, by default ``$HPCBATCH_ROOT`` or ``~/.hpcbatch``.
+
+    Raises RegistryUnsafe, RegistryUnwritable.
+    """
+
+    def __init__(self, root: str | None = None):
+        self.registry = Registry(root)
+        self.place = self.registry.root
+
+    def create(
+        self,
+        spec: TaskSpec,
+        function: tuple[bytes, bytes],
+        inputs: Iterable[list[bytes]],
+        code: bytes | None,
+    ) -> TaskSpec:
+        return self.registry.create(spec, function, inputs, code)
+
+    def find(self, text: str) -> str:
+        return self.registry.find(text)
+
+    def spec(self, task_id: str) -> TaskSpec:
+        return self.registry.spec(task_id)
+
+    def specs(self) -> list[TaskSpec]:
+        return self.registry.specs()
+
+    def folder(self, task_id: str) -> str:
+        return self.registry.layout(task_id).folder
+
+    def checked(self, options: SubmitOptions) -> SubmitOptions:
+        from ..use.submit import checked
+
+        return checked(self.registry, options)
+
+    def submit(self, task_id: str, options: SubmitOptions) -> Attempt:
+        from ..use.submit import submit_defined
+
+        return submit_defined(self.registry, self.spec(task_id), options)
+
+    def resubmit(
+        self,
+        task_id: str,
+        options: SubmitOptions,
+        states: str | Sequence[str] | None = None,
+        only: Ranges | None = None,
+        mended: Mended | None = None,
+        revoke: bool = False,
+    ) -> Attempt | None:
+        from ..use.resubmit import resubmit
+
+        return resubmit(self.registry, task_id, options, states, only, mended, revoke)
+
+    def cancel(self, task_id: str, only: Ranges | None = None) -> Canceled:
+        from ..use.cancel import cancel
+
+        return cancel(self.registry, task_id, only)
+
+    def remove(self, task_id: str) -> None:
+        from ..use import service
+
+        service.remove(self.registry, task_id)
+
+    def status(self, task_id: str, look: Look = Look.ONCE) -> TaskStatus:
+        from ..use import service
+
+        return service.status(self.registry, task_id, look)
+
+    def track(self, task_id: str, begins: bool = False) -> TaskStatus:
+        from ..use import service
+
+        return service.track(self.registry, task_id, begins)
+
+    def jobs(
+        self,
+        task_id: str,
+        states: str | Sequence[str] | None = None,
+        only: Ranges | None = None,
+    ) -> list[JobInfo]:
+        from ..use import outcomes
+
+        return outcomes.jobs(self.registry, task_id, states, only)
+
+    def resolved_jobs(self, task_id: str) -> Ranges:
+        from ..use import service
+
+        return service.resolved_jobs(self.registry, task_id)
+
+    def collect(
+        self, task_id: str, only: Ranges | None = None
+    ) -> Iterator[tuple[int, bytes | JobError]]:
+        from ..use import outcomes
+
+        return outcomes.collect(self.registry, task_id, only)
+
+    def errors(self, task_id: str) -> list[JobError]:
+        from ..use import outcomes
+
+        return outcomes.errors(self.registry, task_id)
+
+    def newest_failures(self, task_id: str, limit: int) -> list[JobError]:
+        from ..use.newest import newest_failures
+
+        return newest_failures(self.registry, task_id, limit)
+
+    def log(self, task_id: str, job: int) -> str:
+        from ..use import outcomes
+
+        return outcomes.log(self.registry, task_id, job)
+
+    def element_log(self, task_id: str, attempt: int, element: int, begin: int) -> bytes:
+        from ..use import outcomes
+
+        return outcomes.element_log(self.registry, task_id, attempt, element, begin)
+
+    def modules(self, task_id: str) -> list[str]:
+        layout = self.registry.layout(task_id)
+        numbers = [0, *sorted(int(name) for name in os.listdir(layout.attempts) if name.isdigit())]
+        paths = [f"{layout.folder}/{layout.code_of(number)}" for number in numbers]
+        return [path for path in paths if os.path.exists(path)]
