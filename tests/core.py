@@ -35,10 +35,12 @@ DEADLINE = 30.0
 def eventually(true: Callable[[], Any], what: str = "") -> Any:
     """The first answer of ``true`` that holds."""
     give_up = time.monotonic() + DEADLINE
+    pause = 0.01
     while time.monotonic() < give_up:
         if answer := true():
             return answer
-        time.sleep(0.01)
+        time.sleep(pause)
+        pause = min(pause * 1.2, 0.2)  # others need the machine as well
     raise AssertionError(f"in vain: {what or true}")
 
 

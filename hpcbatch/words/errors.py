@@ -5,6 +5,7 @@ HpcbatchError
 │   ├── InputError              the inputs, the function or the constants
 │   ├── ResourceError           a resource, or a value for one
 │   ├── ConfigError             a configuration file, a template, an unknown cluster
+│   ├── KeyFileError            a file that should hold a key
 │   └── NotFound                no task, job or attempt of that name
 ├── RegistryError               the folder of tasks
 │   ├── RegistryUnsafe          others could write there, and unpickling is running code
@@ -20,6 +21,11 @@ HpcbatchError
 │       ├── SubmissionRejected  final: the request itself is wrong
 │       ├── SubmissionDeferred  temporary: limits, controller away
 │       └── SubmissionUnclear   no answer: it may have been taken; status will tell
+├── SiteError                   a site elsewhere
+│   ├── SiteUnreachable         no answer: it may be away, or the network
+│   ├── ServerChanged           its key is not the one that is known; nothing was sent
+│   └── AccessDenied            a key or token that it does not know, or not for that
+│       └── TooManyFailures     after which it does not listen for a while
 ├── StateError                  the task is in no state for that
 │   ├── AlreadySubmitted
 │   ├── NotSubmitted
@@ -54,6 +60,10 @@ class ResourceError(UsageError):
 
 class ConfigError(UsageError):
     """A configuration file or template that cannot be used, or an unknown cluster."""
+
+
+class KeyFileError(UsageError):
+    """A file that should hold a key and cannot be used."""
 
 
 class NotFound(UsageError, KeyError):
@@ -120,6 +130,30 @@ class SubmissionDeferred(SubmissionError):
 
 class SubmissionUnclear(SubmissionError):
     """The scheduler did not answer: it may have taken the request, which a later status tells."""
+
+
+class SiteError(HpcbatchError):
+    """A site elsewhere cannot be used as asked."""
+
+
+class SiteUnreachable(SiteError):
+    """It does not answer: it may be away, or the network."""
+
+
+class ServerChanged(SiteError):
+    """The server's key is not the one that is known; nothing was sent to it."""
+
+
+class AccessDenied(SiteError):
+    """The server does not know the key or token, or it is not for that."""
+
+
+class TooManyFailures(AccessDenied):
+    """The server does not listen for a while, because too many attempts have failed."""
+
+    def __init__(self, message: str, retry_after: float = 0.0):
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class StateError(HpcbatchError):

@@ -69,6 +69,7 @@ def eventually(true: Callable[[], Any], what: str = "", pause: float = 0.1) -> A
         if answer := true():
             return answer
         time.sleep(pause)
+        pause = min(pause * 1.2, 0.5)
     raise AssertionError(f"in vain: {what or true}")
 
 

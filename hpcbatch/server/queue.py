@@ -1,0 +1,122 @@
+"""Submissions that wait for their turn: a file each, so that a killed server loses none."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from threading import Lock
+from typing import Any
+
+from ..disk.files import make_folder, publish, read, unlink_quietly
+
+KEPT = 86400.0  # seconds that a request is known to have been done
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A submission that was accepted. ``request`` is its client's own word for it: the same one
+    again is done once. ``attempt`` is the number that its attempt gets, once it is being made."""
+
+    task: str
+    owner: str
+    verb: str  # submit or resubmit
+    request: str
+    added: float  # seconds since 1970
+    options: Mapping[str, Any] = field(default_factory=dict)
+    states: tuple[str, ...] | None = None
+    jobs: str | None = None
+    mended: Mapping[str, Any] | None = None
+    revoke: bool = False
+    attempt: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"{int(self.added * 1e6):020d}-{self.task}.json"
+
+
+class Queue:
+    """The entries in ``folder``; one server has it at a time."""
+
+    def __init__(self, folder: str):
+        self._folder, self._done = f"{folder}/waiting", f"{folder}/done"
+        self._refused = f"{folder}/refused"
+        for path in (self._folder, self._done, self._refused):
+            make_folder(path)
+        self._lock = Lock()
+        self._entries: dict[str, Entry] = {}
+        for name in sorted(os.listdir(self._folder)):
+            if name.endswith(".json"):
+                told = json.loads(read(f"{self._folder}/{name}"))
+                told["states"] = None if told["states"] is None else tuple(told["states"])
+                entry = Entry(**told)
+                self._entries[entry.name] = entry
+
+    def add(self, entry: Entry) -> bool:
+        """Whether it is new. Raises RegistryUnwritable: then it was not accepted."""
+        with self._lock:
+            known = any(entry.request == other.request for other in self._entries.values())
+            if known or os.path.exists(f"{self._done}/{entry.request}"):
+                return False
+            publish(f"{self._folder}/{entry.name}", json.dumps(asdict(entry)).encode())
+            self._entries[entry.name] = entry
+        unlink_quietly(f"{self._refused}/{entry.task}")
+        return True
+
+    def update(self, entry: Entry) -> None:
+        with self._lock:
+            publish(f"{self._folder}/{entry.name}", json.dumps(asdict(entry)).encode())
+            self._entries[entry.name] = entry
+
+    def finish(self, entry: Entry) -> None:
+        """It was released: the same request again is nothing new."""
+        publish(f"{self._done}/{entry.request}", b"")
+        self._drop(entry)
+        self._forget_old()
+
+    def refuse(self, entry: Entry, why: str) -> None:
+        """It never will be."""
+        publish(f"{self._refused}/{entry.task}", why.encode("utf-8", "replace"))
+        self.finish(entry)
+
+    def withdraw(self, task_id: str) -> int:
+        """Drop what waits of a task; returns how many that were."""
+        found = [entry for entry in self.waiting() if entry.task == task_id]
+        for entry in found:
+            self._drop(entry)
+        return len(found)
+
+    def forget(self, task_id: str) -> None:
+        self.withdraw(task_id)
+        unlink_quietly(f"{self._refused}/{task_id}")
+
+    def refusal(self, task_id: str) -> str:
+        """Why the last submission of a task was refused; empty when it was not."""
+        try:
+            return read(f"{self._refused}/{task_id}").decode()
+        except FileNotFoundError:
+            return ""
+
+    def waiting(self) -> list[Entry]:
+        """Oldest first."""
+        with self._lock:
+            return sorted(self._entries.values(), key=lambda entry: entry.name)
+
+    def ahead_of(self, task_id: str) -> int | None:
+        """Entries before the one of a task; None where none waits."""
+        for count, entry in enumerate(self.waiting()):
+            if entry.task == task_id:
+                return count
+        return None
+
+    def _drop(self, entry: Entry) -> None:
+        with self._lock:
+            self._entries.pop(entry.name, None)
+            unlink_quietly(f"{self._folder}/{entry.name}")
+
+    def _forget_old(self) -> None:
+        for file in os.scandir(self._done):
+            if file.stat().st_mtime < time.time() - KEPT:
+                unlink_quietly(file.path)

@@ -1,0 +1,192 @@
+"""The settings of a server: what a YAML file says, and what holds without one."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from ..words.errors import ConfigError, nearest
+from ..words.resources import parse_walltime
+
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 7033
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+PROTOCOLS = ("https", "http")
+_ROUTER = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Times are in seconds; None: without limit."""
+
+    debug: bool = False
+    require_auth: bool = True
+    max_concurrent_tasks: int = 100  # released and not at their end
+    max_concurrent_jobs: int | None = None  # elements of a task at once
+    task_queue_interval: float = 1.0  # between two looks at the queue
+    max_release_tasks_per_second: float = 10.0
+    keep_alive: float = 3600.0  # of a token
+    task_root: str = ""  # the registry; empty: as without a server
+    max_nodetime: int | None = None  # of an element
+
+
+@dataclass(frozen=True)
+class Settings:
+    """``modules`` maps a path to a router of somebody else, ``package.module:router``."""
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    protocol: str = "https"
+    startup_script: str = ""
+    batch_cluster: str | None = None
+    modules: Mapping[str, str] = field(default_factory=dict)
+    options: Options = field(default_factory=Options)
+
+    @property
+    def address(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.protocol}://{host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.host in LOOPBACK
+
+
+TOP = ("host", "port", "protocol", "server_scripts", "modules", "options")
+SCRIPTS = ("startup_script", "batch_cluster")
+
+
+def read_settings(path: str | None) -> Settings:
+    """Raises ConfigError with the nearest right name for one that is unknown."""
+    if path is None:
+        return Settings()
+    import yaml
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = yaml.safe_load(file) or {}
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    return _settings(path, _table(path, "", content, TOP))
+
+
+def _settings(path: str, given: Mapping[str, Any]) -> Settings:
+    scripts = _table(path, "server_scripts", given.get("server_scripts"), SCRIPTS)
+    names = tuple(each.name for each in fields(Options))
+    options = _table(path, "options", given.get("options"), names)
+    modules = given.get("modules") or {}
+    if not isinstance(modules, dict):
+        raise ConfigError(f"{path}: modules is no table of paths and routers")
+    for place, router in modules.items():
+        if not str(place).startswith("/") or not _ROUTER.match(str(router)):
+            raise ConfigError(
+                f"{path}: modules: {place!r}: {router!r} is no path such as /mine and a router "
+                "such as package.module:router"
+            )
+    read: dict[str, Any] = {
+        name: _READERS[name](path, name, value) for name, value in options.items()
+    }
+    top: dict[str, Any] = {
+        name: _READERS[name](path, name, given[name]) for name in TOP[:3] if name in given
+    }
+    top |= {name: _text(path, name, value) for name, value in scripts.items() if value}
+    return Settings(**top, modules=modules, options=Options(**read))
+
+
+def _table(path: str, name: str, given: Any, known: tuple[str, ...]) -> Mapping[str, Any]:
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise ConfigError(f"{path}: {name or 'the file'} is no table")
+    for key in given:
+        if key not in known:
+            where = f"{name}." if name else ""
+            raise ConfigError(f"{path}: unknown setting {where}{key}{nearest(str(key), known)}")
+    return given
+
+
+def _text(path: str, name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigError(f"{path}: {name} {value!r} is no text")
+    return value
+
+
+def _flag(path: str, name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigError(f"{path}: {name} {value!r} is neither true nor false")
+    return value
+
+
+def _whole(path: str, name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigError(f"{path}: {name} {value!r} is no whole number from 1 up")
+    return value
+
+
+def _limit(path: str, name: str, value: Any) -> int | None:
+    return None if value is None else _whole(path, name, value)
+
+
+def _positive(path: str, name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e9:
+        raise ConfigError(f"{path}: {name} {value!r} is no number above 0")
+    return float(value)
+
+
+def _port(path: str, name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 65536:
+        raise ConfigError(f"{path}: port {value!r} is none from 1 to 65535, nor 0 for any")
+    return value
+
+
+def _protocol(path: str, name: str, value: Any) -> str:
+    if value not in PROTOCOLS:
+        raise ConfigError(f"{path}: protocol {value!r} is unknown{nearest(value, PROTOCOLS)}")
+    return str(value)
+
+
+def _time(path: str, name: str, value: Any) -> int | None:
+    return None if value is None else parse_walltime(value, name)
+
+
+def _folder(path: str, name: str, value: Any) -> str:
+    return os.path.abspath(os.path.expanduser(_text(path, name, value)))
+
+
+_READERS: dict[str, Any] = {
+    "host": _text,
+    "port": _port,
+    "protocol": _protocol,
+    "debug": _flag,
+    "require_auth": _flag,
+    "max_concurrent_tasks": _whole,
+    "max_concurrent_jobs": _limit,
+    "task_queue_interval": _positive,
+    "max_release_tasks_per_second": _positive,
+    "keep_alive": _positive,
+    "task_root": _folder,
+    "max_nodetime": _time,
+}
+
+SAMPLE = f"""\
+# Settings of hpcbatch server; what is left out is as shown.
+host: {DEFAULT_HOST}          # another address is reached by others: who may is a matter of keys
+port: {DEFAULT_PORT}
+protocol: https          # http only on loopback, or with --insecure-http
+server_scripts:
+  # startup_script: module load slurm   # a shell command, run before serving
+  # batch_cluster: slurm                # of submissions that name none
+modules: {{}}              # /path: package.module:router, routes of your own
+options:
+  debug: false
+  require_auth: true
+  max_concurrent_tasks: 100           # released and not at their end
+  max_concurrent_jobs: null           # elements of a task at once
+  task_queue_interval: 1              # seconds between two looks at the queue
+  max_release_tasks_per_second: 10
+  keep_alive: 3600                    # seconds that a token lives
+  # task_root: ~/.hpcbatch            # the registry
+  max_nodetime: null                  # the longest walltime of an element, such as 24h
+"""

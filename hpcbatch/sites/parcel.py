@@ -1,0 +1,104 @@
+"""A task in one file, to be sent to a site: its specification, function, inputs and modules."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+
+from ..disk.packed import PackedReader
+from ..disk.records import read_records
+from ..registry.registry import Registry
+from ..words.errors import DamagedFile, HpcbatchError, InputError
+from ..words.layout import TaskLayout, is_task_id
+from ..words.model import TaskSpec
+from ..words.ranges import Ranges
+
+SPEC, FUNCTION, INPUTS, CODE = "task.json", "function.pkl", "inputs.rec", "code.zip"
+SMALL = {SPEC: 1 << 20, FUNCTION: 1 << 30, CODE: 1 << 30}  # the most bytes that are held in memory
+BLOCK = 1000  # inputs that are stored at once
+
+
+def pack(
+    path: str,
+    spec: TaskSpec,
+    function: tuple[bytes, bytes],
+    inputs: Iterable[list[bytes]],
+    code: bytes | None,
+) -> TaskSpec:
+    """Write a task to the file ``path``; returns its specification with id and job count."""
+    with tempfile.TemporaryDirectory(prefix="hpcbatch-", dir=os.path.dirname(path)) as folder:
+        registry = Registry(folder)
+        spec = registry.create(spec, function, inputs, code)
+        layout = registry.layout(spec.id)
+        files = {SPEC: layout.spec, FUNCTION: layout.function, INPUTS: layout.inputs}
+        with zipfile.ZipFile(path, "x", zipfile.ZIP_STORED) as parcel:
+            for name, file in {**files, CODE: layout.code}.items():
+                if os.path.exists(file):
+                    parcel.write(file, name)
+    return spec
+
+
+def unpack(path: str, registry: Registry, task_id: str, owner: str) -> TaskSpec:
+    """Store the task of a parcel, which may come from anybody, as ``owner``'s. Nothing of it is
+    unpickled, and no name in it becomes a path. Raises InputError for what is no parcel."""
+    try:
+        with (
+            zipfile.ZipFile(path) as parcel,
+            tempfile.TemporaryDirectory(prefix="unpack-", dir=os.path.dirname(path)) as folder,
+        ):
+            return _store(parcel, folder, registry, task_id, owner)
+    except (zipfile.BadZipFile, ValueError, TypeError, KeyError, EOFError) as error:
+        if isinstance(error, HpcbatchError):
+            raise
+        raise InputError(f"what was uploaded is no task: {error}") from error
+    except DamagedFile as error:
+        raise InputError(f"what was uploaded is damaged: {error}") from error
+
+
+def _store(
+    parcel: zipfile.ZipFile, folder: str, registry: Registry, task_id: str, owner: str
+) -> TaskSpec:
+    members = {member.filename: member for member in parcel.infolist()}
+    if unknown := set(members) - {*SMALL, INPUTS}:
+        raise InputError(f"what was uploaded is no task: it has {sorted(unknown)[0]!r} in it")
+    for member in members.values():
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+            raise InputError("what was uploaded is no task: it is compressed")
+        if member.file_size > SMALL.get(member.filename, member.file_size):
+            raise InputError(f"what was uploaded is no task: its {member.filename} is too large")
+    spec = TaskSpec.from_json(json.loads(parcel.read(SPEC)))
+    if spec.id != task_id or not is_task_id(task_id):
+        raise InputError("what was uploaded is another task than was told")
+    draft = TaskLayout(folder, task_id)
+    os.mkdir(draft.folder, 0o700)
+    for name, file in ((INPUTS, draft.inputs), (FUNCTION, draft.function)):
+        with parcel.open(name) as source, open(file, "xb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+    callable_and_constants = [payload for _, payload in read_records(draft.function)]
+    if len(callable_and_constants) != 2:
+        raise InputError("what was uploaded is no task: it has no function")
+    function = callable_and_constants[0], callable_and_constants[1]
+    code = parcel.read(CODE) if CODE in members else None
+    return registry.create(replace(spec, owner=owner), function, _blocks(draft.inputs), code)
+
+
+def _blocks(path: str) -> Iterator[list[bytes]]:
+    reader = PackedReader(path)
+    try:
+        inputs = (_whole(value) for _, value in reader.read(Ranges([(0, len(reader))])))
+        while block := list(islice(inputs, BLOCK)):
+            yield block
+    finally:
+        reader.close()
+
+
+def _whole(value: bytes | DamagedFile) -> bytes:
+    if isinstance(value, DamagedFile):
+        raise value
+    return value

@@ -1,0 +1,120 @@
+"""What travels between a server and its clients, as JSON and as records, and back."""
+
+from __future__ import annotations
+
+import errno
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from struct import Struct
+from typing import Any
+
+from ..disk.records import FRAME, checksum, frame
+from ..use.create import Mended
+from ..words import errors
+from ..words.errors import DamagedFile, HpcbatchError, JobError, RegistryUnwritable
+from ..words.events import pack_text, unpack_text
+from ..words.options import SubmitOptions
+from ..words.ranges import Ranges
+from ..words.status import JobInfo
+
+_HEAD = Struct("<cQ")  # what a record of a result is, and of which job
+_VALUE, _ERROR, _END = b"v", b"e", b"z"
+
+Result = tuple[int, bytes | JobError]
+
+
+def job_json(info: JobInfo) -> dict[str, Any]:
+    return {**asdict(info), "elapsed": info.elapsed}
+
+
+def job_from(told: Mapping[str, Any]) -> JobInfo:
+    return JobInfo(**{name: told[name] for name in JobInfo.__dataclass_fields__ if name in told})
+
+
+def failure_json(failure: JobError) -> dict[str, Any]:
+    return {
+        "index": failure.index,
+        "state": failure.state,
+        "type": failure.type,
+        "message": failure.message,
+        "traceback": failure.traceback,
+    }
+
+
+def failure_from(told: Mapping[str, Any]) -> JobError:
+    words = (str(told[name]) for name in ("state", "type", "message", "traceback"))
+    return JobError(int(told["index"]), *words)
+
+
+def options_json(options: SubmitOptions) -> dict[str, Any]:
+    return {**options.to_json(), "resources": dict(options.resources)}
+
+
+def ranges_text(jobs: Ranges | None) -> str | None:
+    return None if jobs is None else str(jobs)
+
+
+def mended_json(mended: Mended) -> dict[str, Any]:
+    code = None if mended.code is None else b64encode(mended.code).decode()
+    return {"function": b64encode(mended.function).decode(), "code": code}
+
+
+def mended_from(told: Mapping[str, Any]) -> Mended:
+    """Raises ValueError for what is no base 64."""
+    code = None if told["code"] is None else b64decode(told["code"], validate=True)
+    return Mended(b64decode(told["function"], validate=True), code)
+
+
+def error_json(error: HpcbatchError) -> dict[str, str]:
+    """What a client gets instead of an answer."""
+    return {"error": type(error).__name__, "message": str(error)}
+
+
+def error_from(told: Mapping[str, Any]) -> HpcbatchError:
+    """The same error here. One of a kind that is not known is a HpcbatchError."""
+    message = str(told.get("message", ""))
+    kind = getattr(errors, str(told.get("error")), HpcbatchError)
+    if kind is RegistryUnwritable:
+        return RegistryUnwritable(errno.EIO, message)
+    is_plain = isinstance(kind, type) and issubclass(kind, HpcbatchError)
+    return kind(message) if is_plain and kind not in _WITH_FIELDS else HpcbatchError(message)
+
+
+_WITH_FIELDS = (errors.JobError, errors.TaskFailed)
+
+
+def results_stream(results: Iterable[Result]) -> Iterator[bytes]:
+    """Results as records; the last one says that nothing is missing."""
+    for job, value in results:
+        if isinstance(value, bytes):
+            yield frame(_HEAD.pack(_VALUE, job) + value)
+        else:
+            words = pack_text(value.state, value.type, value.message, value.traceback)
+            yield frame(_HEAD.pack(_ERROR, job) + words)
+    yield frame(_HEAD.pack(_END, 0))
+
+
+def results_from(chunks: Iterable[bytes]) -> Iterator[Result]:
+    """Raises DamagedFile where the stream is altered, EOFError where it was cut off: all that was
+    yielded before is whole."""
+    held = bytearray()
+    for chunk in chunks:
+        held += chunk
+        begin = 0
+        while len(held) - begin >= FRAME.size:
+            length, check = FRAME.unpack_from(held, begin)
+            end = begin + FRAME.size + length
+            if len(held) < end:
+                break
+            payload = bytes(memoryview(held)[begin + FRAME.size : end])
+            if checksum(payload) != check or length < _HEAD.size:
+                raise DamagedFile("what came over the network was altered on its way")
+            begin = end
+            kind, job = _HEAD.unpack_from(payload)
+            rest = payload[_HEAD.size :]
+            if kind == _END:
+                return
+            yield job, rest if kind == _VALUE else JobError(job, *unpack_text(rest))
+        del held[:begin]
+    raise EOFError("the connection was cut off")

@@ -1,0 +1,77 @@
+"""The queue on disk: what was accepted is there after any end, and is done once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hpcbatch.server.queue import KEPT, Entry, Queue
+
+
+def entry(number: int, task: str = "", request: str = "") -> Entry:
+    task = task or f"{number:08x}__t"
+    return Entry(task, "a" * 52, "submit", request or f"r{number}", 1000.0 + number, {"chunk": 2})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    return str(tmp_path / "queue")
+
+
+def test_it_is_there_after_a_kill_in_the_order_of_coming(folder: str) -> None:
+    queue = Queue(folder)
+    for number in (3, 1, 2):
+        assert queue.add(entry(number))
+    assert Queue(folder).waiting() == [entry(1), entry(2), entry(3)]
+    assert Queue(folder).ahead_of(entry(3).task) == 2
+    assert Queue(folder).ahead_of("0123abcd__other") is None
+
+
+def test_the_same_request_is_accepted_once(folder: str) -> None:
+    queue = Queue(folder)
+    assert queue.add(entry(1))
+    assert not queue.add(replace(entry(1), added=2000.0))
+    queue.finish(entry(1))
+    assert not queue.add(entry(1))
+    assert not Queue(folder).add(entry(1))
+    assert Queue(folder).waiting() == []
+
+
+def test_requests_of_long_ago_are_forgotten(folder: str) -> None:
+    queue = Queue(folder)
+    queue.add(entry(1))
+    queue.finish(entry(1))
+    done = f"{folder}/done/r1"
+    os.utime(done, (os.stat(done).st_atime, os.stat(done).st_mtime - KEPT - 1))
+    queue.add(entry(2))
+    queue.finish(entry(2))
+    assert os.listdir(f"{folder}/done") == ["r2"]
+
+
+def test_what_is_known_of_its_attempt_is_kept(folder: str) -> None:
+    queue = Queue(folder)
+    queue.add(entry(1))
+    queue.update(replace(entry(1), attempt=4))
+    assert Queue(folder).waiting() == [replace(entry(1), attempt=4)]
+
+
+def test_a_refusal_is_told_until_the_next_submission(folder: str) -> None:
+    queue = Queue(folder)
+    queue.add(entry(1))
+    queue.refuse(entry(1), "no such queue")
+    assert Queue(folder).refusal(entry(1).task) == "no such queue"
+    assert queue.waiting() == []
+    queue.add(entry(2, task=entry(1).task))
+    assert queue.refusal(entry(1).task) == ""
+
+
+def test_what_is_withdrawn_waits_no_more(folder: str) -> None:
+    queue = Queue(folder)
+    queue.add(entry(1))
+    queue.add(entry(2))
+    assert queue.withdraw(entry(1).task) == 1
+    assert queue.withdraw(entry(1).task) == 0
+    assert Queue(folder).waiting() == [entry(2)]

@@ -1,0 +1,138 @@
+"""Tasks in one file: they arrive as they were, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hpcbatch as hb
+from hpcbatch.registry.registry import Registry
+from hpcbatch.sites import parcel
+from hpcbatch.words.layout import TaskLayout
+
+OWNER = "a" * 52
+
+
+@pytest.fixture
+def task() -> hb.Task:
+    return hb.create(pow, range(2500), const={"exp": 2}, name="Powers")
+
+
+@pytest.fixture
+def sent(task: hb.Task, tmp_path: Path) -> Path:
+    """The task's parcel."""
+    layout = TaskLayout(os.path.dirname(task.folder), task.id)
+    path = tmp_path / "sent" / "parcel"
+    path.parent.mkdir()
+    with zipfile.ZipFile(path, "x") as file:
+        for name in (parcel.SPEC, parcel.FUNCTION, parcel.INPUTS):
+            file.write(f"{layout.folder}/{name}", name)
+    return path
+
+
+def rewritten(path: Path, **members: bytes) -> Path:
+    """With other members; ``_`` in a name stands for its dot."""
+    with zipfile.ZipFile(path) as file:
+        kept = {name: file.read(name) for name in file.namelist()}
+    kept |= {name.replace("_", "."): content for name, content in members.items()}
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in kept.items():
+            file.writestr(name, content)
+    return path
+
+
+def test_a_task_arrives_as_it_was(tmp_path: Path) -> None:
+    path = str(tmp_path / "parcel")
+    made = hb.create(abs, [1])
+    inputs = [[pickle.dumps((k,)) for k in range(3)], [pickle.dumps((3,))]]
+    packed = parcel.pack(path, made.spec, (b"f", b"c"), iter(inputs), b"zip")
+    other = Registry(str(tmp_path / "there"))
+    spec = parcel.unpack(path, other, packed.id, OWNER)
+    assert (spec.id, spec.njobs, spec.owner) == (packed.id, 4, OWNER)
+    assert other.spec(spec.id) == spec
+    folder = Path(other.layout(spec.id).folder)
+    assert (folder / "code.zip").read_bytes() == b"zip"
+    assert os.listdir(tmp_path / "there") == [spec.id]
+    again = parcel.unpack
+    with pytest.raises(hb.RegistryUnwritable):  # it is there, and stays
+        again(path, other, packed.id, "b" * 52)
+    assert other.spec(spec.id).owner == OWNER
+
+
+def test_what_arrived_runs(task: hb.Task, sent: Path, tmp_path: Path) -> None:
+    there = Registry(str(tmp_path / "there"))
+    parcel.unpack(str(sent), there, task.id, OWNER)
+    arrived = hb.restore(task.id, root=there.root)
+    arrived.submit("local", chunk=2500).wait(60, progress=False)
+    assert arrived.collect() == [k**2 for k in range(2500)]
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        ({"task_json": b"{}"}, "no task"),
+        ({"task_json": b"nonsense"}, "no task"),
+        ({"task_json": b"[]"}, "no task"),
+        ({"inputs_rec": b"short"}, "damaged"),
+        ({"function_pkl": b"short"}, "no function"),
+        ({"function_pkl": b""}, "no function"),
+        ({"../../evil": b"x"}, "in it"),
+        ({"attempts/0001/plan_json": b"x"}, "in it"),
+    ],
+)
+def test_what_is_no_task_is_refused(
+    task: hb.Task, sent: Path, tmp_path: Path, members: dict[str, bytes], told: str
+) -> None:
+    there = Registry(str(tmp_path / "there"))
+    with pytest.raises(hb.InputError, match=told):
+        parcel.unpack(str(rewritten(sent, **members)), there, task.id, OWNER)
+    assert os.listdir(there.root) == []
+    assert os.listdir(sent.parent) == [sent.name]
+
+
+def test_another_id_is_refused(task: hb.Task, sent: Path, tmp_path: Path) -> None:
+    there = Registry(str(tmp_path / "there"))
+    told = json.loads(Path(task.folder, "task.json").read_text())
+    for wrong in ("../up", "0123abcd__other", "", 7, None):
+        content = json.dumps({**told, "id": wrong}).encode()
+        with pytest.raises(hb.InputError):
+            parcel.unpack(str(rewritten(sent, task_json=content)), there, task.id, OWNER)
+    with pytest.raises(hb.InputError):
+        parcel.unpack(str(sent), there, "../up", OWNER)
+    assert os.listdir(there.root) == []
+
+
+def test_what_is_compressed_is_refused(task: hb.Task, sent: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(sent, "a", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("code.zip", b"\0" * 10_000_000)
+    with pytest.raises(hb.InputError, match="compressed"):
+        parcel.unpack(str(sent), Registry(str(tmp_path / "there")), task.id, OWNER)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.999])
+def test_half_a_parcel_is_refused(task: hb.Task, sent: Path, tmp_path: Path, share: float) -> None:
+    content = sent.read_bytes()
+    sent.write_bytes(content[: int(len(content) * share)])
+    there = Registry(str(tmp_path / "there"))
+    with pytest.raises(hb.InputError):
+        parcel.unpack(str(sent), there, task.id, OWNER)
+    assert os.listdir(there.root) == []
+
+
+class Canary:
+    def __reduce__(self) -> Any:
+        return os.mkdir, (os.environ["CANARY"],)
+
+
+def test_nothing_is_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CANARY", str(tmp_path / "sings"))
+    path, evil = str(tmp_path / "parcel"), pickle.dumps(Canary())
+    spec = parcel.pack(path, hb.create(abs, [1]).spec, (evil, evil), iter([[evil]]), None)
+    parcel.unpack(path, Registry(str(tmp_path / "there")), spec.id, OWNER)
+    assert not (tmp_path / "sings").exists()
