@@ -14,6 +14,8 @@ ASKED_FOR = [
     *("ProgramMissing", "RegistryBusy", "RegistryError", "RegistryUnsafe", "RegistryUnwritable"),
     *("ResourceError", "SchedulerError", "StateError", "SubmissionDeferred", "SubmissionError"),
     *("SubmissionRejected", "SubmissionUnclear", "TaskFailed", "UsageError", "WaitTimeout"),
+    *("AccessDenied", "KeyFileError", "ServerChanged", "SiteError", "SiteUnreachable"),
+    *("Site", "TooManyFailures", "connect"),
     *("Job", "JobInfo", "Task", "TaskStatus", "TaskStuck"),
     *("__version__", "create", "grid", "restore", "tasks"),
 ]

@@ -14,6 +14,7 @@ from ..cluster.config_file import find_file, home_file
 from ..cluster.profile import ClusterConfig
 from ..cluster.proposal import Found, proposed
 from ..cluster.schedulers.answers import Limits, Queue, Survey
+from ..registry.registry import Registry
 from ..words.errors import ConfigError, HpcbatchError
 from ..words.text import clock, counted, size
 from .common import Setting, common, global_options, print_json, say
@@ -75,7 +76,7 @@ def init(setting: Setting, output: str | None) -> None:
       hpcbatch clusters init --output -
     """
     with Busy("asking the schedulers"):
-        root = setting.site().place
+        root = Registry(setting.root).root
         rows = [_row(root, config, None, {}) for config in _built_in().values()]
     text = proposed(_found(rows))
     if output == "-":
@@ -102,7 +103,7 @@ def init(setting: Setting, output: str | None) -> None:
 def _show(setting: Setting) -> None:
     default = _default()
     with Busy("asking the schedulers"):
-        root = setting.site().place
+        root = Registry(setting.root).root
         surveys: dict[str, Survey] = {}
         rows = [_row(root, config, default, surveys) for config in load_clusters()[0].values()]
     if setting.json:

@@ -1,8 +1,9 @@
-"""What every command has: --json, --root, --debug, and the site they lead to."""
+"""What every command has: --json, --root, --site, --debug, and the site they lead to."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,10 +23,19 @@ class Setting:
     """What was asked of the whole program."""
 
     root: str | None = None
+    elsewhere: str | None = None
     json: bool = False
     debug: bool = False
 
     def site(self) -> Site:
+        """Raises UsageError, NotFound, KeyFileError."""
+        elsewhere = self.elsewhere or os.environ.get("HPCBATCH_SITE")
+        if elsewhere and not self.root:
+            from ..sites.connect import connect
+
+            return connect(elsewhere)
+        if self.elsewhere and self.root:
+            raise click.UsageError("--root and --site exclude each other")
         from ..sites.here import Here
 
         return Here(self.root)
@@ -37,7 +47,7 @@ class Setting:
 
 
 def global_options(command: Command) -> Command:
-    """--json, --root and --debug; they may stand before the command's name or behind it."""
+    """--json, --root, --site and --debug; they may stand before the command's name or behind it."""
     for option in reversed(_GLOBAL):
         command = option(command)
     return command
@@ -94,6 +104,15 @@ _GLOBAL = (
         expose_value=False,
         callback=_remember,
         help="The registry [default: $HPCBATCH_ROOT or ~/.hpcbatch].",
+    ),
+    click.option(
+        "--site",
+        "elsewhere",
+        metavar="SITE",
+        is_eager=True,
+        expose_value=False,
+        callback=_remember,
+        help="A server, by name or address [default: $HPCBATCH_SITE, else this machine].",
     ),
     click.option(
         "--debug",

@@ -13,6 +13,7 @@ from ..words.errors import (
     JobError,
     RegistryError,
     SchedulerError,
+    SiteError,
     StateError,
     TaskFailed,
     UsageError,
@@ -23,7 +24,7 @@ from .text import plain_lines
 if TYPE_CHECKING:
     from ..words.status import TaskStatus
 
-DONE, FAILED, USAGE, WAITING, SCHEDULER, FILES = range(6)
+DONE, FAILED, USAGE, WAITING, SCHEDULER, FILES, SITE = range(7)
 INTERNAL, INTERRUPTED, BROKEN_PIPE = 70, 130, 141
 
 HELP = """\
@@ -36,6 +37,7 @@ Exit status:
   3    not yet: jobs are not resolved (collect, watch, remove, resubmit)
   4    the scheduler refused, or does not answer
   5    a file or the registry cannot be read or written
+  6    a server does not answer, is another than is known, or lets nobody in by that key
   70   an error of hpcbatch itself; --debug shows where
   130  interrupted (Ctrl-C), or a question was answered with no
   141  the reader of a pipe went away"""
@@ -44,6 +46,7 @@ _STATUSES: tuple[tuple[type[BaseException], int], ...] = (
     (UsageError, USAGE),
     (RegistryError, FILES),
     (SchedulerError, SCHEDULER),
+    (SiteError, SITE),
     (StateError, WAITING),
     (WaitTimeout, WAITING),
     (TaskFailed, FAILED),

@@ -47,6 +47,19 @@ SECTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
         ),
         "config": ("configuration", "config", "See how clusters are configured."),
     },
+    "Elsewhere": {
+        "server": (
+            "serving",
+            "server",
+            "Take tasks over HTTP, and release them onto this site's clusters.",
+        ),
+        "keys": (
+            "keys",
+            "keys",
+            "Your key, and the keys that a server knows.",
+        ),
+        "site": ("keys", "site", "Servers that you know, for --site."),
+    },
     "Get and end": {
         "collect": ("results", "collect", "Collect the results in the order of the inputs."),
         "cancel": ("ending", "cancel", "Cancel the jobs that have no result yet."),

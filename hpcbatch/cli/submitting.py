@@ -160,7 +160,7 @@ def _finish(
 ) -> None:
     """Tell what was submitted; wait for it when asked to."""
     if not setting.json:
-        say(_told(spec, attempt))
+        say(_told(site, spec, attempt))
         click.echo(spec.id)
     status = _wait(site, spec) if wait else None
     if setting.json:
@@ -181,7 +181,9 @@ def _wait(site: Site, spec: TaskSpec) -> Any:
         raise left_alone("waiting for", site.status(spec.id)) from None
 
 
-def _told(spec: TaskSpec, attempt: Attempt | None) -> str:
+def _told(site: Site, spec: TaskSpec, attempt: Attempt | None) -> str:
+    if attempt is None and (notes := _waits_for_release(site, spec)):
+        return f"{spec.id}: {notes}. See: hpcbatch watch {spec.id}"
     if attempt is None:
         return f"{spec.id}: nothing to submit, each job has a result or was not chosen"
     ids = ", ".join(str(array.id) for array in attempt.arrays)
@@ -195,6 +197,11 @@ def _told(spec: TaskSpec, attempt: Attempt | None) -> str:
     if held_back := attempt.held_back.jobs:
         told += f"; {counted(len(held_back), 'job')} held back: status tells until when"
     return f"{told}. See: hpcbatch watch {spec.id}"
+
+
+def _waits_for_release(site: Site, spec: TaskSpec) -> str:
+    status = site.status(spec.id)
+    return "; ".join(status.notes) if status.unreleased else ""
 
 
 def _as_json(site: Site, spec: TaskSpec, attempt: Attempt | None) -> dict[str, Any]:

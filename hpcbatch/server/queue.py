@@ -57,13 +57,17 @@ class Queue:
     def add(self, entry: Entry) -> bool:
         """Whether it is new. Raises RegistryUnwritable: then it was not accepted."""
         with self._lock:
-            known = any(entry.request == other.request for other in self._entries.values())
-            if known or os.path.exists(f"{self._done}/{entry.request}"):
+            if self._is_known(entry.request):
                 return False
             publish(f"{self._folder}/{entry.name}", json.dumps(asdict(entry)).encode())
             self._entries[entry.name] = entry
         unlink_quietly(f"{self._refused}/{entry.task}")
         return True
+
+    def is_known(self, request: str) -> bool:
+        """Whether it waits, or was done."""
+        with self._lock:
+            return self._is_known(request)
 
     def update(self, entry: Entry) -> None:
         with self._lock:
@@ -110,6 +114,10 @@ class Queue:
             if entry.task == task_id:
                 return count
         return None
+
+    def _is_known(self, request: str) -> bool:
+        waits = any(request == entry.request for entry in self._entries.values())
+        return waits or os.path.exists(f"{self._done}/{request}")
 
     def _drop(self, entry: Entry) -> None:
         with self._lock:

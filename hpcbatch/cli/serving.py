@@ -1,0 +1,160 @@
+"""server: a server next to the cluster begins, is found, and ends."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..registry.registry import Registry
+from ..words.errors import UsageError
+from .common import Setting, common, global_options, print_json, say
+
+if TYPE_CHECKING:
+    from ..server.life import Run
+    from ..server.settings import Settings
+
+
+@click.group("server")
+@global_options
+def server() -> None:
+    """Take tasks over HTTP, and release them onto this site's clusters.
+
+    The server belongs to a registry, and goes on when its clients leave. It listens on
+    127.0.0.1:7033 unless told otherwise, speaks TLS with a key of its own, and lets in whoever
+    has a key that was added: see hpcbatch keys.
+
+    \b
+    Examples:
+      hpcbatch server start
+      hpcbatch server status
+      hpcbatch server stop
+    """
+
+
+_OPTIONS = (
+    click.option("--host", help="The address to listen at [default: 127.0.0.1]."),
+    click.option("--port", type=click.IntRange(0, 65535), help="0 takes any that is free."),
+    click.option("--settings", "file", metavar="FILE", help="See hpcbatch server sample-settings."),
+    click.option("--insecure-http", is_flag=True, help="Serve without TLS: tokens can be read."),
+)
+
+
+def _serving(command: Any) -> Any:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@server.command("run")
+@_serving
+@common
+def run(
+    setting: Setting, host: str | None, port: int | None, file: str | None, insecure_http: bool
+) -> None:
+    """Serve in the foreground, until Ctrl-C."""
+    life = _life()
+    settings = _settings(host, port, file)
+    life.serve(_registry(setting, settings), settings, insecure_http)
+
+
+@server.command("start")
+@_serving
+@common
+def start(
+    setting: Setting, host: str | None, port: int | None, file: str | None, insecure_http: bool
+) -> None:
+    """Serve in the background; it survives the logout."""
+    life = _life()
+    settings = _settings(host, port, file)
+    argv = [] if host is None else ["--host", host]
+    argv += [] if port is None else ["--port", str(port)]
+    argv += [] if file is None else ["--settings", os.path.abspath(file)]
+    argv += ["--insecure-http"] if insecure_http else []
+    _tell(setting, life.start(_registry(setting, settings), argv))
+
+
+@server.command("status")
+@click.option("--settings", "file", metavar="FILE", help="Of the server, for its task_root.")
+@common
+def status(setting: Setting, file: str | None) -> None:
+    """Tell whether a server runs, and at which addresses it is reached. Exit status 3: none."""
+    life = _life()
+    registry = _registry(setting, _settings(None, None, file))
+    found = life.find_run(registry)
+    if found is None:
+        say(f"No server runs for {registry.root}.")
+        click.get_current_context().exit(3)
+    else:
+        _tell(setting, found)
+
+
+@server.command("stop")
+@click.option("--keep-running", is_flag=True, help="Do not cancel what was released.")
+@click.option("--settings", "file", metavar="FILE", help="Of the server, for its task_root.")
+@common
+def stop(setting: Setting, keep_running: bool, file: str | None) -> None:
+    """End the server; what it had released and is unfinished is canceled. What waited in its queue
+    waits for the next one, and a resubmit runs again only what has no result."""
+    life = _life()
+    canceled = life.stop(_registry(setting, _settings(None, None, file)), keep_running)
+    if setting.json:
+        print_json({"stopped": True, "canceled": canceled})
+    else:
+        say("Stopped." + (f" Canceled: {', '.join(canceled)}." if canceled else ""))
+
+
+@server.command("sample-settings")
+def sample_settings() -> None:
+    """Print a settings file with comments."""
+    from ..server.settings import SAMPLE
+
+    click.echo(SAMPLE, nl=False)
+
+
+def _life() -> Any:
+    try:
+        from ..server import life
+    except ImportError as error:
+        raise UsageError(
+            f"a server needs more packages ({error}): pip install 'hpcbatch[server]'"
+        ) from error
+    return life
+
+
+def _settings(host: str | None, port: int | None, file: str | None) -> Settings:
+    from ..server.settings import read_settings
+
+    settings = read_settings(file)
+    settings = settings if host is None else replace(settings, host=host)
+    return settings if port is None else replace(settings, port=port)
+
+
+def _registry(setting: Setting, settings: Settings) -> Registry:
+    return Registry(setting.root or settings.options.task_root or None)
+
+
+def _tell(setting: Setting, run: Run) -> None:
+    from ..sites.known import Card
+
+    addresses = _addresses(run)
+    card = str(Card(addresses[-1], run.key))
+    if setting.json:
+        print_json({**asdict(run), "addresses": addresses, "card": card})
+        return
+    click.echo(f"server  process {run.pid} on {run.host}")
+    for address in addresses:
+        click.echo(f"  {address}")
+    click.echo(f"card    {card}")
+
+
+def _addresses(run: Run) -> list[str]:
+    """Of one that listens at all addresses of its host, the host's name as well."""
+    is_everywhere = "//0.0.0.0:" in run.address or "//[::]:" in run.address
+    if not is_everywhere:
+        return [run.address]
+    scheme, _, port = run.address.partition("://")[0], "", run.address.rpartition(":")[2]
+    return [f"{scheme}://{name}:{port}" for name in ("127.0.0.1", socket.getfqdn())]

@@ -1,0 +1,127 @@
+"""The application: routes, what guards them, and errors as a person can act on them."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+
+from .. import __version__
+from ..sites.wire import error_json
+from ..words.errors import (
+    AccessDenied,
+    ConfigError,
+    HpcbatchError,
+    InputError,
+    NotFound,
+    RegistryBusy,
+    RegistryError,
+    RegistryUnwritable,
+    SchedulerError,
+    StateError,
+    TooManyFailures,
+    UsageError,
+)
+from .access import caller
+from .routes import info, task, validate
+from .settings import LOOPBACK, Settings
+from .site import ServedSite
+
+LARGEST_BODY = 64 << 20  # bytes
+# the first that fits; StateError: the task is in no state for that
+STATUSES: tuple[tuple[type[HpcbatchError], int], ...] = (
+    (NotFound, 404),
+    (UsageError, 400),
+    (TooManyFailures, 429),
+    (AccessDenied, 401),
+    (StateError, 409),
+    (RegistryUnwritable, 507),
+    (RegistryBusy, 503),
+    (RegistryError, 500),
+    (SchedulerError, 502),
+    (HpcbatchError, 500),
+)
+
+
+def make_app(site: ServedSite) -> FastAPI:
+    """Raises ConfigError for a module of the settings that cannot be loaded."""
+
+    @contextlib.asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        site.releaser.start()
+        yield
+
+    app = FastAPI(title="hpcbatch", version=__version__, lifespan=life)
+    app.state.site = site
+    for router in (task.router, validate.router, info.router):
+        app.include_router(router)
+    for path, name in site.settings.modules.items():
+        app.include_router(_loaded(name), prefix=path, dependencies=[Depends(caller)])
+    app.exception_handler(HpcbatchError)(_told)
+    app.exception_handler(RequestValidationError)(_not_understood)
+    app.middleware("http")(_guard(_hosts(site.settings)))
+    return app
+
+
+def _loaded(name: str) -> APIRouter:
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # whatever the module's own code raises
+        raise ConfigError(f"modules: {name} cannot be loaded: {error!r}") from error
+    if not isinstance(found, APIRouter):
+        raise ConfigError(f"modules: {name} is no APIRouter")
+    return found
+
+
+def _hosts(settings: Settings) -> set[str]:
+    """The names by which a browser may have come here: others are somebody else's page."""
+    own = socket.gethostname()
+    return {*LOOPBACK, settings.host.lower(), own.lower(), socket.getfqdn(own).lower()}
+
+
+def _guard(hosts: set[str]) -> Callable[..., Awaitable[Response]]:
+    async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+        host = urlsplit(f"//{request.headers.get('host', '')}").hostname
+        origin = request.headers.get("origin")
+        if host not in hosts or (origin and urlsplit(origin).hostname not in hosts):
+            told = "this server is not reached by that name (Host, Origin)"
+            return JSONResponse({"error": "AccessDenied", "message": told}, 403)
+        length = request.headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > LARGEST_BODY:
+            told = f"a request has at most {LARGEST_BODY} bytes"
+            return JSONResponse({"error": "InputError", "message": told}, 413)
+        if "chunked" in request.headers.get("transfer-encoding", ""):
+            told = "a request tells its Content-Length"
+            return JSONResponse({"error": "InputError", "message": told}, 411)
+        answer = await go_on(request)
+        answer.headers["Cache-Control"] = "no-store"
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        return answer
+
+    return guard
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HpcbatchError)
+    status = next(status for kind, status in STATUSES if isinstance(error, kind))
+    headers = {}
+    if isinstance(error, TooManyFailures):
+        headers["Retry-After"] = str(int(error.retry_after) + 1)
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(error_json(error), status, headers)
+
+
+async def _not_understood(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    wrong = "; ".join(
+        f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:5]
+    )
+    return JSONResponse(error_json(InputError(f"the request is not understood: {wrong}")), 422)

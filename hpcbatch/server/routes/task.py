@@ -1,0 +1,223 @@
+"""/task: what can be done with tasks. Pickles pass through as bytes."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from ...disk.files import read
+from ...sites import wire
+from ...sites.here import Here
+from ...use import outcomes, service
+from ...use.newest import newest_failures
+from ...words.errors import InputError
+from ...words.look import Look
+from ...words.ranges import Ranges
+from ..access import Caller, Site
+from ..uploads import Told
+
+LARGEST_PART = 16 << 20  # bytes
+
+router = APIRouter(prefix="/task", tags=["task"])
+
+RequestWord = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="of this request alone")]
+JobList = Annotated[str | None, Field(max_length=1 << 22, description="such as 3,7-9")]
+
+
+class Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    id: str = Field(max_length=200)
+
+
+class New(Asked):
+    size: int = Field(gt=0)
+    digest: str
+
+
+class Listed(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    id: str | None = None
+    find: str | None = None
+
+
+class Status(Asked):
+    afresh: bool = False
+    resolved: bool = False
+
+
+class Some(Asked):
+    jobs: JobList = None
+
+
+class Jobs(Some):
+    states: list[str] | None = None
+
+
+class Submission(Asked):
+    request: RequestWord
+    options: dict[str, Any] = {}
+
+
+class Resubmission(Submission):
+    states: list[str] | None = None
+    jobs: JobList = None
+    mended: dict[str, Any] | None = None
+    revoke: bool = False
+
+
+class Logs(Asked):
+    job: int | None = Field(None, ge=0)
+    attempt: int | None = Field(None, ge=1)
+    element: int | None = Field(None, ge=0)
+    begin: int = Field(0, ge=0)
+
+
+class Errors(Asked):
+    newest: int | None = Field(None, ge=1, le=1000)
+
+
+class Download(Some):
+    modules: bool = False
+
+
+@router.post("/new")
+def new(user: Caller, site: Site, asked: New) -> dict[str, Any]:
+    """Begin an upload, or go on with it: ``offset`` bytes are here."""
+    told = Told(asked.id, user.id, asked.size, asked.digest)
+    return {"id": asked.id, "offset": site.uploads.begin(told)}
+
+
+@router.put("/upload")
+async def upload(
+    request: Request,
+    user: Caller,
+    site: Site,
+    id: Annotated[str, Query()],
+    offset: Annotated[int, Query(ge=0)],
+) -> dict[str, Any]:
+    """A part of an upload, from the byte ``offset``. The last one makes the task."""
+    from starlette.concurrency import run_in_threadpool
+
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > LARGEST_PART:
+            raise InputError(f"a part has at most {LARGEST_PART} bytes")
+    here = await run_in_threadpool(site.uploads.add, id, user.id, offset, bytes(content))
+    return {"id": id, "offset": here}
+
+
+@router.post("/list")
+def list_tasks(user: Caller, site: Site, asked: Listed) -> dict[str, Any]:
+    """The tasks that the caller may see, oldest first; or one of them."""
+    if asked.find is not None:
+        return {"id": site.find(user, asked.find)}
+    if asked.id is not None:
+        spec = site.spec(user, asked.id)
+        return {"spec": spec.to_json(), "folder": site.registry.layout(spec.id).folder}
+    return {"tasks": [spec.to_json() for spec in site.specs(user)]}
+
+
+@router.post("/status")
+def status(user: Caller, site: Site, asked: Status) -> dict[str, Any]:
+    spec = site.spec(user, asked.id)
+    if asked.resolved:
+        return {"resolved": str(service.resolved_jobs(site.registry, spec.id))}
+    look = Look.AFRESH if asked.afresh else Look.ON_AND_ON
+    return {"status": site.tracking.status(spec.id, look).to_json()}
+
+
+@router.post("/jobs")
+def jobs(user: Caller, site: Site, asked: Jobs) -> dict[str, Any]:
+    spec = site.spec(user, asked.id)
+    found = outcomes.jobs(site.registry, spec.id, asked.states, _ranges(asked.jobs))
+    return {"jobs": [wire.job_json(info) for info in found]}
+
+
+@router.post("/logs")
+def logs(user: Caller, site: Site, asked: Logs) -> dict[str, Any]:
+    """What a job printed; or an element's log from the byte ``begin``, as hexadecimal."""
+    spec = site.spec(user, asked.id)
+    if asked.job is not None:
+        return {"log": outcomes.log(site.registry, spec.id, asked.job)}
+    if asked.attempt is None or asked.element is None:
+        raise InputError("a log is that of a job, or of an attempt's element")
+    added = outcomes.element_log(site.registry, spec.id, asked.attempt, asked.element, asked.begin)
+    return {"bytes": added.hex()}
+
+
+@router.post("/errors")
+def errors(user: Caller, site: Site, asked: Errors) -> dict[str, Any]:
+    spec = site.spec(user, asked.id)
+    if asked.newest is not None:
+        found = newest_failures(site.registry, spec.id, asked.newest)
+    else:
+        found = outcomes.errors(site.registry, spec.id)
+    return {"errors": [wire.failure_json(failure) for failure in found]}
+
+
+@router.post("/submit")
+def submit(user: Caller, site: Site, asked: Submission) -> dict[str, Any]:
+    """Put a task into the queue, from which it is released onto its cluster."""
+    spec = site.spec(user, asked.id)
+    site.enqueue(user, spec, "submit", asked.request, options=asked.options)
+    return {"id": spec.id, "queued": True}
+
+
+@router.post("/resubmit")
+def resubmit(user: Caller, site: Site, asked: Resubmission) -> dict[str, Any]:
+    """Put into the queue what has no result."""
+    spec = site.spec(user, asked.id)
+    more = asked.model_dump(exclude={"id", "request"})
+    site.enqueue(user, spec, "resubmit", asked.request, **more)
+    return {"id": spec.id, "queued": True}
+
+
+@router.post("/cancel")
+def cancel(user: Caller, site: Site, asked: Some) -> dict[str, Any]:
+    spec = site.spec(user, asked.id)
+    done = site.cancel(spec, _ranges(asked.jobs))
+    return {"id": spec.id, "canceled": done.jobs, "objections": done.objections}
+
+
+@router.post("/download")
+def download(user: Caller, site: Site, asked: Download) -> Any:
+    """Results, as records of bytes, in the order of the jobs; whoever was cut off asks for the
+    jobs that are missing. Or the modules that they may need."""
+    spec = site.spec(user, asked.id)
+    if asked.modules:
+        paths = Here(site.registry.root).modules(spec.id)
+        return {"modules": [b64encode(read(path)).decode() for path in paths]}
+    found = outcomes.collect(site.registry, spec.id, _ranges(asked.jobs))
+    return StreamingResponse(
+        _bundled(wire.results_stream(found)), media_type="application/x-hpcbatch"
+    )
+
+
+@router.post("/remove")
+def remove(user: Caller, site: Site, asked: Asked) -> dict[str, Any]:
+    spec = site.spec(user, asked.id)
+    site.remove(spec)
+    return {"removed": spec.id}
+
+
+def _bundled(records: Iterator[bytes], size: int = 1 << 16) -> Iterator[bytes]:
+    """Each piece costs a turn between threads."""
+    held: list[bytes] = []
+    length = 0
+    for record in records:
+        held.append(record)
+        length += len(record)
+        if length >= size:
+            yield b"".join(held)
+            held, length = [], 0
+    yield b"".join(held)
+
+
+def _ranges(jobs: str | None) -> Ranges | None:
+    return None if jobs is None else Ranges.parse(jobs)

@@ -1,0 +1,85 @@
+"""/validate: who is there, and may they come in."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Annotated, Any
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Depends, Request
+
+from ... import __version__
+from ...words.errors import AccessDenied, InputError
+from ..access import Caller, Site, peer_of
+
+GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"  # RFC 7523
+
+router = APIRouter(prefix="/validate", tags=["validate"])
+
+
+LONGEST_FORM = 16384  # bytes
+FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "required": ["grant_type", "assertion"],
+                    "properties": {
+                        "grant_type": {"type": "string", "const": GRANT},
+                        "assertion": {"type": "string"},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+async def form(request: Request) -> dict[str, str]:
+    """The fields of a form, as RFC 6749 wants them. Raises InputError."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LONGEST_FORM:
+            raise InputError(f"a form has at most {LONGEST_FORM} bytes")
+    try:
+        fields = parse_qs(body.decode("ascii"), max_num_fields=20)
+    except ValueError as error:
+        raise InputError(f"that is no form: {error}") from error
+    return {name: values[0] for name, values in fields.items()}
+
+
+@router.post("/token", openapi_extra=FORM)
+def token(
+    request: Request, site: Site, given: Annotated[dict[str, str], Depends(form)]
+) -> dict[str, Any]:
+    """A token for a signed assertion (RFC 7523), to be sent as ``Authorization: Bearer``."""
+    peer, now = peer_of(request), time.time()
+    site.failures.check(peer, now)
+    try:
+        if given.get("grant_type") != GRANT:
+            raise AccessDenied(f"grant_type is to be {GRANT}")
+        told, lives = site.tokens.exchange(given.get("assertion", ""), now)
+    except AccessDenied:
+        site.failures.note(peer, now)
+        raise
+    return {"access_token": told, "token_type": "Bearer", "expires_in": lives}
+
+
+@router.post("/ping")
+def ping(site: Site) -> dict[str, Any]:
+    """Whether a server is there, and which."""
+    return {"server": site.identity.id, "version": __version__}
+
+
+@router.post("/shutdown")
+def shutdown(user: Caller, site: Site) -> dict[str, Any]:
+    """End the server; for admins."""
+    if not user.admin:
+        raise AccessDenied("only admins end the server")
+    os.kill(os.getpid(), signal.SIGTERM)
+    return {"ends": site.identity.id}

@@ -1,0 +1,94 @@
+"""What a server knows of its tasks: it tracks those that go on, so that nobody else has to."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+from threading import Lock
+
+from ..registry.registry import Registry
+from ..use import service
+from ..words.errors import HpcbatchError, NotFound
+from ..words.look import Look
+from ..words.model import ALIVE
+from ..words.status import TaskStatus
+from ..words.text import counted
+from .queue import Queue
+
+FRESH = 1.0  # seconds that a status answers for
+log = logging.getLogger("hpcbatch.server")
+
+
+class Tracking:
+    """The last status of each task, and which of them go on."""
+
+    def __init__(self, registry: Registry, queue: Queue):
+        self._registry, self._queue = registry, queue
+        self._lock = Lock()
+        self._known: dict[str, tuple[float, TaskStatus]] = {}
+        self._open = set(registry.ids())  # nobody knows what went on without a server
+
+    def status(self, task_id: str, look: Look = Look.ONCE) -> TaskStatus:
+        """As its clients see it: what waits for its release was submitted."""
+        with self._lock:
+            known = self._known.get(task_id)
+        if look is Look.AFRESH or known is None or time.monotonic() - known[0] > FRESH:
+            began = time.monotonic()
+            known = self._keep(began, service.status(self._registry, task_id, look))
+        return self._as_seen(known[1])
+
+    def running(self) -> set[str]:
+        """Tasks that were released and go on."""
+        with self._lock:
+            return {id for id in self._open if id in self._known and not self._known[id][1].idle}
+
+    def released(self, task_id: str) -> None:
+        with self._lock:
+            self._open.add(task_id)
+        began = time.monotonic()
+        self._keep(began, service.status(self._registry, task_id))
+
+    def forget(self, task_id: str) -> None:
+        with self._lock:
+            self._open.discard(task_id)
+            self._known.pop(task_id, None)
+
+    def track_all(self) -> None:
+        """What whoever watches a task does, for all that go on: retries, parts, notifications."""
+        with self._lock:
+            waiting = sorted(self._open)
+        for task_id in waiting:
+            began = time.monotonic()
+            try:
+                status = service.track(self._registry, task_id)
+            except NotFound:
+                self.forget(task_id)
+            except HpcbatchError as error:
+                log.warning("%s: %s", task_id, error)
+            else:
+                self._keep(began, status)
+                if status.idle:
+                    with self._lock:
+                        self._open.discard(task_id)
+
+    def _keep(self, began: float, status: TaskStatus) -> tuple[float, TaskStatus]:
+        """A look that began before another one is the older one, whenever it came back."""
+        with self._lock:
+            known = self._known.get(status.id)
+            if known is None or known[0] <= began:
+                known = self._known[status.id] = began, status
+        return known
+
+    def _as_seen(self, status: TaskStatus) -> TaskStatus:
+        ahead = self._queue.ahead_of(status.id)
+        if ahead is None:
+            why = self._queue.refusal(status.id)
+            return replace(status, notes=(*status.notes, f"refused: {why}")) if why else status
+        first = f"{counted(ahead, 'other submission')} before it" if ahead else "it is the next"
+        counts = dict(status.counts)
+        if not any(counts[state] for state in ALIVE) and not status.attempts:
+            counts["submitted"] += counts["defined"]
+            counts["defined"] = 0
+        note = f"waits in the queue of the server: {first}"
+        return replace(status, counts=counts, notes=(*status.notes, note), unreleased=True)

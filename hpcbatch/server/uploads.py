@@ -1,0 +1,138 @@
+"""Tasks on their way here: parts of a file, until all of it is there and becomes a task."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import time
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from threading import Lock
+
+from ..disk.files import make_folder, publish, read, unlink_quietly, unwritable, write_all
+from ..registry.registry import Registry
+from ..sites import parcel
+from ..words.errors import InputError, NotFound, StateError
+from ..words.layout import is_task_id
+
+LARGEST = 1 << 40  # bytes
+KEPT = 86400.0  # seconds without a part, after which the beginning of an upload is removed
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What its client says of an upload."""
+
+    task: str
+    owner: str
+    size: int
+    digest: str  # SHA-256
+
+
+class Uploads:
+    """Uploads in ``folder``, which become tasks of ``registry``."""
+
+    def __init__(self, folder: str, registry: Registry):
+        make_folder(folder)
+        self._folder, self._registry = folder, registry
+        self._locks: defaultdict[str, Lock] = defaultdict(Lock)
+        self._forget_old()
+
+    def begin(self, told: Told) -> int:
+        """The bytes that are here; all of them where the task was stored. Raises InputError,
+        StateError for the id of another task."""
+        if not is_task_id(told.task) or not _DIGEST.match(told.digest):
+            raise InputError("an upload begins with a task's id and a SHA-256")
+        if not 0 < told.size <= LARGEST:
+            raise InputError(f"{told.size} bytes are no size of a task")
+        with self._locks[told.task]:
+            if (stored := self._stored(told.task)) is not None:
+                if stored != told:
+                    raise StateError(f"there is another task {told.task}")
+                return told.size
+            path = self._path(told.task)
+            if not os.path.exists(f"{path}.json") or self._told(told.task) != told:
+                unlink_quietly(path)
+                publish(f"{path}.json", json.dumps(asdict(told)).encode())
+            return os.path.getsize(path) if os.path.exists(path) else 0
+
+    def add(self, task_id: str, owner: str, offset: int, content: bytes) -> int:
+        """Append a part; returns the bytes that are here. One that was here before is not taken
+        twice. Raises NotFound, InputError, RegistryUnwritable."""
+        if not is_task_id(task_id):
+            raise NotFound(f"there is no upload {task_id!r}")
+        with self._locks[task_id]:
+            if (stored := self._stored(task_id)) is not None and stored.owner == owner:
+                return stored.size
+            told = self._told(task_id)
+            if told.owner != owner:
+                raise NotFound(f"there is no upload {task_id!r}")
+            here = self._append(told, offset, content)
+            if here == told.size:
+                self._store(told)
+            return here
+
+    def _append(self, told: Told, offset: int, content: bytes) -> int:
+        path = self._path(told.task)
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                here = os.fstat(fd).st_size
+                if offset != here:
+                    return here  # the client goes on from there
+                if here + len(content) > told.size:
+                    raise InputError("there are more bytes than were told")
+                os.lseek(fd, here, os.SEEK_SET)
+                try:
+                    write_all(fd, content)
+                except OSError:
+                    os.ftruncate(fd, here)
+                    raise
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise unwritable(path, error) from error
+        return here + len(content)
+
+    def _store(self, told: Told) -> None:
+        path = self._path(told.task)
+        digest = hashlib.sha256()
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+        if digest.hexdigest() != told.digest:
+            self._drop(told.task)
+            raise InputError("what was uploaded was altered on its way: upload it again")
+        try:
+            parcel.unpack(path, self._registry, told.task, told.owner)
+        except InputError:
+            self._drop(told.task)
+            raise
+        publish(f"{path}.stored", json.dumps(asdict(told)).encode())
+        self._drop(told.task)
+
+    def _stored(self, task_id: str) -> Told | None:
+        """Of an upload that has become a task, which may have been removed since."""
+        path = f"{self._path(task_id)}.stored"
+        return Told(**json.loads(read(path))) if os.path.exists(path) else None
+
+    def _told(self, task_id: str) -> Told:
+        try:
+            return Told(**json.loads(read(f"{self._path(task_id)}.json")))
+        except FileNotFoundError:
+            raise NotFound(f"there is no upload {task_id!r}") from None
+
+    def _path(self, task_id: str) -> str:
+        return f"{self._folder}/{task_id}"
+
+    def _drop(self, task_id: str) -> None:
+        unlink_quietly(self._path(task_id))
+        unlink_quietly(f"{self._path(task_id)}.json")
+
+    def _forget_old(self) -> None:
+        for file in os.scandir(self._folder):
+            if file.is_file() and file.stat().st_mtime < time.time() - KEPT:
+                unlink_quietly(file.path)

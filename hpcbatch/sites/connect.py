@@ -1,0 +1,65 @@
+"""From the name or address of a site to the site."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from ..disk.files import read
+from ..registry.registry import default_root
+from ..words.errors import NotFound, UsageError
+from .base import Site
+
+if TYPE_CHECKING:
+    from .known import Card
+
+
+def connect(address: str | None = None, root: str | None = None) -> Site:
+    """The site at ``address``: a name or an address from ``hpcbatch site add``, such as
+    ``https://login:7033``. Without one, or for an address of it, the server of one's own registry
+    on this machine.
+
+    Raises NotFound, KeyFileError; SiteUnreachable, ServerChanged and AccessDenied with the first
+    verb.
+    """
+    if address is not None and not isinstance(address, str):
+        raise UsageError(f"{address!r} is no address of a site")
+    if address is not None and address.startswith("ssh"):
+        raise UsageError("sites over SSH are not there yet")
+    try:
+        from .rest.client import Client
+    except ImportError as error:
+        raise UsageError(
+            f"a site over HTTP needs more packages ({error}): pip install 'hpcbatch[server]'"
+        ) from error
+    from . import known
+    from .keys import load_private
+    from .rest.site import Rest
+
+    own = _own_server(root)
+    if own is not None and address in (None, own.address):
+        key = load_private(f"{root or default_root()}/server/local.pem", None)
+        return Rest(Client(own.address, own.key, key))
+    if address is None:
+        raise NotFound("no server runs for your registry here: hpcbatch server start")
+    card = known.find(address)
+    return Rest(Client(card.address, card.key, load_private(known.key_file(), _ask)))
+
+
+def _own_server(root: str | None) -> Card | None:
+    from .known import Card
+
+    try:
+        run = json.loads(read(f"{root or default_root()}/server/run.json"))
+    except OSError:
+        return None
+    return Card(run["address"], run["key"]) if run["host"] == os.uname().nodename else None
+
+
+def _ask(words: str) -> str:
+    if not sys.stdin.isatty():
+        raise UsageError(f"nobody can be asked for the {words}")
+    return getpass.getpass(f"{words}: ")

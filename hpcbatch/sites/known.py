@@ -1,0 +1,96 @@
+"""The servers that a user knows: by name, address and the hash of their key."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import asdict, dataclass
+from urllib.parse import urlsplit
+
+from ..cluster.config_file import home_file
+from ..disk.files import make_folder, publish
+from ..words.errors import ConfigError, NotFound, UsageError, nearest
+
+_KEY = re.compile(r"[a-z2-7]{52}\Z")
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,40}\Z")
+
+
+@dataclass(frozen=True)
+class Card:
+    """Where a server is, and what it is known by: ``https://login:7033#HASH``."""
+
+    address: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.address}#{self.key}"
+
+    @classmethod
+    def read(cls, text: str) -> Card:
+        """Raises UsageError."""
+        address, _, key = text.strip().partition("#")
+        try:
+            split = urlsplit(address)
+            has_place = split.scheme in ("https", "http") and split.hostname and split.port != 0
+        except ValueError:
+            has_place = False
+        if not has_place or not _KEY.match(key):
+            raise UsageError(
+                f"{text!r} is no card of a server, such as https://login:7033#… (hpcbatch keys "
+                "add and hpcbatch server status print it)"
+            )
+        return cls(address.rstrip("/"), key)
+
+
+def folder() -> str:
+    """Where a user keeps servers and keys: that of the configuration."""
+    return os.path.dirname(home_file())
+
+
+def key_file() -> str:
+    return f"{folder()}/key.pem"
+
+
+def add(card: Card, name: str) -> None:
+    """Under a name of its own; another card under the same name takes its place."""
+    if not _NAME.match(name):
+        raise UsageError(f"{name!r} is no name of a site: 1 to 40 letters, digits, '.', '_', '-'")
+    import yaml
+
+    known = all_known()
+    known[name] = card
+    told = {name: asdict(card) for name, card in sorted(known.items())}
+    make_folder(folder())
+    publish(_path(), yaml.safe_dump(told).encode())
+
+
+def all_known() -> dict[str, Card]:
+    """By name. Raises ConfigError."""
+    import yaml
+
+    try:
+        with open(_path(), encoding="utf-8") as file:
+            told = yaml.safe_load(file) or {}
+        return {str(name): Card(**fields) for name, fields in told.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, yaml.YAMLError, TypeError, AttributeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{_path()} cannot be read: {error}") from error
+
+
+def find(text: str) -> Card:
+    """By name or address. Raises NotFound."""
+    known = all_known()
+    if text in known:
+        return known[text]
+    for card in known.values():
+        if card.address == text.rstrip("/"):
+            return card
+    raise NotFound(
+        f"there is no site {text!r}{nearest(text, known)}. A server is known by its card: hpcbatch "
+        "site add CARD"
+    )
+
+
+def _path() -> str:
+    return f"{folder()}/sites.yaml"

@@ -1,0 +1,123 @@
+"""Requests to a server: proven to be the one that is known, with a token that is renewed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from ...words.errors import HpcbatchError, ServerChanged, SiteUnreachable
+from ..keys import assertion
+from ..wire import error_from
+from .pinned import PinnedContext
+
+TIMEOUT = httpx.Timeout(60, connect=10)  # seconds
+EARLY = 30.0  # seconds before its end a token is renewed
+PAUSES = (0.2, 5.0)  # seconds between two tries: the first, and the longest
+PATIENCE = 60.0  # seconds that a lost connection is tried again
+GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"  # RFC 7523
+AGAIN = (502, 503, 504)  # of proxies, or of a server that starts; ours says it with Retry-After
+
+
+class Client:
+    """Speaks to the server at ``address`` whose key has the hash ``known``; without ``key`` as
+    nobody in particular."""
+
+    def __init__(self, address: str, known: str, key: RSAPrivateKey | None):
+        self.address, self._known, self._key = address.rstrip("/"), known, key
+        self._token, self._ends = "", 0.0
+        verify: Any = PinnedContext(known) if self.address.startswith("https:") else True
+        self._http = httpx.Client(base_url=self.address, verify=verify, timeout=TIMEOUT)
+        weakref.finalize(self, self._http.close)  # handles come and go: nobody closes a site
+
+    def ask(self, path: str, body: Any = None) -> Any:
+        """The JSON answer. A lost connection is tried again for a minute: every request of ours
+        may be repeated. Raises what the server raised, SiteUnreachable, ServerChanged."""
+
+        return self._patiently(lambda: self._http.post(path, json=body, headers=self._headers()))
+
+    def upload(self, path: str, content: bytes, **where: str | int) -> Any:
+        """The JSON answer to bytes that belong at a place in a file."""
+        return self._patiently(
+            lambda: self._http.put(path, params=where, content=content, headers=self._headers())
+        )
+
+    @contextlib.contextmanager
+    def stream(self, path: str, body: Any) -> Iterator[Iterator[bytes]]:
+        """The answer as it comes; whoever reads asks again for what is missing."""
+        try:
+            with self._http.stream("POST", path, json=body, headers=self._headers()) as answer:
+                if answer.status_code >= 400:
+                    answer.read()
+                _check(answer)
+                yield answer.iter_bytes()
+        except httpx.TransportError as error:
+            raise _unreachable(self.address, error) from error
+
+    def _patiently(self, request: Callable[[], httpx.Response]) -> Any:
+        """What is answered, asked for again and again while the connection is lost."""
+        pause, longest = PAUSES
+        give_up = time.monotonic() + PATIENCE
+        while True:
+            try:
+                answer = request()
+                _check(answer)
+                return answer.json()
+            except httpx.TransportError as error:
+                unreachable = _unreachable(self.address, error)
+            except SiteUnreachable as error:
+                unreachable = error
+            if isinstance(unreachable.__cause__, httpx.ConnectError) or (
+                time.monotonic() + pause > give_up
+            ):
+                raise unreachable
+            time.sleep(pause)
+            pause = min(pause * 2, longest)
+
+    def _headers(self) -> dict[str, str]:
+        if self._key is None:
+            return {}
+        if time.time() > self._ends - EARLY:
+            form = {
+                "grant_type": GRANT,
+                "assertion": assertion(self._key, self._known, time.time()),
+            }
+            answer = self._http.post("/validate/token", data=form)
+            _check(answer)
+            told = answer.json()
+            self._token = told["access_token"]
+            self._ends = time.time() + max(told["expires_in"], 2 * EARLY)
+        return {"Authorization": f"Bearer {self._token}"}
+
+
+def _check(answer: httpx.Response) -> None:
+    if answer.status_code < 400:
+        return
+    try:
+        told = json.loads(answer.content)
+        error: HpcbatchError = error_from(told)
+    except (ValueError, AttributeError):
+        error = HpcbatchError(f"{answer.url} answers {answer.status_code} {answer.reason_phrase}")
+        if answer.status_code in AGAIN:
+            error = SiteUnreachable(str(error))
+    raise error
+
+
+def _unreachable(address: str, error: httpx.TransportError) -> HpcbatchError:
+    cause = error.__cause__ or error.__context__
+    while cause is not None:
+        if isinstance(cause, ServerChanged):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    unreachable = SiteUnreachable(
+        f"{address} does not answer ({error}): is the server running there (hpcbatch server "
+        "status), and does a tunnel or a network lead to it?"
+    )
+    unreachable.__cause__ = error
+    return unreachable

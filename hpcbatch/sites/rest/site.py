@@ -1,0 +1,195 @@
+"""A site behind a server: its verbs are requests."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+from base64 import b64decode
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from ...disk.files import publish
+from ...use.cancel import Canceled
+from ...use.create import Mended
+from ...words.errors import DamagedFile, JobError, SiteUnreachable
+from ...words.look import Look
+from ...words.model import Attempt, TaskSpec
+from ...words.options import SubmitOptions
+from ...words.ranges import Ranges
+from ...words.status import JobInfo, TaskStatus, known_states
+from .. import parcel, wire
+from ..base import Site
+from .client import PATIENCE, Client
+
+CHUNK = 4 << 20  # bytes of one upload request
+
+
+class Rest(Site):
+    """Raises, beside what the verbs raise: SiteUnreachable, ServerChanged, AccessDenied."""
+
+    def __init__(self, client: Client):
+        self._client = client
+        self.place = client.address
+        self._modules: dict[str, list[str]] = {}
+        self._folders: list[tempfile.TemporaryDirectory[str]] = []
+
+    def create(
+        self,
+        spec: TaskSpec,
+        function: tuple[bytes, bytes],
+        inputs: Iterable[list[bytes]],
+        code: bytes | None,
+    ) -> TaskSpec:
+        with tempfile.TemporaryDirectory(prefix="hpcbatch-") as folder:
+            path = f"{folder}/parcel"
+            spec = parcel.pack(path, spec, function, inputs, code)
+            told = {"id": spec.id, "size": os.path.getsize(path), "digest": _digest(path)}
+            with open(path, "rb") as file:
+                answer = self._client.ask("/task/new", told)
+                while answer["offset"] < told["size"]:
+                    file.seek(answer["offset"])
+                    where = {"id": spec.id, "offset": answer["offset"]}
+                    answer = self._client.upload("/task/upload", file.read(CHUNK), **where)
+        return self.spec(spec.id)
+
+    def find(self, text: str) -> str:
+        return str(self._ask("list", find=text)["id"])
+
+    def spec(self, task_id: str) -> TaskSpec:
+        return TaskSpec.from_json(self._ask("list", id=task_id)["spec"])
+
+    def specs(self) -> list[TaskSpec]:
+        return [TaskSpec.from_json(told) for told in self._ask("list")["tasks"]]
+
+    def folder(self, task_id: str) -> str:
+        return str(self._ask("list", id=task_id)["folder"])
+
+    def checked(self, options: SubmitOptions) -> SubmitOptions:
+        return options  # the server checks them when it is asked to submit
+
+    def submit(self, task_id: str, options: SubmitOptions) -> Attempt | None:
+        self._ask("submit", id=task_id, request=_token(), options=wire.options_json(options))
+        return None
+
+    def resubmit(
+        self,
+        task_id: str,
+        options: SubmitOptions,
+        states: str | Sequence[str] | None = None,
+        only: Ranges | None = None,
+        mended: Mended | None = None,
+        revoke: bool = False,
+    ) -> Attempt | None:
+        self._ask(
+            "resubmit",
+            id=task_id,
+            request=_token(),
+            options=wire.options_json(options),
+            states=_listed(states),
+            jobs=wire.ranges_text(only),
+            mended=None if mended is None else wire.mended_json(mended),
+            revoke=revoke,
+        )
+        return None
+
+    def cancel(self, task_id: str, only: Ranges | None = None) -> Canceled:
+        told = self._ask("cancel", id=task_id, jobs=wire.ranges_text(only))
+        return Canceled(told["canceled"], list(told["objections"]))
+
+    def remove(self, task_id: str) -> None:
+        self._ask("remove", id=task_id)
+
+    def status(self, task_id: str, look: Look = Look.ONCE) -> TaskStatus:
+        afresh = look is Look.AFRESH
+        return TaskStatus.from_json(self._ask("status", id=task_id, afresh=afresh)["status"])
+
+    def track(self, task_id: str, begins: bool = False) -> TaskStatus:
+        return self.status(task_id)  # the server retries, and submits what was held back
+
+    def jobs(
+        self,
+        task_id: str,
+        states: str | Sequence[str] | None = None,
+        only: Ranges | None = None,
+    ) -> list[JobInfo]:
+        told = self._ask("jobs", id=task_id, states=_listed(states), jobs=wire.ranges_text(only))
+        return [wire.job_from(job) for job in told["jobs"]]
+
+    def resolved_jobs(self, task_id: str) -> Ranges:
+        return Ranges.parse(self._ask("status", id=task_id, resolved=True)["resolved"])
+
+    def collect(
+        self, task_id: str, only: Ranges | None = None
+    ) -> Iterator[tuple[int, bytes | JobError]]:
+        left = Ranges([(0, self.spec(task_id).njobs)]) if only is None else only
+        give_up = time.monotonic() + PATIENCE
+        while left:
+            body = {"id": task_id, "jobs": str(left)}
+            got: list[int] = []
+            try:
+                with self._client.stream("/task/download", body) as chunks:
+                    for job, value in wire.results_from(chunks):
+                        got.append(job)
+                        yield job, value
+                return
+            except (SiteUnreachable, EOFError, DamagedFile) as error:
+                if got:
+                    give_up = time.monotonic() + PATIENCE
+                elif time.monotonic() > give_up:
+                    if isinstance(error, SiteUnreachable):
+                        raise
+                    raise SiteUnreachable(f"{self.place}: {error}") from error
+                time.sleep(0.5)
+                left = left.without(Ranges.of(got))
+
+    def errors(self, task_id: str) -> list[JobError]:
+        return [wire.failure_from(told) for told in self._ask("errors", id=task_id)["errors"]]
+
+    def newest_failures(self, task_id: str, limit: int) -> list[JobError]:
+        told = self._ask("errors", id=task_id, newest=limit)["errors"]
+        return [wire.failure_from(failure) for failure in told]
+
+    def log(self, task_id: str, job: int) -> str:
+        return str(self._ask("logs", id=task_id, job=job)["log"])
+
+    def element_log(self, task_id: str, attempt: int, element: int, begin: int) -> bytes:
+        where = {"attempt": attempt, "element": element, "begin": begin}
+        return bytes.fromhex(self._ask("logs", id=task_id, **where)["bytes"])
+
+    def modules(self, task_id: str) -> list[str]:
+        """Downloaded once, and kept as long as the process lives: imports come from there."""
+        if task_id not in self._modules:
+            folder = tempfile.TemporaryDirectory(prefix="hpcbatch-modules-")
+            self._folders.append(folder)
+            paths = []
+            for number, code in enumerate(
+                self._ask("download", id=task_id, modules=True)["modules"]
+            ):
+                paths.append(f"{folder.name}/{number}.zip")
+                publish(paths[-1], b64decode(code))
+            self._modules[task_id] = paths
+        return self._modules[task_id]
+
+    def _ask(self, verb: str, **body: Any) -> Any:
+        given = {name: value for name, value in body.items() if value is not None}
+        return self._client.ask(f"/task/{verb}", given)
+
+
+def _token() -> str:
+    """Of one request: when it is repeated because no answer came, it is done once."""
+    return os.urandom(16).hex()
+
+
+def _listed(states: str | Sequence[str] | None) -> list[str] | None:
+    known = known_states(states)
+    return None if known is None else list(known)
+
+
+def _digest(path: str) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(CHUNK):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,172 @@
+"""Every route is closed but those of one list, whatever a stranger shows."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from hpcbatch.registry.registry import Registry
+from hpcbatch.server.app import make_app
+from hpcbatch.server.folder import ServerFolder
+from hpcbatch.server.life import ensure_local_user
+from hpcbatch.server.routes.validate import GRANT
+from hpcbatch.server.settings import Settings
+from hpcbatch.server.site import ServedSite
+from hpcbatch.sites.keys import assertion, load_private
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it asks for a successor of httpx
+    from starlette.testclient import TestClient
+
+OPEN = {("post", "/validate/token"), ("post", "/validate/ping"), ("get", "/info/health")}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> ServedSite:
+    registry = Registry(str(tmp_path_factory.mktemp("served") / "root"))
+    site = ServedSite(registry, Settings())
+    ensure_local_user(site, ServerFolder(registry.root))
+    return site
+
+
+@pytest.fixture(scope="module")
+def client(site: ServedSite) -> Iterator[TestClient]:
+    with TestClient(make_app(site), base_url="https://127.0.0.1") as client:
+        yield client
+    site.releaser.end()
+
+
+@pytest.fixture(autouse=True)
+def patient(site: ServedSite) -> None:
+    site.failures._times.clear()  # this host fails more often than it may
+
+
+@pytest.fixture(scope="module")
+def token(site: ServedSite, client: TestClient) -> str:
+    key = load_private(ServerFolder(site.registry.root).local_key, None)
+    proof = assertion(key, site.identity.id, time.time())
+    given = client.post("/validate/token", data={"grant_type": GRANT, "assertion": proof})
+    assert given.status_code == 200
+    again = client.post("/validate/token", data={"grant_type": GRANT, "assertion": proof})
+    assert again.status_code == 401  # a proof is used once
+    return str(given.json()["access_token"])
+
+
+def routes(client: TestClient) -> list[tuple[str, str]]:
+    paths = client.get("/openapi.json").json()["paths"]
+    return [(method, path) for path, methods in paths.items() for method in methods]
+
+
+def strangers(token: str) -> dict[str, str | None]:
+    claims = jwt.decode(token, options={"verify_signature": False})
+    return {
+        "no token": None,
+        "no scheme": token,
+        "another scheme": f"Basic {token}",
+        "nothing": "Bearer ",
+        "nonsense": "Bearer nonsense",
+        "very long": "Bearer " + "x" * 100_000,
+        "alg none": "Bearer " + jwt.encode(claims, None, "none"),
+        "forged": "Bearer " + jwt.encode(claims, "0" * 32, "HS256"),
+        "cut": f"Bearer {token[:-3]}",
+    }
+
+
+def test_every_route_but_the_open_ones_is_closed(client: TestClient, token: str) -> None:
+    found = routes(client)
+    assert set(found) >= OPEN
+    assert len(found) > 12
+    print("open:", *sorted(OPEN), sep="\n")
+    for method, path in found:
+        if (method, path) in OPEN:
+            continue
+        for who, shown in strangers(token).items():
+            client.app.state.site.failures._times.clear()
+            headers = {} if shown is None else {"Authorization": shown}
+            answer = client.request(method, path, headers=headers, json={"id": "x"})
+            assert answer.status_code == 401, (method, path, who, answer.text)
+            assert answer.json()["message"]
+
+
+def test_failures_are_listened_to_no_more(client: TestClient) -> None:
+    answers = [
+        client.post("/task/list", json={}, headers={"Authorization": "Bearer x"}) for _ in range(12)
+    ]
+    assert [answer.status_code for answer in answers] == [401] * 10 + [429] * 2
+    assert int(answers[-1].headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": ""},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Host": "127.0.0.1.evil.example:7033"},
+    ],
+)
+def test_other_names_and_origins_are_refused(client: TestClient, headers: dict[str, str]) -> None:
+    assert client.post("/validate/ping", headers=headers).status_code == 403
+
+
+def test_a_tunnel_changes_the_port_alone(client: TestClient) -> None:
+    for host in ("localhost:9999", "127.0.0.1:1", "[::1]:8"):
+        assert client.post("/validate/ping", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "id",
+    ["../../etc", "0123abcd__x/../y", "", "\0", "/etc/passwd", "0123abcd__" + "x" * 5000, "polls"],
+)
+@pytest.mark.parametrize(
+    "path", ["status", "jobs", "logs", "errors", "cancel", "download", "remove"]
+)
+def test_no_id_becomes_another_path(client: TestClient, token: str, path: str, id: str) -> None:
+    answer = client.post(
+        f"/task/{path}", json={"id": id}, headers={"Authorization": f"Bearer {token}"}
+    )
+    assert answer.status_code in (404, 422), answer.text
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"id": "0123abcd__x", "size": 10, "digest": "short"}, 400),
+        ({"id": "../x", "size": 10, "digest": "0" * 64}, 400),
+        ({"id": "0123abcd__x", "size": 0, "digest": "0" * 64}, 422),
+        ({"id": "0123abcd__x", "size": 1 << 50, "digest": "0" * 64}, 400),
+        ([], 422),
+    ],
+)
+def test_uploads_that_are_none(client: TestClient, token: str, body: Any, status: int) -> None:
+    answer = client.post("/task/new", json=body, headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == status, answer.text
+
+
+def test_an_upload_that_was_altered_is_told_and_leaves_nothing(
+    client: TestClient, token: str, site: ServedSite
+) -> None:
+    bearer = {"Authorization": f"Bearer {token}"}
+    told = {"id": "0123abcd__x", "size": 10, "digest": "0" * 64}
+    assert client.post("/task/new", json=told, headers=bearer).json()["offset"] == 0
+    where = {"id": told["id"], "offset": 0}
+    half = client.put("/task/upload", params=where, content=b"12345", headers=bearer)
+    assert half.json()["offset"] == 5
+    assert client.post("/task/new", json=told, headers=bearer).json()["offset"] == 5
+    again = client.put("/task/upload", params=where, content=b"12345", headers=bearer)
+    assert again.json()["offset"] == 5  # not taken twice
+    rest = {**where, "offset": 5}
+    much = client.put("/task/upload", params=rest, content=b"1234567", headers=bearer)
+    assert much.status_code == 400
+    end = client.put("/task/upload", params=rest, content=b"67890", headers=bearer)
+    assert end.status_code == 400
+    assert "altered" in end.json()["message"]
+    assert list(Path(ServerFolder(site.registry.root).uploads).iterdir()) == []
+    assert site.registry.ids() == []

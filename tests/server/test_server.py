@@ -1,0 +1,201 @@
+"""The same task over HTTP: a real server, a client that knows nothing but its card."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hpcbatch as hb
+from hpcbatch.sites.connect import connect
+from tests.core import eventually
+from tests.local import by_value
+
+from .conftest import Server
+
+pytestmark = pytest.mark.slow
+
+
+def flaky(gate: str) -> Any:
+    def job(k: int) -> int:
+        import os
+
+        print(f"job {k}")
+        if k == 3 and not os.path.exists(gate):
+            raise ValueError(f"no gate for {k}")
+        return k * k
+
+    by_value(job)
+    return job
+
+
+def test_the_whole_way(server: Server, tmp_path: Path) -> None:
+    gate, site = str(tmp_path / "gate"), server.site()
+    task = hb.create(flaky(gate), range(10), name="Over HTTP", site=site)
+    assert task.folder.startswith(str(server.root))
+    with pytest.raises(hb.NotSubmitted):
+        task.wait(1)
+    task.submit("local", chunk=2)
+    assert task.wait(60, progress=False).counts["error"] == 1
+    with pytest.raises(hb.TaskFailed, match="no gate for 3"):
+        task.collect()
+    assert [failure.index for failure in task.errors()] == [3]
+    assert "job 3" in task.job(3).log()
+    assert "ValueError" in task.job(3).traceback
+    assert task.collect("skip") == [k * k for k in range(10) if k != 3]
+    with pytest.raises(hb.AlreadySubmitted):
+        task.submit("local")
+    open(gate, "w").close()
+    hb.restore("last", site=site).resubmit()
+    assert task.wait(60, progress=False).done == 10
+    assert task.collect() == [k * k for k in range(10)]
+    assert task.collect(jobs=[7, 2]) == [49, 4]
+    assert [one.id for one in hb.tasks(site=site)] == [task.id]
+    task.remove()
+    assert hb.tasks(site=site) == []
+    with pytest.raises(hb.NotFound):
+        task.status()
+
+
+def test_what_is_wrong_is_told_at_once_and_nothing_waits(server: Server) -> None:
+    task = hb.create(abs, [1], site=server.site())
+    with pytest.raises(hb.ConfigError, match="'local'"):
+        task.submit("locl")
+    with pytest.raises(hb.ResourceError):
+        task.submit("local", resources={"memory": "much"})
+    assert task.status().counts["defined"] == 1
+    with pytest.raises(hb.NotFound):
+        hb.restore("0123abcd", site=server.site())
+
+
+def test_a_cancelled_task_goes_on_later(server: Server, tmp_path: Path) -> None:
+    gate = str(tmp_path / "gate")
+
+    def job(k: int) -> int:
+        import os
+        import time
+
+        while not os.path.exists(gate):
+            time.sleep(0.05)
+        return k
+
+    by_value(job)
+    task = hb.create(job, range(4), site=server.site())
+    task.submit("local", chunk=1)
+    eventually(lambda: task.status().running, "it to run")
+    assert task.cancel().counts["canceled"] == 4
+    open(gate, "w").close()
+    task.resubmit()
+    assert task.wait(60, progress=False).done == 4
+
+
+def test_a_killed_server_comes_back_with_its_queue(server: Server, tmp_path: Path) -> None:
+    server.stop()
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("options: {max_concurrent_tasks: 1, task_queue_interval: 0.2}")
+    server.start("--settings", str(settings))
+    gate, log = str(tmp_path / "gate"), str(tmp_path / "log")
+
+    def job(k: int) -> int:
+        import os
+        import time
+
+        with open(log, "a") as file:
+            file.write(f"{k}\n")
+        while not os.path.exists(gate):
+            time.sleep(0.05)
+        return k
+
+    by_value(job)
+    made = [hb.create(job, [number], site=server.site()) for number in range(3)]
+    for task in made:
+        task.submit("local")
+    eventually(lambda: os.path.exists(log), "the first to run")
+    told = made[2].status()
+    assert (told.submitted, told.unreleased) == (1, True)
+    assert "1 other submission before it" in told.notes[-1]
+    server.kill()
+    open(gate, "w").close()
+    server.start("--settings", str(settings))
+    for task in made:
+        back = hb.restore(task.id, site=server.site())
+        assert back.wait(60, progress=False).done == 1
+    assert sorted(Path(log).read_text().split()) == ["0", "1", "2"]
+
+
+def test_another_user_sees_nothing_and_a_revoked_one_is_out(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "alice"))
+    assert server.run("keys", "new").returncode == 0
+    public = str(tmp_path / "alice/hpcbatch/key.pub")
+    added = server.run("keys", "add", public, "--name", "alice")
+    assert added.returncode == 0, added.stderr
+    assert server.run("site", "add", added.stdout.strip(), "--name", "lab").returncode == 0
+    own = hb.create(abs, [-1], site=server.site())
+    alices = hb.create(abs, [-2], site=connect("lab"))
+    alices.submit("local")
+    assert alices.wait(60, progress=False).done == 1
+    assert alices.collect() == [2]
+    assert [task.id for task in hb.tasks(site=connect("lab"))] == [alices.id]
+    with pytest.raises(hb.NotFound):
+        hb.restore(own.id, site=connect("lab"))
+    assert len(hb.tasks(site=server.site())) == 2  # its owner sees all
+    assert server.run("keys", "revoke", "alice").returncode == 0
+    with pytest.raises(hb.HpcbatchError, match="not known here"):
+        alices.status()
+    with pytest.raises(hb.HpcbatchError, match="not known here"):
+        hb.tasks(site=connect("lab"))
+
+
+def test_another_server_at_the_address_gets_nothing(server: Server, tmp_path: Path) -> None:
+    run = server.root / "server" / "run.json"
+    real = server.told()["key"]
+    run.write_text(run.read_text().replace(real, "a" * 52))
+    with pytest.raises(hb.HpcbatchError, match="not the one that is known"):
+        hb.tasks(site=server.site())
+    run.write_text(run.read_text().replace("a" * 52, real))
+
+
+def test_the_command_line(server: Server, tmp_path: Path) -> None:
+    address = server.told()["address"]
+    env = {**os.environ, "HPCBATCH_ROOT": str(server.root)}
+
+    def hpcbatch(*argv: str, status: int = 0) -> str:
+        command = [sys.executable, "-m", "hpcbatch", *argv, "--site", address]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=100, check=False, env=env
+        )
+        assert done.returncode == status, (argv, done.stdout, done.stderr)
+        return done.stdout
+
+    task = hpcbatch(
+        "map", "--shell", "echo {x}", "--arg", "x=1,2,3", "--cluster", "local", "--wait"
+    )
+    task = task.split()[0]
+    assert task in hpcbatch("list")
+    assert "done" in hpcbatch("status", "last")
+    assert hpcbatch("logs", "last", "1") == ""
+    assert hpcbatch("collect", "last").count("result") == 3
+    assert "3 done" in hpcbatch("watch", task)
+    hpcbatch("resubmit", "last")
+    hpcbatch("cancel", "last", "--yes")
+    hpcbatch("remove", "last", "--yes")
+    hpcbatch("status", "last", status=2)
+    server.stop()
+    hpcbatch("list", status=2)  # there is no such server any more
+
+
+def test_one_server_for_a_registry(server: Server) -> None:
+    again = server.run("server", "start", "--port", "0")
+    assert again.returncode == 3
+    assert f"process {server.pid}" in again.stderr
+    port = server.told()["address"].rpartition(":")[2]
+    other = Server(server.root.parent / "other")
+    started = other.run("server", "start", "--port", port)
+    assert started.returncode != 0
+    assert "something else listens there" in started.stderr
