@@ -44,9 +44,12 @@ fi
 wait "$environment" || exit 1
 if [ -n "$debian" ]; then make_user & fi # beside the checks
 
-# where PYTHONDONTWRITEBYTECODE is set, each of thousands of processes would compile it again
-"$BIN/python" -m compileall -q hpcbatch tests &&
-    "$BIN/ruff" format --check hpcbatch tests examples benchmarks &&
+# thousands of processes load the same modules: what is compiled is kept, as pytest's own is by a
+# collection beside the checks, which its workers would else each do anew
+unset PYTHONDONTWRITEBYTECODE
+"$BIN/python" -m compileall -q hpcbatch tests
+"$BIN/python" -m pytest --collect-only -q >/dev/null 2>&1 &
+"$BIN/ruff" format --check hpcbatch tests examples benchmarks &&
     "$BIN/ruff" check hpcbatch tests examples benchmarks &&
     "$BIN/mypy" &&
     "$BIN/lint-imports" &&

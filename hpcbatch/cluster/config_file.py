@@ -31,8 +31,10 @@ class ConfigFile:
         try:
             with open(path, encoding="utf-8") as file:
                 text = file.read()
-            content = yaml.safe_load(text)
-            places = _lines(yaml.compose(text, yaml.SafeLoader))
+            loader = yaml.SafeLoader(text)
+            document = loader.get_single_node()
+            places = _lines(document)
+            content = loader.construct_document(document) if document is not None else None
         except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
             raise ConfigError(f"{path} cannot be read: {error}") from error
         if not isinstance(content or {}, dict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import jinja2
@@ -73,7 +73,7 @@ def render(template: str, order: ScriptOrder) -> str:
         _check_blocks(environment, source)
         names = {name: getattr(order, name) for name in order.__dataclass_fields__}
         watched = _Watched(order.resources)
-        text = environment.from_string(source).render({**names, "resources": watched})
+        text = _compiled(source).render({**names, "resources": watched})
     except ConfigError:
         raise
     except _CANNOT_BE_USED as error:
@@ -92,10 +92,20 @@ def _source(environment: _Environment, template: str) -> str:
     return environment.loader.get_source(environment, template)[0]
 
 
+@lru_cache
+def _compiled(text: str) -> jinja2.Template:
+    return _environment().from_string(text)
+
+
+@lru_cache
+def _parsed(text: str) -> jinja2.nodes.Template:
+    return _environment().parse(text)
+
+
 def _check_blocks(environment: _Environment, text: str) -> None:
     """Raises ConfigError for a block that no template has which this one extends: nothing would
     come of it."""
-    tree = environment.parse(text)
+    tree = _parsed(text)
     own = [node.name for node in tree.body if isinstance(node, jinja2.nodes.Block)]
     known: set[str] = set()
     extended: set[str] = set()
@@ -105,7 +115,7 @@ def _check_blocks(environment: _Environment, text: str) -> None:
         if parent.template.value in extended:
             raise RecursionError
         extended.add(parent.template.value)
-        tree = environment.parse(_source(environment, parent.template.value))
+        tree = _parsed(_source(environment, parent.template.value))
         known.update(block.name for block in tree.find_all(jinja2.nodes.Block))
     for name in own:
         if known and name not in known:

@@ -14,6 +14,7 @@ import io
 import marshal
 import os
 import sys
+from functools import cache
 from struct import pack
 
 from ..disk.files import publish, read
@@ -105,5 +106,6 @@ def _table(sources: dict[str, bytes]) -> bytes:
     return marshal.dumps(table)
 
 
+@cache
 def _byte_code(file: str, source: bytes) -> bytes:
     return marshal.dumps(compile(source, file, "exec", dont_inherit=True))
