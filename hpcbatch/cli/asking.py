@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..use.create import create_program, create_task
+from ..use.create import draft_program, draft_task
 from ..words.errors import InputError, UsageError
 from .arguments import read_constants, read_inputs
 from .functions import load_function
 
 if TYPE_CHECKING:
-    from ..use.create import Store
-    from ..words.model import TaskSpec
+    from ..registry.draft import Draft
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,8 @@ class Asked:
     name: str | None
     seed: int | None
 
-    def create(self, store: Store) -> TaskSpec:
-        """Store it as a task. Raises InputError."""
+    def draft(self) -> Draft:
+        """It as a task. Raises InputError."""
         if self.target is not None and self.shell is not None:
             raise UsageError(f"{self.target} and --shell were both given: one of them is run")
         if self.target is None and self.shell is None:
@@ -44,9 +43,9 @@ class Asked:
         columns = read_inputs(self.arg, self.args_file, for_shell=is_shell, grid=self.grid)
         constants = read_constants(self.const, for_shell=is_shell)
         if self.shell is not None:
-            return create_program(store, self.shell, columns, constants, self.name, self.seed)
+            return draft_program(self.shell, columns, constants, self.name, self.seed)
         function = load_function(str(self.target))
-        return create_task(store, function, (), columns, constants, self.name, self.seed)
+        return draft_task(function, (), columns, constants, self.name, self.seed)
 
 
 def asked_options(command: Callable[..., Any]) -> Callable[..., Any]:

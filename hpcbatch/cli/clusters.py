@@ -14,7 +14,6 @@ from ..cluster.config_file import find_file, home_file
 from ..cluster.profile import ClusterConfig
 from ..cluster.proposal import Found, proposed
 from ..cluster.schedulers.answers import Limits, Queue, Survey
-from ..registry.registry import Registry
 from ..words.errors import ConfigError, HpcbatchError
 from ..words.text import clock, counted, size
 from .common import Setting, common, global_options, print_json, say
@@ -76,7 +75,7 @@ def init(setting: Setting, output: str | None) -> None:
       hpcbatch clusters init --output -
     """
     with Busy("asking the schedulers"):
-        root = Registry(setting.root).root
+        root = setting.registry().root
         rows = [_row(root, config, None, {}) for config in _built_in().values()]
     text = proposed(_found(rows))
     if output == "-":
@@ -103,7 +102,7 @@ def init(setting: Setting, output: str | None) -> None:
 def _show(setting: Setting) -> None:
     default = _default()
     with Busy("asking the schedulers"):
-        root = Registry(setting.root).root
+        root = setting.registry().root
         surveys: dict[str, Survey] = {}
         rows = [_row(root, config, default, surveys) for config in load_clusters()[0].values()]
     if setting.json:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..words.errors import UsageError
 from ..words.ranges import Ranges
 
 if TYPE_CHECKING:
+    from ..registry.registry import Registry
     from ..sites.base import Site
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -35,10 +37,22 @@ class Setting:
 
             return connect(elsewhere)
         if self.elsewhere and self.root:
-            raise click.UsageError("--root and --site exclude each other")
+            raise UsageError("--root and --site exclude each other")
         from ..sites.here import Here
 
         return Here(self.root)
+
+    def registry(self, default: str = "") -> Registry:
+        """For what is done on this machine alone. Raises UsageError for --site."""
+        self.check_here()
+        from ..registry.registry import Registry
+
+        return Registry(self.root or default or None)
+
+    def check_here(self) -> None:
+        """Raises UsageError for --site, where a command has no use for it."""
+        if self.elsewhere:
+            raise UsageError("this command is about this machine alone: leave --site away")
 
     def find(self, text: str) -> tuple[Site, str]:
         """The site, and the id of the task that ``text`` means. Raises NotFound."""

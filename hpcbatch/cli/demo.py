@@ -62,6 +62,7 @@ def demo(setting: Setting, cluster: str, output: str, limit: int | None) -> None
     Shows a submission, a cancellation half-way, the resubmission of only the unfinished, errors
     in groups, and a picture of the result.
     """
+    setting.check_here()
     told = _run(setting, cluster, output, limit)
     if setting.json:
         print_json(told)

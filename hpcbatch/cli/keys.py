@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 import click
 
-from ..registry.registry import Registry
 from .common import Setting, common, global_options, print_json, say
 from .tables import print_table
 from .text import clock
@@ -44,7 +43,7 @@ def new(setting: Setting, password: bool) -> None:
         word = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     path, key = known.key_file(), new_key()
     store_private(path, key, word)
-    public = f"{path.removesuffix('.pem')}.pub"
+    public = known.public_file()
     publish(public, public_pem(key))
     if setting.json:
         print_json({"id": key_id(key.public_key()), "private": path, "public": public})
@@ -62,7 +61,7 @@ def whoami(setting: Setting) -> None:
     from ..sites.keys import key_id, load_public
     from ..words.errors import KeyFileError
 
-    public = f"{known.key_file().removesuffix('.pem')}.pub"
+    public = known.public_file()
     if not os.path.exists(public):
         raise KeyFileError(f"there is no key {public}: hpcbatch keys new makes a pair")
     own = key_id(load_public(read(public)))
@@ -159,20 +158,21 @@ def list_sites(setting: Setting) -> None:
 
 
 def _users(setting: Setting) -> Users:
-    from ..server.folder import ServerFolder
     from ..server.users import Users
+    from ..words.layout import ServerLayout
 
-    return Users(ServerFolder(Registry(setting.root).root).users)
+    return Users(ServerLayout(setting.registry().root).users)
 
 
 def _card(setting: Setting) -> str:
-    from ..server.folder import ServerFolder
+    """That of the server, also of one that does not run."""
     from ..server.identity import Identity
-    from ..server.life import find_run
     from ..server.settings import Settings
     from ..sites.known import Card
+    from ..sites.run import find_run
+    from ..words.layout import ServerLayout
 
-    registry = Registry(setting.root)
-    run = find_run(registry)
-    address = run.address if run else Settings().address
-    return str(Card(address, Identity.at(ServerFolder(registry.root).identity).id))
+    root = setting.registry().root
+    run = find_run(root)
+    own = Identity.at(ServerLayout(root).identity)
+    return str(run.card if run else Card(Settings().address, own.id))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import socket
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..registry.registry import Registry
 from ..words.errors import UsageError
 from .common import Setting, common, global_options, print_json, say
 
 if TYPE_CHECKING:
-    from ..server.life import Run
+    from ..registry.registry import Registry
     from ..server.settings import Settings
+    from ..sites.run import Run
 
 
 @click.group("server")
@@ -82,11 +81,12 @@ def start(
 @common
 def status(setting: Setting, file: str | None) -> None:
     """Tell whether a server runs, and at which addresses it is reached. Exit status 3: none."""
-    life = _life()
-    registry = _registry(setting, _settings(None, None, file))
-    found = life.find_run(registry)
+    from ..sites.run import find_run
+
+    root = _registry(setting, _settings(None, None, file)).root
+    found = find_run(root)
     if found is None:
-        say(f"No server runs for {registry.root}.")
+        say(f"No server runs for {root}.")
         click.get_current_context().exit(3)
     else:
         _tell(setting, found)
@@ -100,11 +100,14 @@ def stop(setting: Setting, keep_running: bool, file: str | None) -> None:
     """End the server; what it had released and is unfinished is canceled. What waited in its queue
     waits for the next one, and a resubmit runs again only what has no result."""
     life = _life()
-    canceled = life.stop(_registry(setting, _settings(None, None, file)), keep_running)
+    stopped = life.stop(_registry(setting, _settings(None, None, file)), keep_running)
     if setting.json:
-        print_json({"stopped": True, "canceled": canceled})
+        print_json({"stopped": True, **stopped._asdict()})
     else:
-        say("Stopped." + (f" Canceled: {', '.join(canceled)}." if canceled else ""))
+        told = f" Canceled: {', '.join(stopped.canceled)}." if stopped.canceled else ""
+        say(f"Stopped.{told}")
+    for objection in stopped.objections:
+        say(f"hpcbatch: not canceled: {objection}")
 
 
 @server.command("sample-settings")
@@ -134,27 +137,14 @@ def _settings(host: str | None, port: int | None, file: str | None) -> Settings:
 
 
 def _registry(setting: Setting, settings: Settings) -> Registry:
-    return Registry(setting.root or settings.options.task_root or None)
+    return setting.registry(settings.options.task_root)
 
 
 def _tell(setting: Setting, run: Run) -> None:
-    from ..sites.known import Card
-
-    addresses = _addresses(run)
-    card = str(Card(addresses[-1], run.key))
     if setting.json:
-        print_json({**asdict(run), "addresses": addresses, "card": card})
+        print_json({**asdict(run), "addresses": run.addresses, "card": str(run.card)})
         return
     click.echo(f"server  process {run.pid} on {run.host}")
-    for address in addresses:
+    for address in run.addresses:
         click.echo(f"  {address}")
-    click.echo(f"card    {card}")
-
-
-def _addresses(run: Run) -> list[str]:
-    """Of one that listens at all addresses of its host, the host's name as well."""
-    is_everywhere = "//0.0.0.0:" in run.address or "//[::]:" in run.address
-    if not is_everywhere:
-        return [run.address]
-    scheme, _, port = run.address.partition("://")[0], "", run.address.rpartition(":")[2]
-    return [f"{scheme}://{name}:{port}" for name in ("127.0.0.1", socket.getfqdn())]
+    click.echo(f"card    {run.card}")

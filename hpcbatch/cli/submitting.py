@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..cluster.cluster import Cluster
-from ..sites.here import Here
+from ..registry.registry import Registry
 from ..use.create import Mended
+from ..use.resubmit import Resubmission
 from ..words.errors import StateError, UsageError
 from ..words.options import SubmitOptions
 from ..words.text import counted
@@ -53,7 +54,7 @@ def map_command(setting: Setting, asked: Asked, options: SubmitOptions, wait: bo
     site = setting.site()
     options = site.checked(options)
     with Busy("storing the inputs"):
-        spec = asked.create(site)
+        spec = site.create(asked.draft())
     attempt = _submit_new(site, spec, options)
     _finish(setting, site, spec, attempt, wait)
 
@@ -72,13 +73,13 @@ def script(setting: Setting, asked: Asked, options: SubmitOptions) -> None:
       hpcbatch script sim.py:simulate --arg x=range:0:100 --cluster slurm --memory 2GB
       hpcbatch script --shell './sim {x}' --arg x=range:0:10 --cluster sge > job.sh
     """
-    from ..use.submit import preview
+    from ..use.submit import checked, preview
 
-    here = Here(setting.root)
-    options = here.checked(options)
+    registry = setting.registry()
+    options = checked(registry, options)
     with tempfile.TemporaryDirectory(prefix="hpcbatch-") as folder:
-        spec = asked.create(Here(folder))
-    text = preview(here.registry, spec, options)
+        spec = Registry(folder).create(asked.draft())
+    text = preview(registry, spec, options)
     if setting.json:
         print_json({"cluster": Cluster.named(options.cluster).name, "script": text})
     else:
@@ -119,7 +120,8 @@ def resubmit(
     spec = site.spec(task_id)
     mended = None if function is None else Mended.of(spec, load_function(function))
     with Busy("submitting"), _resumable(task_id):
-        attempt = site.resubmit(task_id, options, listed(only), chosen(jobs), mended, revoke)
+        asked = Resubmission(options, listed(only), chosen(jobs), mended, revoke)
+        attempt = site.resubmit(task_id, asked)
     _finish(setting, site, spec, attempt, wait)
 
 

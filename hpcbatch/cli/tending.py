@@ -42,7 +42,7 @@ def tend(setting: Setting, tasks: tuple[str, ...], every: str, once: bool) -> No
       hpcbatch tend
       hpcbatch tend 3f9a --every 5m
     """
-    registry = Registry(setting.root)
+    registry = setting.registry()
     pause = parse_walltime(every, "every")
     chosen = [registry.find(task) for task in tasks]
     told: dict[str, Told] = {}

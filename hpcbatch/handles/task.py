@@ -216,14 +216,13 @@ class Task:
         takes the place of the task's own, for these jobs and later attempts. Raises StateError
         while chosen jobs are alive, unless ``revoke`` takes them from their elements.
         """
+        from ..use.create import Mended
+        from ..use.resubmit import Resubmission
+
         asked = SubmitOptions.read(cluster=cluster, resources=resources or {}, **options)
         chosen = None if jobs is None else Ranges.of(whole_numbers("jobs", jobs))
-        mended = None
-        if function is not None:
-            from ..use.create import Mended
-
-            mended = Mended.of(self.spec, function)
-        return self.site.resubmit(self.id, asked, only, chosen, mended, revoke)
+        mended = None if function is None else Mended.of(self.spec, function)
+        return self.site.resubmit(self.id, Resubmission(asked, only, chosen, mended, revoke))
 
     def _watched(self, timeout: float | None) -> Iterator[TaskStatus]:
         for status in watch(self.site, self.id, timeout):

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..sites.base import Site
 from ..sites.here import Here
-from ..use.create import create_task
+from ..use.create import draft_task
 from ..words.errors import InputError, UsageError
 from .task import Task
 
@@ -44,7 +44,7 @@ def create(
                 f"and site for itself: give an input of the name {word!r} by position"
             )
     place = _place(root, site)
-    spec = create_task(place, function, inputs, named, const, name, seed)
+    spec = place.create(draft_task(function, inputs, named, const, name, seed))
     return Task(place, spec.id)
 
 

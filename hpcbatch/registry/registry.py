@@ -6,7 +6,6 @@ import json
 import os
 import stat
 import warnings
-from collections.abc import Iterable
 from dataclasses import replace
 
 from ..disk.files import make_folder, publish, read, remove_tree, unwritable
@@ -23,6 +22,7 @@ from ..words.errors import (
 )
 from ..words.layout import TaskLayout, is_task_id, new_task_id
 from ..words.model import TaskSpec
+from .draft import Draft
 
 LAST = "last"
 
@@ -47,40 +47,30 @@ class Registry:
     def layout(self, task_id: str) -> TaskLayout:
         return TaskLayout(self.root, task_id)
 
-    def create(
-        self,
-        spec: TaskSpec,
-        function: tuple[bytes, bytes],
-        inputs: Iterable[list[bytes]],
-        code: bytes | None,
-    ) -> TaskSpec:
-        """Store a new task, whole or not at all; returns ``spec`` with its job count, and an id
-        where it had none.
-
-        ``function`` are the pickled callable and constants, ``inputs`` one pickle a job, in
-        blocks.
-        """
+    def create(self, draft: Draft) -> TaskSpec:
+        """Store a new task, whole or not at all; returns its specification with id and job
+        count."""
         from ..disk.packed import write_packed
 
-        task_id = spec.id or new_task_id(spec.name)
-        draft = TaskLayout(self.root, f".{task_id}.new")
+        task_id = draft.spec.id or new_task_id(draft.spec.name)
+        new = TaskLayout(self.root, f".{task_id}.new")
         try:
-            for folder in (draft.folder, draft.attempts, draft.segments, draft.logs):
+            for folder in (new.folder, new.attempts, new.segments, new.logs):
                 make_folder(folder)
-            njobs = write_packed(draft.inputs, inputs)
+            njobs = write_packed(new.inputs, draft.inputs)
             if njobs == 0:
                 raise InputError("there are no inputs: a task needs at least one job")
-            spec = replace(spec, id=task_id, njobs=njobs)
-            publish(draft.function, b"".join(map(frame, function)))
-            if code is not None:
-                publish(draft.code, code)
-            make_index(draft.index, njobs)
-            publish(draft.spec, json.dumps(spec.to_json(), indent=1).encode())
-            os.rename(draft.folder, self.layout(task_id).folder)
+            spec = replace(draft.spec, id=task_id, njobs=njobs)
+            publish(new.function, b"".join(map(frame, draft.function)))
+            if draft.code is not None:
+                publish(new.code, draft.code)
+            make_index(new.index, njobs)
+            publish(new.spec, json.dumps(spec.to_json(), indent=1).encode())
+            os.rename(new.folder, self.layout(task_id).folder)
         except BaseException as error:
-            remove_tree(draft.folder)
+            remove_tree(new.folder)
             if isinstance(error, OSError) and not isinstance(error, HpcbatchError):
-                raise unwritable(draft.folder, error) from error
+                raise unwritable(new.folder, error) from error
             raise
         return spec
 
@@ -109,9 +99,12 @@ class Registry:
 
     def find(self, text: str) -> str:
         """The id that ``text`` means: an id, its unique beginning, or ``last``. Raises NotFound."""
+        return self.find_among(self.ids(), text)
+
+    def find_among(self, ids: list[str], text: str) -> str:
+        """Like ``find``, where only some of the tasks are to be known of."""
         if not isinstance(text, str):
             raise NotFound(f"{text!r} is no task's id, which is text")
-        ids = self.ids()
         if not ids:
             raise NotFound(f"there is no task {text!r}: {self.root} has none yet")
         if text == LAST:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -21,23 +23,26 @@ def site_of(request: Request) -> ServedSite:
 Site = Annotated[ServedSite, Depends(site_of)]
 
 
-def caller(request: Request, site: Site) -> User:
-    """Raises AccessDenied, TooManyFailures."""
-    peer, now = peer_of(request), time.time()
-    site.failures.check(peer, now)
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+@contextlib.contextmanager
+def counting_failures(request: Request, site: ServedSite) -> Iterator[None]:
+    """Of one peer. What is right is let in however often others have failed: on a login node all
+    come from the same address. Raises TooManyFailures in place of AccessDenied."""
     try:
-        if scheme.lower() != "bearer" or not token:
-            raise AccessDenied("a token is needed: see /validate/token")
-        return site.tokens.user_of(token.strip(), now)
+        yield
     except AccessDenied:
-        if token:
-            site.failures.note(peer, now)
+        peer, now = request.client.host if request.client else "", time.time()
+        site.failures.check(peer, now)
+        site.failures.note(peer, now)
         raise
 
 
-def peer_of(request: Request) -> str:
-    return request.client.host if request.client else ""
+def caller(request: Request, site: Site) -> User:
+    """Raises AccessDenied, TooManyFailures."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise AccessDenied("a token is needed: see /validate/token")
+    with counting_failures(request, site):
+        return site.tokens.user_of(token.strip(), time.time())
 
 
 Caller = Annotated[User, Depends(caller)]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
-import logging
 import os
 import signal
 import socket
@@ -13,18 +11,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import uvicorn
 
-from ..disk.files import make_folder, publish, read, unlink_quietly
+from ..disk.files import make_folder, unlink_quietly
 from ..disk.locks import held_if_free
 from ..registry.registry import Registry
 from ..sites.keys import load_private, new_key, private_pem, public_pem, store_once
+from ..sites.run import Run, find_run
 from ..use.cancel import cancel
 from ..words.errors import ConfigError, HpcbatchError, StateError
+from ..words.layout import ServerLayout
 from .app import make_app
-from .folder import ServerFolder
 from .settings import Settings
 from .site import ServedSite
 
@@ -33,116 +33,102 @@ ENDS_WITHIN = 60.0
 LOCAL = "local"  # the user who started it
 
 
-@dataclass(frozen=True)
-class Run:
-    """What the run file says of a server that runs."""
-
-    pid: int
-    host: str
-    address: str
-    key: str  # the hash of its key
-    began: float
-
-
-def find_run(registry: Registry) -> Run | None:
-    """The server of a registry that runs on this host, or on another."""
-    folder = ServerFolder(registry.root)
-    try:
-        run = Run(**json.loads(read(folder.run_file)))
-    except FileNotFoundError:
-        return None
-    if run.host == os.uname().nodename:
-        with held_if_free(folder.lock) as is_free:
-            return None if is_free else run
-    return run
-
-
 def serve(registry: Registry, settings: Settings, insecure: bool = False) -> None:
     """Serve in the foreground until a signal ends it. Raises ConfigError, StateError."""
     _check(settings, insecure)
-    folder = ServerFolder(registry.root)
-    make_folder(folder.path)
-    with held_if_free(folder.lock) as is_free:
+    layout = ServerLayout(registry.root)
+    make_folder(layout.folder)
+    with held_if_free(layout.lock) as is_free:
         if not is_free:
             raise StateError(f"a server runs for {registry.root} already: hpcbatch server status")
         _run_script(settings.startup_script)
         site = ServedSite(registry, settings)
-        ensure_local_user(site, folder)
+        ensure_local_user(site, layout)
         with _listening(settings) as listener:
             port = listener.getsockname()[1]
             address = replace(settings, port=port).address
             run = Run(os.getpid(), os.uname().nodename, address, site.identity.id, time.time())
-            publish(folder.run_file, json.dumps(asdict(run)).encode())
+            run.publish(layout)
             try:
                 _server(site).run(sockets=[listener])
             finally:
-                unlink_quietly(folder.run_file)
+                unlink_quietly(layout.run_file)
                 site.releaser.end()
 
 
 def start(registry: Registry, argv: list[str]) -> Run:
     """Start a server in the background, which survives the logout. ``argv`` are the options of
     ``hpcbatch server run``. Raises StateError with the end of its log when it does not start."""
-    folder = ServerFolder(registry.root)
-    make_folder(folder.path)
-    if (run := find_run(registry)) is not None:
+    layout = ServerLayout(registry.root)
+    make_folder(layout.folder)
+    if (run := find_run(registry.root)) is not None:
         raise StateError(f"a server runs already: {run.address} (process {run.pid}, {run.host})")
     command = [sys.executable, "-m", "hpcbatch", "--root", registry.root, "server", "run", *argv]
-    with open(folder.log, "ab", opener=_private) as log:
+    with open(layout.log, "ab", opener=_private) as log:
         begins = log.tell()
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
     give_up = time.monotonic() + STARTS_WITHIN
     while time.monotonic() < give_up and process.poll() is None:
-        run = find_run(registry)
+        run = find_run(registry.root)
         if run is not None and run.pid == process.pid:
             return run
         time.sleep(0.05)
     process.kill()
     process.wait()
-    with open(folder.log, "rb") as log:
+    with open(layout.log, "rb") as log:
         log.seek(begins)
         told = log.read().decode("utf-8", "replace").strip()
-    raise StateError(f"the server did not start: {told or folder.log}")
+    raise StateError(f"the server did not start: {told or layout.log}")
 
 
-def stop(registry: Registry, keep_running: bool = False) -> list[str]:
+class Stopped(NamedTuple):
+    """Ids of the tasks that were canceled, and what could not be."""
+
+    canceled: list[str]
+    objections: list[str]
+
+
+def stop(registry: Registry, keep_running: bool = False) -> Stopped:
     """End the server; what it had released and is unfinished is canceled, unless it is to go on.
-    Returns the ids of the tasks that were canceled. Raises StateError."""
-    run = find_run(registry)
+    Raises StateError."""
+    run = find_run(registry.root)
     if run is None:
         raise StateError(f"no server runs for {registry.root}")
-    if run.host != os.uname().nodename:
+    if not run.is_here:
         raise StateError(f"the server runs on {run.host}: stop it there")
     os.kill(run.pid, signal.SIGTERM)
     give_up = time.monotonic() + ENDS_WITHIN
-    while find_run(registry) is not None:
+    while find_run(registry.root) is not None:
         if time.monotonic() > give_up:
             raise StateError(f"the server (process {run.pid}) does not end")
         time.sleep(0.05)
-    return [] if keep_running else _cancel_released(registry)
+    return Stopped([], []) if keep_running else _cancel_released(registry)
 
 
-def ensure_local_user(site: ServedSite, folder: ServerFolder) -> None:
+def ensure_local_user(site: ServedSite, layout: ServerLayout) -> None:
     """Whoever started the server is its admin, by a key that lies beside it."""
-    if not os.path.exists(folder.local_key):
-        store_once(folder.local_key, private_pem(new_key(), None))
-    key = load_private(folder.local_key, None)
+    if not os.path.exists(layout.local_key):
+        store_once(layout.local_key, private_pem(new_key(), None))
+    key = load_private(layout.local_key, None)
     site.users.add(public_pem(key), LOCAL, admin=True)
 
 
-def _cancel_released(registry: Registry) -> list[str]:
+def _cancel_released(registry: Registry) -> Stopped:
     """Of tasks that came to the server; those of the command line are nobody else's business."""
-    canceled = []
+    stopped = Stopped([], [])
     for spec in registry.specs():
-        if spec.owner:
-            try:
-                if cancel(registry, spec.id).jobs:
-                    canceled.append(spec.id)
-            except HpcbatchError as error:
-                logging.getLogger("hpcbatch.server").warning("%s: %s", spec.id, error)
-    return canceled
+        if not spec.owner:
+            continue
+        try:
+            done = cancel(registry, spec.id)
+        except HpcbatchError as error:
+            stopped.objections.append(f"{spec.id}: {error}")
+        else:
+            stopped.canceled.extend([spec.id] if done.jobs else [])
+            stopped.objections.extend(f"{spec.id}: {told}" for told in done.objections)
+    return stopped
 
 
 def _check(settings: Settings, insecure: bool) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from threading import Lock
 from typing import Any
 
@@ -25,11 +25,7 @@ class Entry:
     verb: str  # submit or resubmit
     request: str
     added: float  # seconds since 1970
-    options: Mapping[str, Any] = field(default_factory=dict)
-    states: tuple[str, ...] | None = None
-    jobs: str | None = None
-    mended: Mapping[str, Any] | None = None
-    revoke: bool = False
+    order: Mapping[str, Any]  # what is to be submitted, as it travels
     attempt: int = 0
 
     @property
@@ -49,9 +45,7 @@ class Queue:
         self._entries: dict[str, Entry] = {}
         for name in sorted(os.listdir(self._folder)):
             if name.endswith(".json"):
-                told = json.loads(read(f"{self._folder}/{name}"))
-                told["states"] = None if told["states"] is None else tuple(told["states"])
-                entry = Entry(**told)
+                entry = Entry(**json.loads(read(f"{self._folder}/{name}")))
                 self._entries[entry.name] = entry
 
     def add(self, entry: Entry) -> bool:

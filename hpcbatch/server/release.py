@@ -10,7 +10,7 @@ from threading import Event, Thread
 
 from ..registry.attempts import next_number, read_attempts
 from ..registry.registry import Registry
-from ..sites.wire import mended_from
+from ..sites import wire
 from ..use.resubmit import resubmit
 from ..use.submit import submit_defined
 from ..words.errors import (
@@ -24,7 +24,6 @@ from ..words.errors import (
     SubmissionRejected,
 )
 from ..words.options import SubmitOptions
-from ..words.ranges import Ranges
 from .queue import Entry, Queue
 from .settings import Options
 from .tracking import Tracking
@@ -128,12 +127,16 @@ class Releaser(Thread):
         return any(a.number >= entry.attempt and not a.given_up for a in attempts)
 
     def _submit(self, entry: Entry) -> None:
-        options = SubmitOptions.read(**entry.options)
-        if (most := self._options.max_concurrent_jobs) is not None:
-            options = replace(options, throttle=min(options.throttle or most, most))
         if entry.verb == "submit":
+            options = self._throttled(wire.options_from(entry.order["options"]))
             submit_defined(self._registry, self._registry.spec(entry.task), options)
-            return
-        mended = None if entry.mended is None else mended_from(entry.mended)
-        jobs = None if entry.jobs is None else Ranges.parse(entry.jobs)
-        resubmit(self._registry, entry.task, options, entry.states, jobs, mended, entry.revoke)
+        else:
+            asked = wire.resubmission_from(entry.order)
+            asked = replace(asked, options=self._throttled(asked.options))
+            resubmit(self._registry, entry.task, asked)
+
+    def _throttled(self, options: SubmitOptions) -> SubmitOptions:
+        most = self._options.max_concurrent_jobs
+        if most is None:
+            return options
+        return replace(options, throttle=min(options.throttle or most, most))

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from ..cluster.cluster import Cluster
 from ..registry.registry import Registry
-from ..sites.wire import mended_from
+from ..sites import wire
 from ..use import service
 from ..use.cancel import Canceled, cancel
 from ..use.dependencies import with_whole_ids
 from ..use.submit import checked
-from ..words.errors import AlreadySubmitted, InputError, NotFound, ResourceError
-from ..words.layout import is_task_id
+from ..words.errors import AlreadySubmitted, InputError, NotFound, ResourceError, UsageError
+from ..words.layout import ServerLayout, is_task_id
 from ..words.model import TaskSpec
 from ..words.options import SubmitOptions
 from ..words.ranges import Ranges
-from ..words.resources import parse_walltime
-from ..words.status import known_states
+from ..words.resources import Resources
+from ..words.text import clock
 from .failures import Failures
-from .folder import ServerFolder
 from .identity import Identity
 from .queue import Entry, Queue
 from .release import Releaser
@@ -36,13 +37,13 @@ class ServedSite:
 
     def __init__(self, registry: Registry, settings: Settings):
         self.registry, self.settings = registry, settings
-        folder = ServerFolder(registry.root)
-        self.identity = Identity.at(folder.identity)
-        self.users = Users(folder.users)
-        self.tokens = Tokens(self.identity, self.users, folder.tokens, settings.options.keep_alive)
+        layout = ServerLayout(registry.root)
+        self.identity = Identity.at(layout.identity)
+        self.users = Users(layout.users)
+        self.tokens = Tokens(self.identity, self.users, layout.tokens, settings.options.keep_alive)
         self.failures = Failures()
-        self.uploads = Uploads(folder.uploads, registry)
-        self.queue = Queue(folder.queue)
+        self.uploads = Uploads(layout.uploads, registry)
+        self.queue = Queue(layout.queue)
         self.tracking = Tracking(registry, self.queue)
         self.releaser = Releaser(registry, self.queue, self.tracking, settings.options)
 
@@ -58,51 +59,36 @@ class ServedSite:
 
     def find(self, user: User, text: str) -> str:
         """Like the registry's, among the tasks that the user may see."""
-        specs = self.specs(user)
-        if text == "last" and specs:
-            return specs[-1].id
-        found = [spec.id for spec in specs if spec.id.startswith(text) and text]
-        exact = [one for one in found if one == text]
-        if len(exact or found) == 1:
-            return (exact or found)[0]
-        if not found:
-            raise NotFound(f"there is no task {text!r}")
-        raise NotFound(f"{text!r} is the beginning of several tasks: {', '.join(found[:8])}")
+        if user.admin:
+            return self.registry.find(text)
+        return self.registry.find_among([spec.id for spec in self.specs(user)], text)
 
-    def enqueue(self, user: User, spec: TaskSpec, verb: str, request: str, **asked: Any) -> bool:
-        """Accept a submission, or tell at once what is wrong with it; whether it is new."""
-        options = self._options(verb, asked["options"])
-        states = known_states(asked.get("states"))
-        jobs = asked.get("jobs")
-        mended = asked.get("mended")
-        try:
-            if jobs is not None:
-                Ranges.parse(jobs)
-            if mended is not None:
-                mended_from(mended)
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"what was asked cannot be read: {error}") from error
-        entry = Entry(
-            spec.id,
-            spec.owner or user.id,
-            verb,
-            request,
-            time.time(),
-            {**options.to_json(), "resources": dict(options.resources)},
-            states,
-            jobs,
-            mended,
-            bool(asked.get("revoke")),
-        )
-        is_waiting = self.queue.ahead_of(spec.id) is not None
-        is_first = verb == "submit" and not is_waiting and not self.queue.is_known(request)
-        if is_first and not self.tracking.status(spec.id).counts["defined"]:
+    def submit(self, user: User, spec: TaskSpec, request: str, told: Mapping[str, Any]) -> None:
+        """Accept a submission, or tell at once what is wrong with it."""
+        given = dict(told)
+        if given.get("cluster") is None:
+            given["cluster"] = self.settings.batch_cluster
+        options = checked(self.registry, wire.options_from(given))
+        self._check_time(options, Cluster.named(options.cluster).config.resources)
+        is_known = self.queue.is_known(request) or self.queue.ahead_of(spec.id) is not None
+        if not is_known and not self.tracking.status(spec.id).counts["defined"]:
             raise AlreadySubmitted(
                 f"{spec.id} was submitted before; resubmit() runs again what is unfinished"
             )
-        is_new = self.queue.add(entry)
-        self.releaser.wake()
-        return is_new
+        self._enqueue(user, spec, "submit", request, {"options": wire.options_json(options)})
+
+    def resubmit(self, user: User, spec: TaskSpec, request: str, told: Mapping[str, Any]) -> None:
+        """Accept a submission of what has no result, or tell at once what is wrong with it."""
+        try:
+            asked = wire.resubmission_from(told)
+        except (ValueError, KeyError, TypeError) as error:
+            if isinstance(error, UsageError):
+                raise
+            raise InputError(f"what was asked cannot be read: {error}") from error
+        check = with_whole_ids if asked.options.cluster is None else checked
+        asked = replace(asked, options=check(self.registry, asked.options))
+        self._check_time(asked.options, {})
+        self._enqueue(user, spec, "resubmit", request, wire.resubmission_json(asked))
 
     def cancel(self, spec: TaskSpec, only: Ranges | None) -> Canceled:
         withdrawn = self.queue.withdraw(spec.id) if only is None else 0
@@ -111,26 +97,24 @@ class ServedSite:
         return done if done.jobs or not withdrawn else Canceled(spec.njobs, done.objections)
 
     def remove(self, spec: TaskSpec) -> None:
-        if self.queue.ahead_of(spec.id) is not None:
-            self.queue.withdraw(spec.id)
         service.remove(self.registry, spec.id)
         self.queue.forget(spec.id)
         self.tracking.forget(spec.id)
 
-    def _options(self, verb: str, told: Mapping[str, Any]) -> SubmitOptions:
-        given = dict(told)
-        if verb == "submit" and given.get("cluster") is None:
-            given["cluster"] = self.settings.batch_cluster
-        options = SubmitOptions.read(**given)
-        if verb == "submit" or options.cluster is not None:
-            options = checked(self.registry, options)
-        else:  # on the cluster that it was on
-            options = with_whole_ids(self.registry, options)
+    def _enqueue(
+        self, user: User, spec: TaskSpec, verb: str, request: str, order: Mapping[str, Any]
+    ) -> None:
+        owner = spec.owner or user.id
+        self.queue.add(Entry(spec.id, owner, verb, request, time.time(), order))
+        self.releaser.wake()
+
+    def _check_time(self, options: SubmitOptions, defaults: Mapping[str, Any]) -> None:
         most = self.settings.options.max_nodetime
-        asked = options.resources.get("element_walltime") or options.resources.get("walltime")
-        if most is not None and asked and parse_walltime(asked, "walltime") > most:
-            raise ResourceError(f"walltime {asked!r} is more than this server allows: {most} s")
-        return options
+        asked = Resources.parse(defaults, options.resources)
+        seconds = asked.element_walltime or asked.walltime
+        if most is not None and seconds is not None and seconds > most:
+            told = f"an element of {clock(seconds)} is longer than this server allows"
+            raise ResourceError(f"{told}: {clock(most)}")
 
 
 def _may_see(user: User, spec: TaskSpec) -> bool:

@@ -53,6 +53,8 @@ class Uploads:
                 if stored != told:
                     raise StateError(f"there is another task {told.task}")
                 return told.size
+            if os.path.exists(self._registry.layout(told.task).folder):
+                raise StateError(f"there is another task {told.task}")
             path = self._path(told.task)
             if not os.path.exists(f"{path}.json") or self._told(told.task) != told:
                 unlink_quietly(path)

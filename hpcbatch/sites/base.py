@@ -4,14 +4,15 @@ same for each; a handle is a site and an id."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..words.look import Look
 
 if TYPE_CHECKING:
+    from ..registry.draft import Draft
     from ..use.cancel import Canceled
-    from ..use.create import Mended
+    from ..use.resubmit import Resubmission
     from ..words.errors import JobError
     from ..words.model import Attempt, TaskSpec
     from ..words.options import SubmitOptions
@@ -25,16 +26,9 @@ class Site(ABC):
     place: str  # as a person knows it: a folder, or an address
 
     @abstractmethod
-    def create(
-        self,
-        spec: TaskSpec,
-        function: tuple[bytes, bytes],
-        inputs: Iterable[list[bytes]],
-        code: bytes | None,
-    ) -> TaskSpec:
-        """Store a new task, whole or not at all; returns ``spec`` with its id and job count.
-        ``function`` are the pickled callable and constants, ``inputs`` one pickle a job, in
-        blocks, ``code`` an archive of the user's own modules."""
+    def create(self, draft: Draft) -> TaskSpec:
+        """Store a new task, whole or not at all; returns its specification with id and job
+        count."""
 
     @abstractmethod
     def find(self, text: str) -> str:
@@ -62,15 +56,7 @@ class Site(ABC):
         """Submit the jobs that never were; None where that waits for its turn."""
 
     @abstractmethod
-    def resubmit(
-        self,
-        task_id: str,
-        options: SubmitOptions,
-        states: str | Sequence[str] | None = None,
-        only: Ranges | None = None,
-        mended: Mended | None = None,
-        revoke: bool = False,
-    ) -> Attempt | None:
+    def resubmit(self, task_id: str, asked: Resubmission) -> Attempt | None:
         """Submit again the jobs without a result; None when no chosen job is without one, or
         where that waits for its turn."""
 

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import getpass
-import json
-import os
 import sys
-from typing import TYPE_CHECKING
 
-from ..disk.files import read
 from ..registry.registry import default_root
 from ..words.errors import NotFound, UsageError
+from ..words.layout import ServerLayout
 from .base import Site
-
-if TYPE_CHECKING:
-    from .known import Card
 
 
 def connect(address: str | None = None, root: str | None = None) -> Site:
@@ -38,25 +32,16 @@ def connect(address: str | None = None, root: str | None = None) -> Site:
     from . import known
     from .keys import load_private
     from .rest.site import Rest
+    from .run import find_run
 
-    own = _own_server(root)
-    if own is not None and address in (None, own.address):
-        key = load_private(f"{root or default_root()}/server/local.pem", None)
+    own = find_run(root or default_root())
+    if own is not None and own.is_here and address in (None, own.address):
+        key = load_private(ServerLayout(root or default_root()).local_key, None)
         return Rest(Client(own.address, own.key, key))
     if address is None:
         raise NotFound("no server runs for your registry here: hpcbatch server start")
     card = known.find(address)
     return Rest(Client(card.address, card.key, load_private(known.key_file(), _ask)))
-
-
-def _own_server(root: str | None) -> Card | None:
-    from .known import Card
-
-    try:
-        run = json.loads(read(f"{root or default_root()}/server/run.json"))
-    except OSError:
-        return None
-    return Card(run["address"], run["key"]) if run["host"] == os.uname().nodename else None
 
 
 def _ask(words: str) -> str:

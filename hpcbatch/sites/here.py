@@ -6,7 +6,7 @@ Verbs are imported when they are called: a command that only looks need not load
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..registry.registry import Registry
@@ -14,8 +14,9 @@ from ..words.look import Look
 from .base import Site
 
 if TYPE_CHECKING:
+    from ..registry.draft import Draft
     from ..use.cancel import Canceled
-    from ..use.create import Mended
+    from ..use.resubmit import Resubmission
     from ..words.errors import JobError
     from ..words.model import Attempt, TaskSpec
     from ..words.options import SubmitOptions
@@ -33,14 +34,8 @@ class Here(Site):
         self.registry = Registry(root)
         self.place = self.registry.root
 
-    def create(
-        self,
-        spec: TaskSpec,
-        function: tuple[bytes, bytes],
-        inputs: Iterable[list[bytes]],
-        code: bytes | None,
-    ) -> TaskSpec:
-        return self.registry.create(spec, function, inputs, code)
+    def create(self, draft: Draft) -> TaskSpec:
+        return self.registry.create(draft)
 
     def find(self, text: str) -> str:
         return self.registry.find(text)
@@ -64,18 +59,10 @@ class Here(Site):
 
         return submit_defined(self.registry, self.spec(task_id), options)
 
-    def resubmit(
-        self,
-        task_id: str,
-        options: SubmitOptions,
-        states: str | Sequence[str] | None = None,
-        only: Ranges | None = None,
-        mended: Mended | None = None,
-        revoke: bool = False,
-    ) -> Attempt | None:
+    def resubmit(self, task_id: str, asked: Resubmission) -> Attempt | None:
         from ..use.resubmit import resubmit
 
-        return resubmit(self.registry, task_id, options, states, only, mended, revoke)
+        return resubmit(self.registry, task_id, asked)
 
     def cancel(self, task_id: str, only: Ranges | None = None) -> Canceled:
         from ..use.cancel import cancel

@@ -30,6 +30,7 @@ BITS = 3072
 FEWEST_BITS = 2048
 PROVES_FOR = 60  # seconds that an assertion may be used
 ALGORITHM = "RS256"
+GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"  # RFC 7523
 
 
 def new_key() -> rsa.RSAPrivateKey:

@@ -51,6 +51,10 @@ def key_file() -> str:
     return f"{folder()}/key.pem"
 
 
+def public_file() -> str:
+    return f"{folder()}/key.pub"
+
+
 def add(card: Card, name: str) -> None:
     """Under a name of its own; another card under the same name takes its place."""
     if not _NAME.match(name):

@@ -7,12 +7,13 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
 from ..disk.packed import PackedReader
 from ..disk.records import read_records
+from ..registry.draft import Draft
 from ..registry.registry import Registry
 from ..words.errors import DamagedFile, HpcbatchError, InputError
 from ..words.layout import TaskLayout, is_task_id
@@ -24,17 +25,11 @@ SMALL = {SPEC: 1 << 20, FUNCTION: 1 << 30, CODE: 1 << 30}  # the most bytes that
 BLOCK = 1000  # inputs that are stored at once
 
 
-def pack(
-    path: str,
-    spec: TaskSpec,
-    function: tuple[bytes, bytes],
-    inputs: Iterable[list[bytes]],
-    code: bytes | None,
-) -> TaskSpec:
+def pack(path: str, draft: Draft) -> TaskSpec:
     """Write a task to the file ``path``; returns its specification with id and job count."""
     with tempfile.TemporaryDirectory(prefix="hpcbatch-", dir=os.path.dirname(path)) as folder:
         registry = Registry(folder)
-        spec = registry.create(spec, function, inputs, code)
+        spec = registry.create(draft)
         layout = registry.layout(spec.id)
         files = {SPEC: layout.spec, FUNCTION: layout.function, INPUTS: layout.inputs}
         with zipfile.ZipFile(path, "x", zipfile.ZIP_STORED) as parcel:
@@ -75,17 +70,18 @@ def _store(
     spec = TaskSpec.from_json(json.loads(parcel.read(SPEC)))
     if spec.id != task_id or not is_task_id(task_id):
         raise InputError("what was uploaded is another task than was told")
-    draft = TaskLayout(folder, task_id)
-    os.mkdir(draft.folder, 0o700)
-    for name, file in ((INPUTS, draft.inputs), (FUNCTION, draft.function)):
+    unpacked = TaskLayout(folder, task_id)
+    os.mkdir(unpacked.folder, 0o700)
+    for name, file in ((INPUTS, unpacked.inputs), (FUNCTION, unpacked.function)):
         with parcel.open(name) as source, open(file, "xb") as target:
             shutil.copyfileobj(source, target, 1 << 20)
-    callable_and_constants = [payload for _, payload in read_records(draft.function)]
+    callable_and_constants = [payload for _, payload in read_records(unpacked.function)]
     if len(callable_and_constants) != 2:
         raise InputError("what was uploaded is no task: it has no function")
     function = callable_and_constants[0], callable_and_constants[1]
     code = parcel.read(CODE) if CODE in members else None
-    return registry.create(replace(spec, owner=owner), function, _blocks(draft.inputs), code)
+    own = replace(spec, owner=owner)
+    return registry.create(Draft(own, function, _blocks(unpacked.inputs), code))
 
 
 def _blocks(path: str) -> Iterator[list[bytes]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..disk.records import FRAME, checksum, frame
 from ..use.create import Mended
+from ..use.resubmit import Resubmission
 from ..words import errors
 from ..words.errors import DamagedFile, HpcbatchError, JobError, RegistryUnwritable
 from ..words.events import pack_text, unpack_text
@@ -49,6 +50,32 @@ def failure_from(told: Mapping[str, Any]) -> JobError:
 
 def options_json(options: SubmitOptions) -> dict[str, Any]:
     return {**options.to_json(), "resources": dict(options.resources)}
+
+
+def options_from(told: Mapping[str, Any]) -> SubmitOptions:
+    """Raises UsageError, ResourceError."""
+    return SubmitOptions.read(**told)
+
+
+def resubmission_json(asked: Resubmission) -> dict[str, Any]:
+    return {
+        "options": options_json(asked.options),
+        "states": None if asked.states is None else list(asked.states),
+        "jobs": ranges_text(asked.only),
+        "mended": None if asked.mended is None else mended_json(asked.mended),
+        "revoke": asked.revoke,
+    }
+
+
+def resubmission_from(told: Mapping[str, Any]) -> Resubmission:
+    """Raises UsageError, ResourceError; ValueError for a function that is no base 64."""
+    return Resubmission(
+        options_from(told["options"]),
+        told["states"],
+        None if told["jobs"] is None else Ranges.parse(told["jobs"]),
+        None if told["mended"] is None else mended_from(told["mended"]),
+        told["revoke"],
+    )
 
 
 def ranges_text(jobs: Ranges | None) -> str | None:

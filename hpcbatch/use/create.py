@@ -1,4 +1,4 @@
-"""A function and its inputs become a task in the registry."""
+"""A function and its inputs become the draft of a task."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import os
 import pickle
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import CellType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from ..cluster.shell import user_name
+from ..registry.draft import Draft
 from ..runner.program import places
 from ..words.errors import InputError, nearest
 from ..words.model import TaskSpec
@@ -20,28 +21,16 @@ from .own_modules import pack_code, warn_of_others
 OWN_PLACES = ("index", "seed")  # that a command line may use beside its inputs
 
 
-class Store(Protocol):
-    """What keeps tasks: a registry, or a site."""
-
-    def create(
-        self,
-        spec: TaskSpec,
-        function: tuple[bytes, bytes],
-        inputs: Iterable[list[bytes]],
-        code: bytes | None,
-    ) -> TaskSpec: ...
-
-
-def create_task(
-    store: Store,
+def draft_task(
     function: Any,
     positional: tuple[Any, ...],
     named: Mapping[str, Any],
     constants: Mapping[str, Any] | None,
     name: str | None,
     seed: int | None,
-) -> TaskSpec:
-    """Store a task of one job per input. Raises InputError, RegistryUnwritable."""
+) -> Draft:
+    """A task of one job per input. Raises InputError; whoever reads the inputs gets it for one
+    that cannot be pickled."""
     constants = _checked_constants(constants, named)
     if not callable(function):
         raise InputError(f"{function!r} cannot be called: the first argument is the function")
@@ -53,18 +42,17 @@ def create_task(
     warn_of_others(function, pickled[0])
     name = name or str(getattr(function, "__name__", "task"))
     spec = _spec("python", f"{shown} ({file})", name, seed, len(positional), named, constants)
-    return store.create(spec, pickled, pack_inputs(positional, named), pack_code(function))
+    return Draft(spec, pickled, pack_inputs(positional, named), pack_code(function))
 
 
-def create_program(
-    store: Store,
+def draft_program(
     command: str,
     named: Mapping[str, Any],
     constants: Mapping[str, Any] | None,
     name: str | None,
     seed: int | None,
-) -> TaskSpec:
-    """Store a task whose jobs run ``command``, a template such as ``./sim --x {x}``.
+) -> Draft:
+    """A task whose jobs run ``command``, a template such as ``./sim --x {x}``.
 
     Raises InputError for a place without an input, or an input without a place.
     """
@@ -84,7 +72,7 @@ def create_program(
     pickled = pickle.dumps(command), _pickle_constants(constants)
     name = name or os.path.basename(command.split()[0])
     spec = _spec("shell", command, name, seed, 0, named, constants)
-    return store.create(spec, pickled, pack_inputs((), named), None)
+    return Draft(spec, pickled, pack_inputs((), named), None)
 
 
 class Mended(NamedTuple):

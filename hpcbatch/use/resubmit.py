@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ..registry.attempts import mark_revoked, submitting, update_attempt
 from ..registry.registry import Registry
@@ -23,26 +23,32 @@ from .submit import ByItself, prepared, settled_view, submit_prepared
 from .update import update
 
 
-def resubmit(
-    registry: Registry,
-    task_id: str,
-    options: SubmitOptions,
-    states: str | Sequence[str] | None = None,
-    only: Ranges | None = None,
-    mended: Mended | None = None,
-    revoke: bool = False,
-) -> Attempt | None:
+@dataclass(frozen=True)
+class Resubmission:
+    """Of jobs without a result, which ``states`` and ``only`` choose among (None: all of them).
+    ``revoke`` takes jobs that wait or run from the elements that have them; ``mended`` is called
+    instead of the task's own function from now on. Raises UsageError for an unknown state."""
+
+    options: SubmitOptions
+    states: str | Sequence[str] | None = None
+    only: Ranges | None = None
+    mended: Mended | None = None
+    revoke: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "states", known_states(self.states))
+
+
+def resubmit(registry: Registry, task_id: str, asked: Resubmission) -> Attempt | None:
     """Submit again the jobs without a result; None when no chosen job is without one.
 
-    ``states`` and ``only`` choose among them. ``revoke`` takes jobs that wait or run from the
-    elements that have them. ``mended`` is called instead of the task's own from now on.
     Raises StateError while chosen jobs are alive.
     """
-    spec = registry.spec(task_id)
-    wanted = known_states(UNFINISHED if states is None else states) or ()
+    spec, only = registry.spec(task_id), asked.only
+    wanted = UNFINISHED if asked.states is None else asked.states
     if only is not None:
         check_jobs(spec, only)
-    options = with_whole_ids(registry, options)
+    options = with_whole_ids(registry, asked.options)
     update(registry, spec)
     with submitting(registry.layout(task_id)):
         view = settled_view(registry, spec)
@@ -51,7 +57,7 @@ def resubmit(
             chosen = chosen.common(only)
         if not chosen:
             return None
-        if not revoke and (alive := chosen.common(view.jobs_in(ALIVE))):
+        if not asked.revoke and (alive := chosen.common(view.jobs_in(ALIVE))):
             raise StateError(
                 f"{task_id} has {counted(len(alive), 'job')} waiting or running: wait for them, "
                 "cancel them, choose others (only error,expired), or revoke them"
@@ -59,7 +65,7 @@ def resubmit(
         accepted = [a for a in view.attempts if a.is_taken and not a.part_of]
         if last := (accepted or view.attempts)[-1:]:
             options = _like(last[0], options)
-        return submit_again(registry, view, chosen, options, mended)
+        return submit_again(registry, view, chosen, options, asked.mended)
 
 
 def submit_again(

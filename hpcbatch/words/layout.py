@@ -105,6 +105,22 @@ class TaskLayout:
         return f"{folder or self.logs}/{attempt:04d}-{element}.log"
 
 
+class ServerLayout:
+    """Every path of what a server keeps for itself, in the registry that it serves."""
+
+    def __init__(self, root: str):
+        self.folder = f"{root}/server"
+        self.identity = f"{self.folder}/identity"
+        self.users = f"{self.folder}/users"
+        self.tokens = f"{self.folder}/tokens"
+        self.uploads = f"{self.folder}/uploads"
+        self.queue = f"{self.folder}/queue"
+        self.local_key = f"{self.folder}/local.pem"  # of who started it
+        self.run_file = f"{self.folder}/run.json"
+        self.lock = f"{self.folder}/server.lock"
+        self.log = f"{self.folder}/server.log"
+
+
 class AttemptLayout:
     """Every path of one attempt's folder."""
 

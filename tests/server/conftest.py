@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 import hpcbatch as hb
 from hpcbatch.sites.connect import connect
+from hpcbatch.sites.run import find_run
 from tests.core import eventually
 
 
@@ -30,7 +32,8 @@ class Server:
         )
 
     def start(self, *argv: str) -> dict[str, Any]:
-        started = self.run("server", "start", "--port", "0", *argv, "--json")
+        port = () if "--port" in argv else ("--port", "0")
+        started = self.run("server", "start", *port, *argv, "--json")
         assert started.returncode == 0, started.stderr
         return dict(json.loads(started.stdout))
 
@@ -63,12 +66,32 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+@contextlib.contextmanager
+def running(root: Path) -> Iterator[Server]:
+    server = Server(root)
+    server.start()
+    try:
+        yield server
+    finally:
+        if find_run(str(root)):
+            server.stop()
+        for task in hb.tasks(root=str(root)):
+            task.cancel()
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path / "served")
-    server.start()
-    yield server
-    if server.run("server", "status").returncode == 0:
-        server.stop()
-    for task in hb.tasks(root=str(server.root)):
-        task.cancel()
+    """One of the test's own, which may be ended."""
+    with running(tmp_path / "served") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all that only use it."""
+    folder = tmp_path_factory.mktemp("shared")
+    (folder / "spool").mkdir(mode=0o700)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HPCBATCH_LOCAL_SPOOL", str(folder / "spool"))
+        with running(folder / "served") as server:
+            yield server

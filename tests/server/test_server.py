@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,10 @@ def flaky(gate: str) -> Any:
     return job
 
 
-def test_the_whole_way(server: Server, tmp_path: Path) -> None:
-    gate, site = str(tmp_path / "gate"), server.site()
+def test_the_whole_way(shared: Server, tmp_path: Path) -> None:
+    gate, site = str(tmp_path / "gate"), shared.site()
     task = hb.create(flaky(gate), range(10), name="Over HTTP", site=site)
-    assert task.folder.startswith(str(server.root))
+    assert task.folder.startswith(str(shared.root))
     with pytest.raises(hb.NotSubmitted):
         task.wait(1)
     task.submit("local", chunk=2)
@@ -54,25 +55,25 @@ def test_the_whole_way(server: Server, tmp_path: Path) -> None:
     assert task.wait(60, progress=False).done == 10
     assert task.collect() == [k * k for k in range(10)]
     assert task.collect(jobs=[7, 2]) == [49, 4]
-    assert [one.id for one in hb.tasks(site=site)] == [task.id]
+    assert task.id in [one.id for one in hb.tasks(site=site)]
     task.remove()
-    assert hb.tasks(site=site) == []
+    assert task.id not in [one.id for one in hb.tasks(site=site)]
     with pytest.raises(hb.NotFound):
         task.status()
 
 
-def test_what_is_wrong_is_told_at_once_and_nothing_waits(server: Server) -> None:
-    task = hb.create(abs, [1], site=server.site())
+def test_what_is_wrong_is_told_at_once_and_nothing_waits(shared: Server) -> None:
+    task = hb.create(abs, [1], site=shared.site())
     with pytest.raises(hb.ConfigError, match="'local'"):
         task.submit("locl")
     with pytest.raises(hb.ResourceError):
         task.submit("local", resources={"memory": "much"})
     assert task.status().counts["defined"] == 1
     with pytest.raises(hb.NotFound):
-        hb.restore("0123abcd", site=server.site())
+        hb.restore("0123abcd", site=shared.site())
 
 
-def test_a_cancelled_task_goes_on_later(server: Server, tmp_path: Path) -> None:
+def test_a_cancelled_task_goes_on_later(shared: Server, tmp_path: Path) -> None:
     gate = str(tmp_path / "gate")
 
     def job(k: int) -> int:
@@ -84,7 +85,7 @@ def test_a_cancelled_task_goes_on_later(server: Server, tmp_path: Path) -> None:
         return k
 
     by_value(job)
-    task = hb.create(job, range(4), site=server.site())
+    task = hb.create(job, range(4), site=shared.site())
     task.submit("local", chunk=1)
     eventually(lambda: task.status().running, "it to run")
     assert task.cancel().counts["canceled"] == 4
@@ -128,15 +129,15 @@ def test_a_killed_server_comes_back_with_its_queue(server: Server, tmp_path: Pat
 
 
 def test_another_user_sees_nothing_and_a_revoked_one_is_out(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shared: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "alice"))
-    assert server.run("keys", "new").returncode == 0
+    assert shared.run("keys", "new").returncode == 0
     public = str(tmp_path / "alice/hpcbatch/key.pub")
-    added = server.run("keys", "add", public, "--name", "alice")
+    added = shared.run("keys", "add", public, "--name", "alice")
     assert added.returncode == 0, added.stderr
-    assert server.run("site", "add", added.stdout.strip(), "--name", "lab").returncode == 0
-    own = hb.create(abs, [-1], site=server.site())
+    assert shared.run("site", "add", added.stdout.strip(), "--name", "lab").returncode == 0
+    own = hb.create(abs, [-1], site=shared.site())
     alices = hb.create(abs, [-2], site=connect("lab"))
     alices.submit("local")
     assert alices.wait(60, progress=False).done == 1
@@ -144,8 +145,8 @@ def test_another_user_sees_nothing_and_a_revoked_one_is_out(
     assert [task.id for task in hb.tasks(site=connect("lab"))] == [alices.id]
     with pytest.raises(hb.NotFound):
         hb.restore(own.id, site=connect("lab"))
-    assert len(hb.tasks(site=server.site())) == 2  # its owner sees all
-    assert server.run("keys", "revoke", "alice").returncode == 0
+    assert {own.id, alices.id} <= {task.id for task in hb.tasks(site=shared.site())}
+    assert shared.run("keys", "revoke", "alice").returncode == 0
     with pytest.raises(hb.HpcbatchError, match="not known here"):
         alices.status()
     with pytest.raises(hb.HpcbatchError, match="not known here"):
@@ -186,16 +187,57 @@ def test_the_command_line(server: Server, tmp_path: Path) -> None:
     hpcbatch("cancel", "last", "--yes")
     hpcbatch("remove", "last", "--yes")
     hpcbatch("status", "last", status=2)
+    hpcbatch("tend", "--once", status=2)  # that is the server's work
     server.stop()
     hpcbatch("list", status=2)  # there is no such server any more
 
 
-def test_one_server_for_a_registry(server: Server) -> None:
-    again = server.run("server", "start", "--port", "0")
+def test_one_server_for_a_registry(shared: Server) -> None:
+    again = shared.run("server", "start", "--port", "0")
     assert again.returncode == 3
-    assert f"process {server.pid}" in again.stderr
-    port = server.told()["address"].rpartition(":")[2]
-    other = Server(server.root.parent / "other")
+    assert f"process {shared.pid}" in again.stderr
+    port = shared.told()["address"].rpartition(":")[2]
+    other = Server(shared.root.parent / "other")
     started = other.run("server", "start", "--port", port)
     assert started.returncode != 0
     assert "something else listens there" in started.stderr
+
+
+def test_what_was_released_is_canceled_with_the_server_and_resumed_later(
+    server: Server, tmp_path: Path
+) -> None:
+    gate, log = tmp_path / "gate", tmp_path / "log"
+    gate_path, log_path = str(gate), str(log)
+
+    def job(k: int) -> int:
+        import os
+        import time
+
+        with open(log_path, "a") as file:
+            file.write(f"{k}\n")
+        while k and not os.path.exists(gate_path):
+            time.sleep(0.05)
+        return k
+
+    by_value(job)
+    task = hb.create(job, range(2), site=server.site()).submit("local", chunk=1)
+    eventually(lambda: task.status().done == task.status().running == 1, "one to be done")
+    server.stop()
+    here = hb.restore(task.id, root=str(server.root))
+    assert (here.status().done, here.status().canceled) == (1, 1)
+    gate.touch()
+    server.start()
+    again = hb.restore(task.id, site=server.site())
+    again.resubmit()
+    assert again.wait(60, progress=False).done == 2
+    assert sorted(log.read_text().split()) == ["0", "1", "1"]
+
+
+def test_a_server_that_comes_back_is_waited_for(server: Server, tmp_path: Path) -> None:
+    """A client that had an answer before goes on when there is none for a while."""
+    port = server.told()["address"].rpartition(":")[2]
+    task = hb.create(abs, [-1], site=server.site())
+    server.kill()
+    waiting = ThreadPoolExecutor(1).submit(task.status)
+    server.start("--port", port)
+    assert waiting.result(60).counts["defined"] == 1

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import hpcbatch as hb
+from hpcbatch.registry.draft import Draft
 from hpcbatch.registry.registry import Registry
 from hpcbatch.sites import parcel
 from hpcbatch.words.layout import TaskLayout
@@ -51,7 +52,7 @@ def test_a_task_arrives_as_it_was(tmp_path: Path) -> None:
     path = str(tmp_path / "parcel")
     made = hb.create(abs, [1])
     inputs = [[pickle.dumps((k,)) for k in range(3)], [pickle.dumps((3,))]]
-    packed = parcel.pack(path, made.spec, (b"f", b"c"), iter(inputs), b"zip")
+    packed = parcel.pack(path, Draft(made.spec, (b"f", b"c"), iter(inputs), b"zip"))
     other = Registry(str(tmp_path / "there"))
     spec = parcel.unpack(path, other, packed.id, OWNER)
     assert (spec.id, spec.njobs, spec.owner) == (packed.id, 4, OWNER)
@@ -133,6 +134,7 @@ class Canary:
 def test_nothing_is_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANARY", str(tmp_path / "sings"))
     path, evil = str(tmp_path / "parcel"), pickle.dumps(Canary())
-    spec = parcel.pack(path, hb.create(abs, [1]).spec, (evil, evil), iter([[evil]]), None)
+    made = hb.create(abs, [1]).spec
+    spec = parcel.pack(path, Draft(made, (evil, evil), iter([[evil]]), None))
     parcel.unpack(path, Registry(str(tmp_path / "there")), spec.id, OWNER)
     assert not (tmp_path / "sings").exists()

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 import hpcbatch as hb
 from hpcbatch.sites import wire
 from hpcbatch.use.create import Mended
+from hpcbatch.use.resubmit import Resubmission
 from hpcbatch.words import errors
 from hpcbatch.words.model import STATES
 from hpcbatch.words.options import SubmitOptions
+from hpcbatch.words.ranges import Ranges
 from hpcbatch.words.status import JobInfo, TaskStatus
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -80,7 +82,9 @@ def test_options() -> None:
     options = SubmitOptions.read(
         cluster="slurm", resources={"memory": "2GB"}, retries=2, after=("0123abcd__a",)
     )
-    assert SubmitOptions.read(**wire.options_json(options)) == options
+    assert wire.options_from(wire.options_json(options)) == options
+    asked = Resubmission(options, "error", Ranges.of([1, 2]), Mended(b"f", None), revoke=True)
+    assert wire.resubmission_from(wire.resubmission_json(asked)) == asked
 
 
 def own_errors() -> list[type[errors.HpcbatchError]]:

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from hpcbatch.handles.task import Task
-from hpcbatch.registry.registry import Registry
 from hpcbatch.runner.program import ShellProgram
 from hpcbatch.sites.here import Here
-from hpcbatch.use.create import create_program
+from hpcbatch.use.create import draft_program
 from hpcbatch.words.errors import InputError
 from tests.conftest import HOSTILE_NAMES
 from tests.core import Case
@@ -20,7 +19,7 @@ from tests.core import Case
 
 def program(command: str, const: dict[str, Any] | None = None, **named: Any) -> Case:
     here = Here()
-    spec = create_program(here, command, named, const, None, 7)
+    spec = here.create(draft_program(command, named, const, None, 7))
     case = Case(Task(here, spec.id))
     case.submit()
     return case
@@ -74,14 +73,13 @@ def test_missing_and_extra_places_are_refused(
     command: str, named: dict[str, Any], told: str
 ) -> None:
     with pytest.raises(InputError, match=told):
-        create_program(Registry(), command, named, None, None, None)
-    assert Registry().ids() == []
+        draft_program(command, named, None, None, None)
 
 
 @pytest.mark.parametrize("command", ["", "  "])
 def test_an_empty_command_is_refused(command: str) -> None:
     with pytest.raises(InputError):
-        create_program(Registry(), command, {}, None, None, None)
+        draft_program(command, {}, None, None, None)
 
 
 @pytest.mark.parametrize("command", ['printf %s "{x}"', "printf %s '{x}'", 'printf %s "a {x}"'])
@@ -99,7 +97,7 @@ def test_a_place_within_quotes_runs_nothing(command: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("command", ["cat <<E\n{x}\nE", "cat <<-'E' && echo {x}\nE"])
 def test_a_place_behind_a_here_document_is_refused(command: str) -> None:
     with pytest.raises(InputError, match="as an argument"):
-        create_program(Registry(), command, {"x": [1]}, None, None, None)
+        draft_program(command, {"x": [1]}, None, None, None)
 
 
 def test_a_here_document_behind_all_places_is_taken() -> None:

@@ -165,7 +165,7 @@ def errors(user: Caller, site: Site, asked: Errors) -> dict[str, Any]:
 def submit(user: Caller, site: Site, asked: Submission) -> dict[str, Any]:
     """Put a task into the queue, from which it is released onto its cluster."""
     spec = site.spec(user, asked.id)
-    site.enqueue(user, spec, "submit", asked.request, options=asked.options)
+    site.submit(user, spec, asked.request, asked.options)
     return {"id": spec.id, "queued": True}
 
 
@@ -173,8 +173,7 @@ def submit(user: Caller, site: Site, asked: Submission) -> dict[str, Any]:
 def resubmit(user: Caller, site: Site, asked: Resubmission) -> dict[str, Any]:
     """Put into the queue what has no result."""
     spec = site.spec(user, asked.id)
-    more = asked.model_dump(exclude={"id", "request"})
-    site.enqueue(user, spec, "resubmit", asked.request, **more)
+    site.resubmit(user, spec, asked.request, asked.model_dump(exclude={"id", "request"}))
     return {"id": spec.id, "queued": True}
 
 

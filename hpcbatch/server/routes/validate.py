@@ -11,10 +11,9 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Depends, Request
 
 from ... import __version__
+from ...sites.keys import GRANT
 from ...words.errors import AccessDenied, InputError
-from ..access import Caller, Site, peer_of
-
-GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"  # RFC 7523
+from ..access import Caller, Site, counting_failures
 
 router = APIRouter(prefix="/validate", tags=["validate"])
 
@@ -58,15 +57,10 @@ def token(
     request: Request, site: Site, given: Annotated[dict[str, str], Depends(form)]
 ) -> dict[str, Any]:
     """A token for a signed assertion (RFC 7523), to be sent as ``Authorization: Bearer``."""
-    peer, now = peer_of(request), time.time()
-    site.failures.check(peer, now)
-    try:
-        if given.get("grant_type") != GRANT:
-            raise AccessDenied(f"grant_type is to be {GRANT}")
-        told, lives = site.tokens.exchange(given.get("assertion", ""), now)
-    except AccessDenied:
-        site.failures.note(peer, now)
-        raise
+    if given.get("grant_type") != GRANT:
+        raise InputError(f"grant_type is to be {GRANT}")
+    with counting_failures(request, site):
+        told, lives = site.tokens.exchange(given.get("assertion", ""), time.time())
     return {"access_token": told, "token_type": "Bearer", "expires_in": lives}
 
 

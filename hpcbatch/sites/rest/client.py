@@ -13,7 +13,7 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from ...words.errors import HpcbatchError, ServerChanged, SiteUnreachable
-from ..keys import assertion
+from ..keys import GRANT, assertion
 from ..wire import error_from
 from .pinned import PinnedContext
 
@@ -21,7 +21,6 @@ TIMEOUT = httpx.Timeout(60, connect=10)  # seconds
 EARLY = 30.0  # seconds before its end a token is renewed
 PAUSES = (0.2, 5.0)  # seconds between two tries: the first, and the longest
 PATIENCE = 60.0  # seconds that a lost connection is tried again
-GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"  # RFC 7523
 AGAIN = (502, 503, 504)  # of proxies, or of a server that starts; ours says it with Retry-After
 
 
@@ -32,6 +31,7 @@ class Client:
     def __init__(self, address: str, known: str, key: RSAPrivateKey | None):
         self.address, self._known, self._key = address.rstrip("/"), known, key
         self._token, self._ends = "", 0.0
+        self._was_there = False
         verify: Any = PinnedContext(known) if self.address.startswith("https:") else True
         self._http = httpx.Client(base_url=self.address, verify=verify, timeout=TIMEOUT)
         weakref.finalize(self, self._http.close)  # handles come and go: nobody closes a site
@@ -61,21 +61,20 @@ class Client:
             raise _unreachable(self.address, error) from error
 
     def _patiently(self, request: Callable[[], httpx.Response]) -> Any:
-        """What is answered, asked for again and again while the connection is lost."""
+        """What is answered; asked for again and again while a server that was there is away."""
         pause, longest = PAUSES
         give_up = time.monotonic() + PATIENCE
         while True:
             try:
                 answer = request()
                 _check(answer)
+                self._was_there = True
                 return answer.json()
             except httpx.TransportError as error:
                 unreachable = _unreachable(self.address, error)
             except SiteUnreachable as error:
                 unreachable = error
-            if isinstance(unreachable.__cause__, httpx.ConnectError) or (
-                time.monotonic() + pause > give_up
-            ):
+            if not self._was_there or time.monotonic() + pause > give_up:
                 raise unreachable
             time.sleep(pause)
             pause = min(pause * 2, longest)

@@ -7,12 +7,13 @@ import os
 import tempfile
 import time
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ...disk.files import publish
+from ...registry.draft import Draft
 from ...use.cancel import Canceled
-from ...use.create import Mended
+from ...use.resubmit import Resubmission
 from ...words.errors import DamagedFile, JobError, SiteUnreachable
 from ...words.look import Look
 from ...words.model import Attempt, TaskSpec
@@ -35,16 +36,10 @@ class Rest(Site):
         self._modules: dict[str, list[str]] = {}
         self._folders: list[tempfile.TemporaryDirectory[str]] = []
 
-    def create(
-        self,
-        spec: TaskSpec,
-        function: tuple[bytes, bytes],
-        inputs: Iterable[list[bytes]],
-        code: bytes | None,
-    ) -> TaskSpec:
+    def create(self, draft: Draft) -> TaskSpec:
         with tempfile.TemporaryDirectory(prefix="hpcbatch-") as folder:
             path = f"{folder}/parcel"
-            spec = parcel.pack(path, spec, function, inputs, code)
+            spec = parcel.pack(path, draft)
             told = {"id": spec.id, "size": os.path.getsize(path), "digest": _digest(path)}
             with open(path, "rb") as file:
                 answer = self._client.ask("/task/new", told)
@@ -73,25 +68,9 @@ class Rest(Site):
         self._ask("submit", id=task_id, request=_token(), options=wire.options_json(options))
         return None
 
-    def resubmit(
-        self,
-        task_id: str,
-        options: SubmitOptions,
-        states: str | Sequence[str] | None = None,
-        only: Ranges | None = None,
-        mended: Mended | None = None,
-        revoke: bool = False,
-    ) -> Attempt | None:
-        self._ask(
-            "resubmit",
-            id=task_id,
-            request=_token(),
-            options=wire.options_json(options),
-            states=_listed(states),
-            jobs=wire.ranges_text(only),
-            mended=None if mended is None else wire.mended_json(mended),
-            revoke=revoke,
-        )
+    def resubmit(self, task_id: str, asked: Resubmission) -> Attempt | None:
+        order = wire.resubmission_json(asked)
+        self._ask("resubmit", id=task_id, request=_token(), **order)
         return None
 
     def cancel(self, task_id: str, only: Ranges | None = None) -> Canceled:

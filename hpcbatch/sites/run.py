@@ -1,0 +1,58 @@
+"""The server of a registry that runs now, as its run file says."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass
+
+from ..disk.files import publish, read
+from ..disk.locks import held_if_free
+from ..words.layout import ServerLayout
+from .known import Card
+
+EVERYWHERE = ("0.0.0.0", "[::]")
+
+
+@dataclass(frozen=True)
+class Run:
+    pid: int
+    host: str  # that it runs on
+    address: str
+    key: str  # the hash of its key
+    began: float  # seconds since 1970
+
+    @property
+    def is_here(self) -> bool:
+        return self.host == os.uname().nodename
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where it is reached; the last one by those who are elsewhere."""
+        scheme, _, place = self.address.partition("://")
+        host, _, port = place.rpartition(":")
+        if host not in EVERYWHERE:
+            return [self.address]
+        return [f"{scheme}://{name}:{port}" for name in ("127.0.0.1", socket.getfqdn())]
+
+    @property
+    def card(self) -> Card:
+        return Card(self.addresses[-1], self.key)
+
+    def publish(self, layout: ServerLayout) -> None:
+        """Raises RegistryUnwritable."""
+        publish(layout.run_file, json.dumps(asdict(self)).encode())
+
+
+def find_run(root: str) -> Run | None:
+    """The server of the registry ``root``; one of another host is believed to run."""
+    layout = ServerLayout(root)
+    try:
+        run = Run(**json.loads(read(layout.run_file)))
+    except FileNotFoundError:
+        return None
+    if run.is_here:  # a killed one leaves its file behind
+        with held_if_free(layout.lock) as is_free:
+            return None if is_free else run
+    return run
