@@ -44,14 +44,14 @@ fi
 wait "$environment" || exit 1
 if [ -n "$debian" ]; then make_user & fi # beside the checks
 
-# thousands of processes load the same modules: what is compiled is kept, as pytest's own is by a
-# collection beside the checks, which its workers would else each do anew
-unset PYTHONDONTWRITEBYTECODE
+# Thousands of processes load the same modules, which are compiled once: by now, as pytest's own are
+# by a collection beside the checks. None is written later: a test's disk may fail in the middle.
+export PYTHONDONTWRITEBYTECODE=1
 "$BIN/python" -m compileall -q hpcbatch tests
-"$BIN/python" -m pytest --collect-only -q >/dev/null 2>&1 &
+env -u PYTHONDONTWRITEBYTECODE "$BIN/python" -m pytest --collect-only -q >/dev/null 2>&1 &
 "$BIN/ruff" format --check hpcbatch tests examples benchmarks &&
     "$BIN/ruff" check hpcbatch tests examples benchmarks &&
     "$BIN/mypy" &&
     "$BIN/lint-imports" &&
     wait &&
-    "$BIN/python" -m pytest -n 5 --dist loadgroup --no-loadscope-reorder -m "${MARKED-not long}" "$@"
+    "$BIN/python" -m pytest -n 6 --dist loadgroup --no-loadscope-reorder -m "${MARKED-not long}" "$@"

@@ -55,9 +55,14 @@ def run(
     setting: Setting, host: str | None, port: int | None, file: str | None, insecure_http: bool
 ) -> None:
     """Serve in the foreground, until Ctrl-C."""
-    life = _life()
+    try:
+        from ..server.serve import serve
+    except ImportError as error:
+        raise UsageError(
+            f"a server needs more packages ({error}): pip install 'hpcbatch[server]'"
+        ) from error
     settings = _settings(host, port, file)
-    life.serve(_registry(setting, settings), settings, insecure_http)
+    serve(_registry(setting, settings), settings, insecure_http)
 
 
 @server.command("start")
@@ -67,13 +72,14 @@ def start(
     setting: Setting, host: str | None, port: int | None, file: str | None, insecure_http: bool
 ) -> None:
     """Serve in the background; it survives the logout."""
-    life = _life()
+    from ..server.life import start as start_server
+
     settings = _settings(host, port, file)
     argv = [] if host is None else ["--host", host]
     argv += [] if port is None else ["--port", str(port)]
     argv += [] if file is None else ["--settings", os.path.abspath(file)]
     argv += ["--insecure-http"] if insecure_http else []
-    _tell(setting, life.start(_registry(setting, settings), argv))
+    _tell(setting, start_server(_registry(setting, settings), argv))
 
 
 @server.command("status")
@@ -99,8 +105,9 @@ def status(setting: Setting, file: str | None) -> None:
 def stop(setting: Setting, keep_running: bool, file: str | None) -> None:
     """End the server; what it had released and is unfinished is canceled. What waited in its queue
     waits for the next one, and a resubmit runs again only what has no result."""
-    life = _life()
-    stopped = life.stop(_registry(setting, _settings(None, None, file)), keep_running)
+    from ..server.life import stop as stop_server
+
+    stopped = stop_server(_registry(setting, _settings(None, None, file)), keep_running)
     if setting.json:
         print_json({"stopped": True, **stopped._asdict()})
     else:
@@ -116,16 +123,6 @@ def sample_settings() -> None:
     from ..server.settings import SAMPLE
 
     click.echo(SAMPLE, nl=False)
-
-
-def _life() -> Any:
-    try:
-        from ..server import life
-    except ImportError as error:
-        raise UsageError(
-            f"a server needs more packages ({error}): pip install 'hpcbatch[server]'"
-        ) from error
-    return life
 
 
 def _settings(host: str | None, port: int | None, file: str | None) -> Settings:

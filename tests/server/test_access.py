@@ -13,7 +13,7 @@ import pytest
 
 from hpcbatch.registry.registry import Registry
 from hpcbatch.server.app import make_app
-from hpcbatch.server.life import ensure_local_user
+from hpcbatch.server.serve import ensure_local_user
 from hpcbatch.server.settings import Settings
 from hpcbatch.server.site import ServedSite
 from hpcbatch.sites.keys import GRANT, assertion, load_private
