@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 
 import hypothesis
@@ -47,8 +48,6 @@ HOSTILE_NAMES = [
     "\x1b[31mred",
 ]
 
-GROUP = pytest.StashKey[str]()
-
 
 @pytest.fixture(autouse=True)
 def own_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -70,19 +69,29 @@ def hostile_name(request: pytest.FixtureRequest) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Workers take a file at a time, and where a file tests every scheduler, one scheduler of it;
-    those that take long first, so that none is left to a single worker at the end."""
-    long = ("slow", *REAL)
-    first = set()
+    """Workers take a file at a time, and where a file tests every scheduler, one scheduler of it.
+    Those that take long, which mostly wait, come early, so that none is left to a single worker at
+    the end; each has a quick one beside it, so that the machine has something to do meanwhile."""
+    groups: dict[str, list[pytest.Item]] = {}
     for item in items:
         params = getattr(item, "callspec", None)
         scheduler = params.params.get("harness", "") if params else ""
         group = f"{item.path} {scheduler}"
         item.add_marker(pytest.mark.xdist_group(group))
-        item.stash[GROUP] = group
-        if any(map(item.get_closest_marker, long)):
-            first.add(group)
-    items.sort(key=lambda item: item.stash[GROUP] not in first)
+        groups.setdefault(group, []).append(item)
+    waits = _marked(groups, *REAL)
+    slow = [*waits, *(group for group in _marked(groups, "slow") if group not in waits)]
+    quick = [group for group in groups if group not in slow]
+    pairs = zip_longest(slow, quick, fillvalue="")
+    items[:] = [item for pair in pairs for group in pair for item in groups.get(group, ())]
+
+
+def _marked(groups: dict[str, list[pytest.Item]], *marks: str) -> list[str]:
+    return [
+        group
+        for group, items in groups.items()
+        if any(item.get_closest_marker(mark) for item in items for mark in marks)
+    ]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
