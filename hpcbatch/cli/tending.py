@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import click
 
-from ..registry.attempts import next_number
+from ..registry.attempts import last_recorded
 from ..registry.registry import Registry
 from ..use import service
 from ..words.errors import HpcbatchError, NotFound
@@ -20,10 +20,10 @@ EVERY = "30s"
 
 
 class Told(NamedTuple):
-    """What was last known of a task, and the number that its next attempt was to have."""
+    """What was last known of a task, and the number of its newest attempt before that."""
 
     status: TaskStatus
-    next: int
+    last: int
 
 
 @click.command("tend")
@@ -58,18 +58,18 @@ def tend(setting: Setting, tasks: tuple[str, ...], every: str, once: bool) -> No
 
 def _is_open(registry: Registry, task_id: str, told: Told | None) -> bool:
     """Whether there may be something to do: it goes on, or was submitted again since."""
-    return told is None or not told.status.idle or told.next != _next(registry, task_id)
+    return told is None or not told.status.idle or told.last != _last(registry, task_id)
 
 
-def _next(registry: Registry, task_id: str) -> int:
-    return next_number(registry.layout(task_id))
+def _last(registry: Registry, task_id: str) -> int:
+    return last_recorded(registry.layout(task_id))
 
 
 def _look(setting: Setting, registry: Registry, task_id: str, told: dict[str, Told]) -> bool:
     """Whether the task goes on; what is wrong with one must not keep us from the others."""
     before = told.get(task_id)
     try:
-        number = _next(registry, task_id)
+        last = _last(registry, task_id)
         status = service.track(registry, task_id)
     except NotFound:
         say(f"hpcbatch: {task_id} was removed")
@@ -77,7 +77,7 @@ def _look(setting: Setting, registry: Registry, task_id: str, told: dict[str, To
     except HpcbatchError as error:
         say(f"hpcbatch: {task_id}: {plain_lines(str(error))}")
         return True
-    told[task_id] = Told(status, number)
+    told[task_id] = Told(status, last)
     if before is None or _shown(before.status) != _shown(status):
         _tell(setting, status)
     return not status.idle

@@ -87,27 +87,38 @@ def _mark(path: str, jobs: list[tuple[int, int]] | None, time: float) -> None:
 def read_attempts(layout: TaskLayout, but_damaged: bool = False) -> list[Attempt]:
     """All attempts whose intent was recorded, in order. Raises DamagedFile (unless those are
     left out), NewerFormat."""
-    try:
-        names = sorted(filter(str.isdigit, os.listdir(layout.attempts)), key=int)
-    except FileNotFoundError:
-        return []
     attempts = []
-    for name in names:
-        paths = layout.attempt(int(name))
-        if os.path.exists(paths.record):  # else its making was interrupted: nothing was submitted
+    for number in _numbers(layout):
+        if _is_recorded(layout, number):
             try:
-                attempts.append(_read_attempt(paths))
+                attempts.append(_read_attempt(layout.attempt(number)))
             except DamagedFile:
                 if not but_damaged:
                     raise
     return attempts
 
 
+def last_recorded(layout: TaskLayout) -> int:
+    """The number of the newest attempt that ``read_attempts`` gives; 0 where there is none."""
+    found = (number for number in reversed(_numbers(layout)) if _is_recorded(layout, number))
+    return next(found, 0)
+
+
 def next_number(layout: TaskLayout) -> int:
+    return 1 + max(_numbers(layout), default=0)
+
+
+def _numbers(layout: TaskLayout) -> list[int]:
+    """Of all attempts that have a folder, in order."""
     try:
-        return 1 + max((int(n) for n in os.listdir(layout.attempts) if n.isdigit()), default=0)
+        return sorted(map(int, filter(str.isdigit, os.listdir(layout.attempts))))
     except FileNotFoundError:
-        return 1
+        return []
+
+
+def _is_recorded(layout: TaskLayout, number: int) -> bool:
+    """Else it is being made, or that was interrupted: nothing was submitted."""
+    return os.path.exists(layout.attempt(number).record)
 
 
 def _read_attempt(paths: AttemptLayout) -> Attempt:

@@ -68,16 +68,15 @@ class Tracking:
                 log.warning("%s: %s", task_id, error)
             else:
                 self._keep(began, status)
-                if status.idle:
-                    with self._lock:
-                        self._open.discard(task_id)
 
     def _keep(self, began: float, status: TaskStatus) -> tuple[float, TaskStatus]:
-        """A look that began before another one is the older one, whenever it came back."""
+        """A look that began before another one is the older one, whenever it came back. A task
+        goes on, too, because somebody has submitted it without us."""
         with self._lock:
             known = self._known.get(status.id)
             if known is None or known[0] <= began:
                 known = self._known[status.id] = began, status
+                (self._open.discard if status.idle else self._open.add)(status.id)
         return known
 
     def _as_seen(self, status: TaskStatus) -> TaskStatus:

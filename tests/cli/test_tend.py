@@ -104,6 +104,23 @@ def test_tend_without_an_id_sees_what_is_submitted_later_and_again(
     watched.wait(30)
 
 
+def test_tend_sees_what_is_being_submitted_while_it_looks(sim: Shell) -> None:
+    task = submit(sim)
+    layout = TaskLayout(os.environ["HPCBATCH_ROOT"], task)
+    record, aside = Path(layout.attempt(1).record), sim.work / "attempt.json"
+    record.rename(aside)  # the folder of an attempt is there first
+    watched = subprocess.Popen(
+        [*PROGRAM, "tend", "--every", "1s"], stdout=subprocess.PIPE, text=True, cwd=sim.work
+    )
+    sim.started.append(watched)
+    assert watched.stdout is not None
+    assert "defined" in watched.stdout.readline()
+    aside.rename(record)
+    assert any("2 done, 1 expired" in line for line in iter(watched.stdout.readline, ""))
+    watched.terminate()
+    watched.wait(30)
+
+
 def test_tend_goes_on_beside_a_task_that_is_removed_or_damaged(sim: Shell) -> None:
     good, bad = submit(sim), submit(sim)
     eventually(lambda: "expired" in sim("status", bad).stdout)
