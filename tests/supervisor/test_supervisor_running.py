@@ -51,10 +51,11 @@ def test_elements_start_in_order(local: Any) -> None:
 
 def test_throttle_and_machine_hold_across_submissions(local: Any) -> None:
     three = {"HPCBATCH_LOCAL_SLOTS": "3"}
-    one = local.submit(
-        "echo + >> one; " + COUNTED + "; echo - >> one", three, elements=12, throttle=2
-    )
-    two = local.submit(COUNTED, three, elements=12)
+    company = "until [ $(grep -c + {}) -ge {} ]; do sleep 0.02; done"
+    counted = COUNTED.replace("; ", f"; {company.format('log', 3)}; ", 1)
+    both = f"echo + >> one; {company.format('one', 2)}; {counted}; echo - >> one"
+    one = local.submit(both, three, elements=12, throttle=2)
+    two = local.submit(counted, three, elements=12)
     assert len(local.ended(one)) == len(local.ended(two)) == 12
     assert local.lines("log").count("+") == 24
     assert local.peak() == 3
