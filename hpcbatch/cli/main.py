@@ -58,7 +58,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
             "keys",
             "Your key, and the keys that a server knows.",
         ),
-        "site": ("keys", "site", "Servers that you know, for --site."),
+        "site": ("sites", "site", "Servers that you know, for --site."),
     },
     "Get and end": {
         "collect": ("results", "collect", "Collect the results in the order of the inputs."),
