@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -37,23 +38,55 @@ def server() -> None:
 _OPTIONS = (
     click.option("--host", help="The address to listen at [default: 127.0.0.1]."),
     click.option("--port", type=click.IntRange(0, 65535), help="0 takes any that is free."),
-    click.option("--settings", "file", metavar="FILE", help="See hpcbatch server sample-settings."),
+    click.option("--settings", metavar="FILE", help="See hpcbatch server sample-settings."),
     click.option("--insecure-http", is_flag=True, help="Serve without TLS: tokens can be read."),
+    click.option("--i-am-alone", is_flag=True, help="Serve without keys, if the settings say so."),
 )
 
 
+@dataclass(frozen=True)
+class Serving:
+    """How a server was asked for."""
+
+    host: str | None
+    port: int | None
+    settings: str | None
+    insecure_http: bool
+    i_am_alone: bool
+
+    def read(self) -> Settings:
+        return _settings(self.host, self.port, self.settings)
+
+    def argv(self) -> list[str]:
+        """The same, for a process of its own."""
+        file = None if self.settings is None else os.path.abspath(self.settings)
+        given = {**asdict(self), "settings": file}
+        argv: list[str] = []
+        for name, value in given.items():
+            flag = f"--{name.replace('_', '-')}"
+            argv += (
+                [] if value in (None, False) else [flag] if value is True else [flag, str(value)]
+            )
+        return argv
+
+
 def _serving(command: Any) -> Any:
+    """Gives a command the argument ``asked``, a Serving."""
+
+    @functools.wraps(command)
+    def with_options(*args: Any, **values: Any) -> Any:
+        names = [each.name for each in fields(Serving)]
+        return command(*args, asked=Serving(**{name: values.pop(name) for name in names}), **values)
+
     for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+        with_options = option(with_options)
+    return with_options
 
 
 @server.command("run")
-@_serving
 @common
-def run(
-    setting: Setting, host: str | None, port: int | None, file: str | None, insecure_http: bool
-) -> None:
+@_serving
+def run(setting: Setting, asked: Serving) -> None:
     """Serve in the foreground, until Ctrl-C."""
     try:
         from ..server.serve import serve
@@ -61,25 +94,18 @@ def run(
         raise UsageError(
             f"a server needs more packages ({error}): pip install 'hpcbatch[server]'"
         ) from error
-    settings = _settings(host, port, file)
-    serve(_registry(setting, settings), settings, insecure_http)
+    settings = asked.read()
+    serve(_registry(setting, settings), settings, asked.insecure_http, asked.i_am_alone)
 
 
 @server.command("start")
-@_serving
 @common
-def start(
-    setting: Setting, host: str | None, port: int | None, file: str | None, insecure_http: bool
-) -> None:
+@_serving
+def start(setting: Setting, asked: Serving) -> None:
     """Serve in the background; it survives the logout."""
     from ..server.life import start as start_server
 
-    settings = _settings(host, port, file)
-    argv = [] if host is None else ["--host", host]
-    argv += [] if port is None else ["--port", str(port)]
-    argv += [] if file is None else ["--settings", os.path.abspath(file)]
-    argv += ["--insecure-http"] if insecure_http else []
-    _tell(setting, start_server(_registry(setting, settings), argv))
+    _tell(setting, start_server(_registry(setting, asked.read()), asked.argv()))
 
 
 @server.command("status")

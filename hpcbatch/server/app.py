@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from urllib.parse import urlsplit
@@ -29,6 +28,7 @@ from ..words.errors import (
     UsageError,
 )
 from .access import caller
+from .hooks import load
 from .routes import info, task, validate
 from .settings import LOOPBACK, Settings
 from .site import ServedSite
@@ -62,21 +62,17 @@ def make_app(site: ServedSite) -> FastAPI:
     for router in (task.router, validate.router, info.router):
         app.include_router(router)
     for path, name in site.settings.modules.items():
-        app.include_router(_loaded(name), prefix=path, dependencies=[Depends(caller)])
+        app.include_router(_router(path, name), prefix=path, dependencies=[Depends(caller)])
     app.exception_handler(HpcbatchError)(_told)
     app.exception_handler(RequestValidationError)(_not_understood)
     app.middleware("http")(_guard(_hosts(site.settings)))
     return app
 
 
-def _loaded(name: str) -> APIRouter:
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # whatever the module's own code raises
-        raise ConfigError(f"modules: {name} cannot be loaded: {error!r}") from error
+def _router(path: str, name: str) -> APIRouter:
+    found = load(f"modules: {path}", name)
     if not isinstance(found, APIRouter):
-        raise ConfigError(f"modules: {name} is no APIRouter")
+        raise ConfigError(f"modules: {path}: {name} is no APIRouter")
     return found
 
 
@@ -88,9 +84,10 @@ def _hosts(settings: Settings) -> set[str]:
 
 def _guard(hosts: set[str]) -> Callable[..., Awaitable[Response]]:
     async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+        names = {*hosts, *map(str, (request.scope.get("server") or ())[:1])}  # its own address
         host = urlsplit(f"//{request.headers.get('host', '')}").hostname
         origin = request.headers.get("origin")
-        if host not in hosts or (origin and urlsplit(origin).hostname not in hosts):
+        if host not in names or (origin and urlsplit(origin).hostname not in names):
             told = "this server is not reached by that name (Host, Origin)"
             return JSONResponse({"error": "AccessDenied", "message": told}, 403)
         length = request.headers.get("content-length", "0")

@@ -14,7 +14,14 @@ from ..use import service
 from ..use.cancel import Canceled, cancel
 from ..use.dependencies import with_whole_ids
 from ..use.submit import checked
-from ..words.errors import AlreadySubmitted, InputError, NotFound, ResourceError, UsageError
+from ..words.errors import (
+    AccessDenied,
+    AlreadySubmitted,
+    InputError,
+    NotFound,
+    ResourceError,
+    UsageError,
+)
 from ..words.layout import ServerLayout, is_task_id
 from ..words.model import TaskSpec
 from ..words.options import SubmitOptions
@@ -22,14 +29,17 @@ from ..words.ranges import Ranges
 from ..words.resources import Resources
 from ..words.text import clock
 from .failures import Failures
+from .hooks import Hooks
 from .identity import Identity
 from .queue import Entry, Queue
 from .release import Releaser
-from .settings import Settings
+from .settings import MODULES, Settings
 from .tokens import Tokens
 from .tracking import Tracking
 from .uploads import Uploads
-from .users import User, Users
+from .users import ANONYMOUS, LOCAL, User, Users
+
+NEEDED = "a token is needed: see /validate/token"
 
 
 class ServedSite:
@@ -42,10 +52,22 @@ class ServedSite:
         self.users = Users(layout.users)
         self.tokens = Tokens(self.identity, self.users, layout.tokens, settings.options.keep_alive)
         self.failures = Failures()
+        self.hooks = Hooks(settings.options)
         self.uploads = Uploads(layout.uploads, registry)
         self.queue = Queue(layout.queue)
         self.tracking = Tracking(registry, self.queue)
         self.releaser = Releaser(registry, self.queue, self.tracking, settings.options)
+
+    def without_token(self, module: str) -> User:
+        """Who asks without a token for something of ``module``. Raises AccessDenied."""
+        options = self.settings.options
+        if not options.require_auth:  # only where nobody else gets in
+            return self.users.find(LOCAL)
+        if module in options.modules_require_auth or module not in MODULES:
+            raise AccessDenied(NEEDED)
+        if not options.anonymous_request:
+            raise AccessDenied(f"{NEEDED}, since anonymous_request is false here")
+        return ANONYMOUS
 
     def spec(self, user: User, task_id: str) -> TaskSpec:
         """Raises NotFound also for another's task: nobody learns which there are."""
@@ -68,7 +90,8 @@ class ServedSite:
         given = dict(told)
         if given.get("cluster") is None:
             given["cluster"] = self.settings.batch_cluster
-        options = checked(self.registry, wire.options_from(given))
+        options = self.hooks.new_job(user, spec, wire.options_from(given))
+        options = checked(self.registry, options)
         self._check_time(options, Cluster.named(options.cluster).config.resources)
         is_known = self.queue.is_known(request) or self.queue.ahead_of(spec.id) is not None
         if not is_known and not self.tracking.status(spec.id).counts["defined"]:
@@ -86,7 +109,8 @@ class ServedSite:
                 raise
             raise InputError(f"what was asked cannot be read: {error}") from error
         check = with_whole_ids if asked.options.cluster is None else checked
-        asked = replace(asked, options=check(self.registry, asked.options))
+        options = self.hooks.new_job(user, spec, asked.options)
+        asked = replace(asked, options=check(self.registry, options))
         self._check_time(asked.options, {})
         self._enqueue(user, spec, "resubmit", request, wire.resubmission_json(asked))
 
