@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import os
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..server.life import Serving
 from ..words.errors import UsageError
 from .common import Setting, common, global_options, print_json, say
 
@@ -44,32 +44,6 @@ _OPTIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Serving:
-    """How a server was asked for."""
-
-    host: str | None
-    port: int | None
-    settings: str | None
-    insecure_http: bool
-    i_am_alone: bool
-
-    def read(self) -> Settings:
-        return _settings(self.host, self.port, self.settings)
-
-    def argv(self) -> list[str]:
-        """The same, for a process of its own."""
-        file = None if self.settings is None else os.path.abspath(self.settings)
-        given = {**asdict(self), "settings": file}
-        argv: list[str] = []
-        for name, value in given.items():
-            flag = f"--{name.replace('_', '-')}"
-            argv += (
-                [] if value in (None, False) else [flag] if value is True else [flag, str(value)]
-            )
-        return argv
-
-
 def _serving(command: Any) -> Any:
     """Gives a command the argument ``asked``, a Serving."""
 
@@ -94,7 +68,7 @@ def run(setting: Setting, asked: Serving) -> None:
         raise UsageError(
             f"a server needs more packages ({error}): pip install 'hpcbatch[server]'"
         ) from error
-    settings = asked.read()
+    settings = _settings(asked)
     serve(_registry(setting, settings), settings, asked.insecure_http, asked.i_am_alone)
 
 
@@ -105,7 +79,7 @@ def start(setting: Setting, asked: Serving) -> None:
     """Serve in the background; it survives the logout."""
     from ..server.life import start as start_server
 
-    _tell(setting, start_server(_registry(setting, asked.read()), asked.argv()))
+    _tell(setting, start_server(_registry(setting, _settings(asked)), asked))
 
 
 @server.command("status")
@@ -115,7 +89,7 @@ def status(setting: Setting, file: str | None) -> None:
     """Tell whether a server runs, and at which addresses it is reached. Exit status 3: none."""
     from ..sites.run import find_run
 
-    root = _registry(setting, _settings(None, None, file)).root
+    root = _registry(setting, _settings(Serving(settings=file))).root
     found = find_run(root)
     if found is None:
         say(f"No server runs for {root}.")
@@ -133,7 +107,7 @@ def stop(setting: Setting, keep_running: bool, file: str | None) -> None:
     waits for the next one, and a resubmit runs again only what has no result."""
     from ..server.life import stop as stop_server
 
-    stopped = stop_server(_registry(setting, _settings(None, None, file)), keep_running)
+    stopped = stop_server(_registry(setting, _settings(Serving(settings=file))), keep_running)
     if setting.json:
         print_json({"stopped": True, **stopped._asdict()})
     else:
@@ -151,12 +125,10 @@ def sample_settings() -> None:
     click.echo(SAMPLE, nl=False)
 
 
-def _settings(host: str | None, port: int | None, file: str | None) -> Settings:
+def _settings(asked: Serving) -> Settings:
     from ..server.settings import read_settings
 
-    settings = read_settings(file)
-    settings = settings if host is None else replace(settings, host=host)
-    return settings if port is None else replace(settings, port=port)
+    return read_settings(asked.settings, asked.host, asked.port)
 
 
 def _registry(setting: Setting, settings: Settings) -> Registry:

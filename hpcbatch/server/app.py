@@ -59,13 +59,14 @@ def make_app(site: ServedSite) -> FastAPI:
 
     app = FastAPI(title="hpcbatch", version=__version__, lifespan=life)
     app.state.site = site
-    for router in (task.router, validate.router, info.router):
+    for router in (task.router, validate.router, info.router, info.measured):
         app.include_router(router)
     for path, name in site.settings.modules.items():
         app.include_router(_router(path, name), prefix=path, dependencies=[Depends(caller)])
     app.exception_handler(HpcbatchError)(_told)
     app.exception_handler(RequestValidationError)(_not_understood)
     app.middleware("http")(_guard(_hosts(site.settings)))
+    app.middleware("http")(site.metrics.count)
     return app
 
 

@@ -51,7 +51,8 @@ class Releaser(Thread):
     def end(self) -> None:
         self._ends = True
         self._wake.set()
-        self.join()
+        if self.is_alive():
+            self.join()
 
     def run(self) -> None:
         tracked = float("-inf")

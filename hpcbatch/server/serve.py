@@ -36,12 +36,13 @@ def serve(
         _run_script(settings.startup_script)
         site = ServedSite(registry, settings)
         ensure_local_user(site, layout)
+        server = _server(site)
         with listening(settings, registry.root) as listener:
             address, key = listener.address, site.identity.id
             run = Run(os.getpid(), os.uname().nodename, address, key, time.time())
             run.publish(layout)
             try:
-                _server(site).run(sockets=[listener.socket])
+                server.run(sockets=[listener.socket])
             finally:
                 unlink_quietly(layout.run_file)
                 site.releaser.end()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..words.errors import ConfigError, nearest
@@ -64,10 +64,15 @@ TOP = ("host", "port", "protocol", "server_scripts", "modules", "options")
 SCRIPTS = ("startup_script", "batch_cluster")
 
 
-def read_settings(path: str | None) -> Settings:
-    """Raises ConfigError with the nearest right name for one that is unknown."""
-    if path is None:
-        return Settings()
+def read_settings(path: str | None, host: str | None = None, port: int | None = None) -> Settings:
+    """What the file says, but for ``host`` and ``port`` where they are given. Raises ConfigError
+    with the nearest right name for a setting that is unknown."""
+    settings = Settings() if path is None else _read(path)
+    settings = settings if host is None else replace(settings, host=host)
+    return settings if port is None else replace(settings, port=port)
+
+
+def _read(path: str) -> Settings:
     import yaml
 
     try:

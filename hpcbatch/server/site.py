@@ -31,6 +31,7 @@ from ..words.text import clock
 from .failures import Failures
 from .hooks import Hooks
 from .identity import Identity
+from .metrics import Metrics
 from .queue import Entry, Queue
 from .release import Releaser
 from .settings import MODULES, Settings
@@ -56,6 +57,7 @@ class ServedSite:
         self.uploads = Uploads(layout.uploads, registry)
         self.queue = Queue(layout.queue)
         self.tracking = Tracking(registry, self.queue)
+        self.metrics = Metrics(self)
         self.releaser = Releaser(registry, self.queue, self.tracking, settings.options)
 
     def without_token(self, module: str) -> User:

@@ -43,6 +43,11 @@ class Tracking:
         with self._lock:
             return {id for id in self._open if id in self._known and not self._known[id][1].idle}
 
+    def all_known(self) -> list[TaskStatus]:
+        """As they were last seen."""
+        with self._lock:
+            return [status for _, status in self._known.values()]
+
     def released(self, task_id: str) -> None:
         with self._lock:
             self._open.add(task_id)
