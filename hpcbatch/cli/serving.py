@@ -32,6 +32,7 @@ def server() -> None:
       hpcbatch server start
       hpcbatch server status
       hpcbatch server stop
+      hpcbatch server install-service           # and systemd starts it with the machine
     """
 
 
@@ -115,6 +116,28 @@ def stop(setting: Setting, keep_running: bool, file: str | None) -> None:
         say(f"Stopped.{told}")
     for objection in stopped.objections:
         say(f"hpcbatch: not canceled: {objection}")
+
+
+@server.command("install-service")
+@common
+@_serving
+def install_service(setting: Setting, asked: Serving) -> None:
+    """Have systemd start the server with the machine, as a service of yours."""
+    from ..server.service import NAME, install_service
+
+    path = install_service(_registry(setting, _settings(asked)), asked)
+    then = (
+        "systemctl --user daemon-reload",
+        f"systemctl --user enable --now {NAME}",
+        "loginctl enable-linger  # it starts without a login of yours",
+    )
+    if setting.json:
+        print_json({"unit": path, "then": [line.partition("  #")[0] for line in then]})
+        return
+    click.echo(path)
+    say("To begin:")
+    for line in then:
+        say(f"  {line}")
 
 
 @server.command("sample-settings")
