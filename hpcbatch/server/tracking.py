@@ -31,12 +31,13 @@ class Tracking:
 
     def status(self, task_id: str, look: Look = Look.ONCE) -> TaskStatus:
         """As its clients see it: what waits for its release was submitted."""
+        ahead = self._queue.ahead_of(task_id)  # first: a look is at least as new as the queue
         with self._lock:
             known = self._known.get(task_id)
         if look is Look.AFRESH or known is None or time.monotonic() - known[0] > FRESH:
             began = time.monotonic()
             known = self._keep(began, service.status(self._registry, task_id, look))
-        return self._as_seen(known[1])
+        return self._as_seen(known[1], ahead)
 
     def running(self) -> set[str]:
         """Tasks that were released and go on."""
@@ -51,6 +52,7 @@ class Tracking:
     def released(self, task_id: str) -> None:
         with self._lock:
             self._open.add(task_id)
+            self._known.pop(task_id, None)  # what was known is no more
         began = time.monotonic()
         self._keep(began, service.status(self._registry, task_id))
 
@@ -84,8 +86,7 @@ class Tracking:
                 (self._open.discard if status.idle else self._open.add)(status.id)
         return known
 
-    def _as_seen(self, status: TaskStatus) -> TaskStatus:
-        ahead = self._queue.ahead_of(status.id)
+    def _as_seen(self, status: TaskStatus, ahead: int | None) -> TaskStatus:
         if ahead is None:
             why = self._queue.refusal(status.id)
             return replace(status, notes=(*status.notes, f"refused: {why}")) if why else status
