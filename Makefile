@@ -29,9 +29,10 @@ check: $(VENV)/dev.stamp
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q -n 2 -m "not slow and not slurm and not sge" $(QUICK)
 
-chaos:
+chaos: $(VENV)/dev.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[chaos]'
 	HPCBATCH_CHAOS=long MARKED= BIN=$(BIN) tests/run.sh tests/chaos tests/faults tests/real tests/acceptance \
-		tests/examples tests/cluster tests/drmaa_front
+		tests/examples tests/cluster tests/drmaa_front tests/server
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python -m compileall -q hpcbatch

@@ -75,7 +75,7 @@ def test_nothing_is_lost_and_nothing_done_twice(
         for thread in threads:
             thread.start()
         for _ in range(KILLS):
-            threads[0].join(chance.uniform(0.1, 2.5))
+            threads[0].join(chance.uniform(0.1, 4.0))
             server.kill()
             server.start(*again)
         for one in work:

@@ -21,7 +21,7 @@ from .pinned import PinnedContext
 
 TIMEOUT = httpx.Timeout(60, connect=10)  # seconds
 EARLY = 30.0  # seconds before its end a token is renewed
-PAUSES = (0.2, 5.0)  # seconds between two tries: the first, and the longest
+PAUSES = (0.2, 2.0)  # seconds between two tries: the first, and the longest
 PATIENCE = 60.0  # seconds that a lost connection is tried again
 AGAIN = (502, 503, 504)  # of proxies, or of a server that starts; ours says it with Retry-After
 
