@@ -21,6 +21,7 @@ import collecting
 import node
 import preparing
 import scaling
+import serving
 import slurm
 import starting
 import status
@@ -44,6 +45,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "resubmit": tasks.resubmit,
     "start": starting.start,
     "slurm": slurm.slurm,
+    "server": serving.serving,
     "scaling": scaling.scaling,
     "metadata": scaling.metadata,
 }
