@@ -29,6 +29,8 @@ from ..words.errors import (
     UsageError,
 )
 from .access import caller
+from .dashboard import door, pages, views
+from .dashboard.watched import make_feed
 from .routes import info, task, validate
 from .settings import LOOPBACK, Settings
 from .site import ServedSite
@@ -59,7 +61,10 @@ def make_app(site: ServedSite) -> FastAPI:
 
     app = FastAPI(title="hpcbatch", version=__version__, lifespan=life)
     app.state.site = site
-    for router in (task.router, validate.router, info.router):
+    app.state.is_ending = lambda: False  # whoever serves knows better
+    app.state.feed = make_feed(site, lambda: app.state.is_ending())
+    own = (task, validate, info, door, views, pages)
+    for router in (module.router for module in own):
         app.include_router(router)
     for path, name in site.settings.modules.items():
         app.include_router(_loaded(name), prefix=path, dependencies=[Depends(caller)])
@@ -90,7 +95,9 @@ def _guard(hosts: set[str]) -> Callable[..., Awaitable[Response]]:
     async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
         host = urlsplit(f"//{request.headers.get('host', '')}").hostname
         origin = request.headers.get("origin")
-        if host not in hosts or (origin and urlsplit(origin).hostname not in hosts):
+        is_from_disk = origin == "null" and request.url.path == door.ENTER
+        is_own = not origin or is_from_disk or urlsplit(origin).hostname in hosts
+        if host not in hosts or not is_own:
             told = "this server is not reached by that name (Host, Origin)"
             return JSONResponse({"error": "AccessDenied", "message": told}, 403)
         length = request.headers.get("content-length", "0")

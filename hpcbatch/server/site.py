@@ -21,6 +21,9 @@ from ..words.options import SubmitOptions
 from ..words.ranges import Ranges
 from ..words.resources import Resources
 from ..words.text import clock
+from .dashboard.codes import Codes
+from .dashboard.fresh import Fresh
+from .dashboard.sessions import Sessions
 from .failures import Failures
 from .identity import Identity
 from .queue import Entry, Queue
@@ -41,11 +44,17 @@ class ServedSite:
         self.identity = Identity.at(layout.identity)
         self.users = Users(layout.users)
         self.tokens = Tokens(self.identity, self.users, layout.tokens, settings.options.keep_alive)
+        self.codes, self.fresh = Codes(), Fresh()
+        self.sessions = Sessions(self.users, settings.options.keep_alive)
         self.failures = Failures()
         self.uploads = Uploads(layout.uploads, registry)
         self.queue = Queue(layout.queue)
         self.tracking = Tracking(registry, self.queue)
         self.releaser = Releaser(registry, self.queue, self.tracking, settings.options)
+
+    @property
+    def is_secured(self) -> bool:
+        return self.settings.protocol == "https"
 
     def spec(self, user: User, task_id: str) -> TaskSpec:
         """Raises NotFound also for another's task: nobody learns which there are."""
