@@ -17,12 +17,14 @@ from typing import Any, NamedTuple
 
 from starlette.concurrency import run_in_threadpool
 
+from ...words.errors import AccessDenied
 from ...words.model import TaskSpec
 from ...words.status import TaskStatus
 from ..users import User
 
 EVERY = 1.0  # seconds between two looks; a server that stops waits for 2
 QUIET = 15.0  # seconds without news after which a connection is tried
+CHECKED_EVERY = 10.0  # seconds between two looks whether a client may stay
 REMEMBERED = 1000  # tasks that were removed
 log = logging.getLogger("hpcbatch.server")
 
@@ -64,7 +66,8 @@ class Feed:
         ``since``; then what changes. ``check`` is called now and then, and raises when the user
         has to leave."""
         async with self._listening():
-            seen = self._since(since)
+            loop = asyncio.get_running_loop()
+            seen, checked = self._since(since), loop.time()
             while True:
                 news = self._news
                 if seen < self._version:
@@ -78,7 +81,12 @@ class Feed:
                     await asyncio.wait_for(news.wait(), QUIET)
                 except asyncio.TimeoutError:
                     yield b": still here\n\n"
-                await check()
+                if loop.time() - checked >= CHECKED_EVERY:
+                    checked = loop.time()
+                    try:
+                        await check()
+                    except AccessDenied:
+                        return
 
     @asynccontextmanager
     async def _listening(self) -> AsyncIterator[None]:

@@ -69,7 +69,13 @@ def view_grid(user: Caller, site: Site, asked: Asked) -> dict[str, Any]:
 def view_figures(user: Caller, site: Site, asked: Asked) -> Any:
     """When elements ran, how many jobs ran at once, and histograms of time and memory."""
     spec = site.spec(user, asked.id)
-    return _fresh(site, "figures", spec, lambda: told.figures_json(figures(site.registry, spec.id)))
+
+    def work_out() -> dict[str, Any]:
+        return told.figures_json(figures(site.registry, spec.id))
+
+    # dear, so that each result is no reason to work them out anew; that it has ended is one
+    known = [(status.attempts, status.idle) for status in site.tracking.latest([spec.id])]
+    return site.fresh.get(("figures", spec.id, *known), work_out)
 
 
 @router.post("/view/failures")
@@ -112,6 +118,6 @@ def view_log(user: Caller, site: Site, asked: Log) -> dict[str, Any]:
 
 def _fresh(site: ServedSite, what: str, spec: TaskSpec, work_out: Any) -> Any:
     """For all who ask at about the same time; anew whenever the status tells of a change."""
-    known = [(one.attempts, *one.counts.values()) for one in site.tracking.latest([spec.id])]
-    asked = what, spec.id, *known
-    return site.fresh.get(asked, work_out)
+    found = site.tracking.latest([spec.id])
+    known = [(status.attempts, *status.counts.values()) for status in found]
+    return site.fresh.get((what, spec.id, *known), work_out)

@@ -9,7 +9,7 @@ export class Attempts {
     this.rows = h("tbody", {});
     this.script = h("pre", { class: "log script", tabindex: "0", hidden: true, "aria-label": "Script" });
     this.about = h("h3", { hidden: true });
-    const headings = ["#", "cluster", "submitted", "jobs", "elements", "asked for", ""];
+    const headings = ["#", "cluster", "submitted", "jobs", "elements", "", "asked for"];
     this.node = h("section", { class: "card", hidden: true },
       h("div", { class: "title" }, h("h2", {}, "Attempts")),
       h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Attempts" },
@@ -43,10 +43,10 @@ export class Attempts {
       h("td", { title: clock(attempt.created) }, ago(attempt.created)),
       h("td", {}, number(attempt.jobs)),
       h("td", { title: attempt.ids.length ? `ids ${attempt.ids.join(", ")}` : null }, number(attempt.elements)),
-      h("td", {}, asked),
       h("td", {}, attempt.scripts ? h("button", {
         type: "button", "aria-label": `Script of attempt ${attempt.number}`, onclick: () => this.read(attempt),
-      }, "Script") : null));
+      }, "Script") : null),
+      h("td", {}, asked));
   }
 
   async read(attempt) {

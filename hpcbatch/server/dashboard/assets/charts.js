@@ -18,8 +18,7 @@ export class Charts {
       h("div", { class: "title" }, h("h2", {}, "Timeline"), this.note), this.busy, this.spans, this.axis);
     this.times = new Histogram("Time of a job", duration);
     this.memory = new Histogram("Memory of a job", size);
-    this.node = h("div", { class: "column" }, this.timeline,
-      h("div", { class: "pair" }, this.times.node, this.memory.node));
+    this.nodes = [this.timeline, h("div", { class: "pair" }, this.times.node, this.memory.node)];
   }
 
   async refresh(task) {
@@ -36,7 +35,7 @@ export class Charts {
   show({ busy, elements, others }) {
     const { start, end } = busy;
     const most = Math.max(...busy.levels, 1e-9);
-    const words = `at most ${Number(most.toPrecision(3))} jobs at once, over ${duration(end - start)}`;
+    const words = `up to ${counted(Math.ceil(most), "job")} at once, over ${duration(end - start)}`;
     this.note.textContent = others
       ? `${words}; the ${number(elements.length)} elements that began last of ${number(elements.length + others)}`
       : `${words}; ${counted(elements.length, "element")}`;
@@ -44,15 +43,16 @@ export class Charts {
     const now = Date.now() / 1000;
     const place = (moment) => (WIDE * (Math.min(moment, end) - start)) / (end - start);
     const rows = elements.map(([attempt, element, from, to, done, failed, host], at) => {
-      const kind = to === null ? "running" : failed ? "error" : "done";
-      const wide = Math.max(place(to ?? end) - place(from), 2);
+      const wide = Math.max(place(to ?? end) - place(from), 3);
+      const bad = failed ? Math.max((wide * failed) / (done + failed), 3) : 0;
       const told = `element ${element} of attempt ${attempt}: ${duration((to ?? now) - from)}`
         + `${to === null ? " so far" : ""}, ${done} done, ${failed} failed${host ? `, on ${host}` : ""}`;
-      const rect = svg("rect", {
-        x: place(from), y: at * ROW + 1, width: wide, height: ROW - 2, class: `span ${kind}`,
-      }, svg("title"));
-      rect.firstChild.textContent = told;
-      return rect;
+      const box = { y: at * ROW + 1, height: ROW - 2 };
+      const row = svg("g", {}, svg("title"),
+        svg("rect", { ...box, x: place(from), width: wide, class: `span ${to === null ? "running" : "done"}` }));
+      if (bad) row.append(svg("rect", { ...box, x: place(from) + wide - bad, width: bad, class: "span error" }));
+      row.firstChild.textContent = told;
+      return row;
     });
     const high = elements.length * ROW;
     const told = `${counted(elements.length, "element")}: `

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { decoded } from "./runs.js";
-import { counted, h, number, SIGNS } from "./words.js";
+import { counted, FAILED, h, number, SIGNS } from "./words.js";
 
 const LARGEST = 24; // pixels of a cell
 const TALLEST = 380; // pixels of all, as long as cells can be seen
@@ -10,6 +10,7 @@ const SMALLEST = 2;
 const WITH_SIGN = 14; // pixels from which on a cell has its sign
 const WITH_GAP = 5;
 const FAINT = 0.13;
+const CALM = 0.5; // of dots that are done: what is not stands out
 // of several jobs that share a cell, the one that a person should know of
 const TELLING = ["error", "expired", "running", "canceled", "queued", "submitted", "defined", "done"];
 
@@ -146,28 +147,46 @@ export class Grid {
   }
 
   paint(pen) {
-    const colours = this.colours();
     const shown = this.each === 1 ? this.codes : this.shared();
+    if (this.cell >= WITH_GAP) {
+      this.paintCells(pen, shown, this.names.map(() => true), 0);
+      return;
+    }
+    const failed = this.names.map((name) => FAILED.includes(name));
+    this.paintCells(pen, shown, failed.map((is) => !is), 0);
+    this.paintCells(pen, shown, failed, 1);
+  }
+
+  // Those in some of the states, larger by so many pixels on each side.
+  paintCells(pen, shown, wanted, more) {
+    const colours = this.colours();
     const gap = this.cell >= WITH_GAP ? 1 : 0;
     pen.font = `bold ${Math.round(this.cell * 0.6)}px sans-serif`;
     pen.textAlign = "center";
     pen.textBaseline = "middle";
     for (let at = 0; at < this.cells;) {
-      const code = shown[at];
+      const [begin, code] = [at, shown[at]];
       const rowEnd = Math.min(at - (at % this.columns) + this.columns, this.cells);
       let stop = at + 1;
       if (!gap) while (stop < rowEnd && shown[stop] === code) stop += 1;
       const [x, y] = [(at % this.columns) * this.cell, Math.floor(at / this.columns) * this.cell];
-      pen.globalAlpha = this.picked && this.names[code] !== this.picked ? FAINT : 1;
+      at = stop;
+      if (!wanted[code]) continue;
+      pen.globalAlpha = this.alpha(this.names[code], gap);
       pen.fillStyle = colours[code].fill;
-      pen.fillRect(x, y, (stop - at) * this.cell - gap, this.cell - gap);
+      const wide = (stop - begin) * this.cell - gap;
+      pen.fillRect(x - more, y - more, wide + 2 * more, this.cell - gap + 2 * more);
       if (this.cell >= WITH_SIGN) {
         pen.fillStyle = colours[code].ink;
         pen.fillText(SIGNS[this.names[code]], x + this.cell / 2, y + this.cell / 2);
       }
-      at = stop;
     }
     pen.globalAlpha = 1;
+  }
+
+  alpha(state, gap) {
+    if (this.picked) return state === this.picked ? 1 : FAINT;
+    return state === "done" && !gap ? CALM : 1;
   }
 
   mark(pen) {

@@ -1,7 +1,7 @@
 // One job: where it ran, why it has no result, and what it prints.
 
 import { ask } from "./api.js";
-import { ago, ALIVE, clock, duration, h, number, sign, size } from "./words.js";
+import { ALIVE, clock, duration, h, number, sign, size } from "./words.js";
 
 const PAUSE = 1000; // milliseconds between two looks at a log that is followed
 const KEPT = 1 << 19; // characters of it
@@ -15,12 +15,13 @@ export class Job {
     this.trace = h("pre", { class: "log trace", tabindex: "0", hidden: true, "aria-label": "Traceback" });
     this.log = h("pre", { class: "log", tabindex: "0", role: "region", "aria-label": "Log" });
     this.follow = h("input", { type: "checkbox", id: "follow", checked: true });
+    this.following = h("label", { for: "follow" }, this.follow, " Follow");
     this.about = h("small", {});
     this.node = h("section", { class: "card job" },
       h("div", { class: "title" }, this.heading),
       this.facts, this.trace,
       h("div", { class: "title" }, h("h3", {}, "Log"), this.about,
-        h("label", { for: "follow" }, this.follow, " Follow")),
+        this.following),
       this.log);
     this.timer = setInterval(() => this.tick(), PAUSE);
   }
@@ -46,6 +47,7 @@ export class Job {
     const before = this.info;
     this.info = info;
     this.tell(info);
+    this.following.hidden = !ALIVE.includes(info.state);
     const key = `${info.attempt} ${info.element} ${ALIVE.includes(info.state)}`;
     if (before?.index === job && key === this.key) return;
     this.key = key;
@@ -83,9 +85,9 @@ export class Job {
       element: info.element === null ? "" : `${info.element} of attempt ${info.attempt}`,
       host: info.host,
       cluster: info.cluster,
-      began: info.started ? ago(info.started) : "",
+      began: info.started ? new Date(info.started * 1000).toLocaleTimeString() : "",
       took: info.elapsed === null ? "" : duration(info.elapsed),
-      CPU: info.cpu === null ? "" : duration(info.cpu),
+      CPU: info.cpu ? duration(info.cpu) : "",
       memory: info.memory ? size(info.memory) : "",
       "exit status": info.code || "",
       signal: info.signal || "",

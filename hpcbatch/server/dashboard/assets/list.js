@@ -1,6 +1,6 @@
 // The list of tasks: filter, search, sort; a row is made anew only when its task has changed.
 
-import { ago, bar, clock, counted, FROM_THE_LEFT, h, number, present, share, sign } from "./words.js";
+import { ago, bar, clock, counted, FROM_THE_LEFT, h, number, onClusters, present, share, sign } from "./words.js";
 
 const STEP = 200; // rows that are shown at once
 const SORTS = {
@@ -130,11 +130,11 @@ function nothing(isKnown, count) {
 function cells(task, withUser) {
   const counts = present(task).map((state) =>
     h("span", { class: "count" }, sign(state), `${number(task.counts[state])} ${state}`));
-  const where = task.clusters.join(", ") || (task.unreleased ? "in the queue" : "not submitted");
+  const where = onClusters(task) || (task.unreleased ? "in the queue" : "not submitted");
   const note = task.notes[0];
   return [
     h("span", { class: "name" }, h("strong", {}, task.name || task.id),
-      h("small", {}, h("code", {}, task.id.slice(0, 8)), ` · ${where}`, withUser ? ` · ${task.user}` : "")),
+      h("small", {}, h("code", {}, task.id.slice(0, 8)), ` · ${where}`, withUser ? ` · by ${task.user}` : "")),
     h("span", { class: "progress" }, bar(task), h("span", { class: "counts" }, counts)),
     h("span", { class: "figure" }, h("strong", {}, share(task.counts.done, task.njobs)),
       h("small", {}, task.pace && !task.idle ? task.pace.replace(/^.*, about /, "") : counted(task.njobs, "job"))),

@@ -7,7 +7,7 @@ import { confirm } from "./confirm.js";
 import { Failures } from "./failures.js";
 import { Grid } from "./grid.js";
 import { Job } from "./job.js";
-import { ago, ALIVE, bar, clock, counted, FAILED, h, number, present, say, share, sign } from "./words.js";
+import { ago, ALIVE, bar, clock, counted, FAILED, h, number, onClusters, present, say, share, sign } from "./words.js";
 
 const SOON = 1000; // milliseconds between two looks at the same thing
 const LATER = 4000; // for what is dear
@@ -34,8 +34,9 @@ export class TaskPage {
     this.body = h("div", { hidden: true },
       h("section", { class: "card status" }, this.barPlace, this.states, this.facts),
       h("div", { class: "columns" },
-        h("div", { class: "column" }, this.grid.node, this.charts.node, this.attempts.node),
-        h("div", { class: "column" }, this.failures.node, this.job.node)));
+        this.grid.node,
+        h("div", { class: "column side" }, this.failures.node, this.job.node),
+        h("div", { class: "column" }, this.charts.nodes, this.attempts.node)));
     this.foot = h("p", { class: "empty" }, "Looking for it…");
     this.node = h("div", { class: "page" },
       h("div", { class: "tools" }, h("a", { class: "back", href: "#/" }, "← Tasks"), this.head, this.actions),
@@ -85,10 +86,10 @@ export class TaskPage {
   }
 
   show(task) {
-    const where = task.clusters.join(", ") || (task.unreleased ? "in the queue" : "not submitted");
+    const where = onClusters(task) || (task.unreleased ? "in the queue" : "not submitted");
     if (!this.head.firstChild) this.head.append(h("h1", {}, task.name || task.id), h("p", {}));
     this.head.lastChild.replaceChildren(
-      h("code", {}, task.id), ` · ${where} · ${task.user} · `,
+      h("code", {}, task.id), ` · ${where} · by ${task.user} · `,
       h("span", { title: clock(task.created) }, `made ${ago(task.created)}`), ` · ${task.function}`);
     this.barPlace.replaceChildren(bar(task));
     this.showStates(task);

@@ -76,6 +76,8 @@ export const present = (task) => FROM_THE_LEFT.filter((state) => task.counts[sta
 export const inWords = (task) =>
   present(task).map((state) => `${number(task.counts[state])} ${state}`).join(", ");
 
+export const onClusters = (task) => (task.clusters.length ? `on ${task.clusters.join(", ")}` : "");
+
 // A bar with a part for each state that has jobs.
 export function bar(task) {
   const parts = present(task).map((state) => {
