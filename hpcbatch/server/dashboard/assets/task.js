@@ -90,7 +90,8 @@ export class TaskPage {
     if (!this.head.firstChild) this.head.append(h("h1", {}, task.name || task.id), h("p", {}));
     this.head.lastChild.replaceChildren(
       h("code", {}, task.id), ` · ${where} · by ${task.user} · `,
-      h("span", { title: clock(task.created) }, `made ${ago(task.created)}`), ` · ${task.function}`);
+      h("span", { title: clock(task.created) }, `made ${ago(task.created)}`),
+      " · ", h("span", { title: task.function }, inShort(task.function)));
     this.barPlace.replaceChildren(bar(task));
     this.showStates(task);
     const facts = [
@@ -158,6 +159,9 @@ export class TaskPage {
     }
   }
 }
+
+// A function's file without its folder.
+const inShort = (told) => told.replace(/\((?:[^()]*\/)?([^()/]+)\)$/, "($1)");
 
 // Looks again, but not more often than every so many milliseconds, and one time more in the end.
 class Look {
