@@ -27,11 +27,11 @@ PAUSE = 0.5  # seconds between two questions whether the code was used
 @click.option("--print", "is_printed", is_flag=True, help="Tell the file's path, open no browser.")
 @common
 def dashboard(setting: Setting, is_printed: bool) -> None:
-    """See a server's tasks in the browser: those of the server of your registry here, or those of
-    --site.
+    """See a server's tasks in the browser.
 
-    The browser opens a file that only you can read. It holds a code that lets the browser in
-    once. The file is removed when that was used, or after two minutes.
+    It is the server of your registry here, or that of --site. The browser opens a file that
+    only you can read. It holds a code that lets the browser in once. The file is removed when that
+    was used, or after two minutes.
 
     \b
     Examples:

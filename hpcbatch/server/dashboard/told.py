@@ -57,8 +57,10 @@ def figures_json(found: Figures) -> dict[str, Any]:
     }
 
 
-def groups_json(groups: list[Group]) -> dict[str, Any]:
+def groups_json(groups: list[Group], compared: int) -> dict[str, Any]:
+    """``compared``: how many jobs are looked at, at most."""
     return {
+        "compared": compared,
         "groups": [
             {
                 "state": group.first.state,

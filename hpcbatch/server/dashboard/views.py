@@ -73,9 +73,7 @@ def view_figures(user: Caller, site: Site, asked: Asked) -> Any:
     def work_out() -> dict[str, Any]:
         return told.figures_json(figures(site.registry, spec.id))
 
-    # dear, so that each result is no reason to work them out anew; that it has ended is one
-    known = [(status.attempts, status.idle) for status in site.tracking.latest([spec.id])]
-    return site.fresh.get(("figures", spec.id, *known), work_out)
+    return _fresh(site, "figures", spec, work_out)
 
 
 @router.post("/view/failures")
@@ -84,10 +82,11 @@ def view_failures(user: Caller, site: Site, asked: Failed) -> Any:
     spec = site.spec(user, asked.id)
     if asked.job is not None:
         only = outcomes.collect(site.registry, spec.id, Ranges([(asked.job, asked.job + 1)]))
-        return told.groups_json(grouped(one for _, one in only if isinstance(one, JobError)))
+        return told.groups_json(grouped(one for _, one in only if isinstance(one, JobError)), 1)
 
     def work_out() -> dict[str, Any]:
-        return told.groups_json(grouped(outcomes.failures(site.registry, spec.id, COMPARED)))
+        found = outcomes.failures(site.registry, spec.id, COMPARED)
+        return told.groups_json(grouped(found), COMPARED)
 
     return _fresh(site, "failures", spec, work_out)
 
@@ -117,7 +116,7 @@ def view_log(user: Caller, site: Site, asked: Log) -> dict[str, Any]:
 
 
 def _fresh(site: ServedSite, what: str, spec: TaskSpec, work_out: Any) -> Any:
-    """For all who ask at about the same time; anew whenever the status tells of a change."""
-    found = site.tracking.latest([spec.id])
-    known = [(status.attempts, *status.counts.values()) for status in found]
+    """For all who ask at about the same time. A result is no reason to work it out anew, since
+    there may be many a second; that the task begins or ends is one."""
+    known = [(status.attempts, status.idle) for status in site.tracking.latest([spec.id])]
     return site.fresh.get((what, spec.id, *known), work_out)

@@ -3,6 +3,8 @@
 import { ask } from "./api.js";
 import { FAILED, counted, h, number, sign } from "./words.js";
 
+const NONE = { groups: [], others: 0, jobs: 0, compared: 0 };
+
 export class Failures {
   constructor(id, onChoose) {
     this.id = id;
@@ -18,11 +20,11 @@ export class Failures {
     const failed = FAILED.reduce((sum, state) => sum + task.counts[state], 0);
     const key = FAILED.map((state) => task.counts[state]).join();
     if (key === this.key) return;
-    const told = failed ? await ask("/view/failures", { id: this.id }) : { groups: [], others: 0, jobs: 0 };
-    this.key = key;
+    const told = failed ? await ask("/view/failures", { id: this.id }) : NONE;
+    this.key = told.jobs === Math.min(failed, told.compared) ? key : "";
     this.node.hidden = told.groups.length === 0;
     const groups = told.others ? `, and ${counted(told.others, "other message")}` : "";
-    const most = told.jobs < failed ? ` of the first ${number(told.jobs)} of ${number(failed)} jobs` : "";
+    const most = told.compared < failed ? ` of the first ${number(told.jobs)} of ${number(failed)} jobs` : "";
     this.note.textContent = `${counted(told.groups.length, "message")}${groups}${most}`;
     this.list.replaceChildren(...told.groups.map((group) => this.group(group)));
   }

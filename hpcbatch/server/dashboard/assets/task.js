@@ -61,7 +61,9 @@ export class TaskPage {
   redraw() { this.grid.draw(); }
 
   tick() {
-    if (this.task && !this.task.idle && !document.hidden) this.look();
+    if (!this.task || document.hidden || (this.task.idle && !this.isNews)) return;
+    this.isNews = false;
+    this.look();
   }
 
   look() { this.looks.forEach((look) => look.soon()); }
@@ -77,6 +79,7 @@ export class TaskPage {
     if (task === this.task) return;
     const isFirst = !this.task;
     this.task = task;
+    this.isNews = true; // what the server tells of it may be a moment old: there is one more look
     this.body.hidden = this.actions.hidden = false;
     this.foot.hidden = true;
     document.title = this.title = `${task.name || task.id} · hpcbatch`;
