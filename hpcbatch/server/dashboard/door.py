@@ -7,7 +7,7 @@ import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...words.errors import AccessDenied
@@ -21,6 +21,22 @@ from .sessions import Halves
 ENTER = "/dashboard/enter"  # the one route to which a page on a disk may post: its Origin is null
 
 router = APIRouter(prefix="/dashboard", tags=["dashboard"])
+
+
+FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "required": ["code"],
+                    "properties": {"code": {"type": "string"}},
+                }
+            }
+        },
+    }
+}
 
 
 class Asked(BaseModel):
@@ -42,7 +58,7 @@ def used(user: Caller, site: Site, asked: Asked) -> dict[str, Any]:
     return {"used": site.codes.is_used(asked.name, user.id)}
 
 
-@router.post("/enter")
+@router.post("/enter", response_class=HTMLResponse, openapi_extra=FORM)
 def enter(
     request: Request, site: Site, given: Annotated[dict[str, str], Depends(form)]
 ) -> Response:

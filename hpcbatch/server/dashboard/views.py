@@ -44,7 +44,7 @@ class Log(Asked):
     begin: int = Field(0, ge=-(1 << 50), le=1 << 50)
 
 
-@router.get("/events")
+@router.get("/events", responses={200: {"content": {"text/event-stream": {}}}})
 async def events(request: Request, user: Caller, site: Site, since: str = "") -> StreamingResponse:
     """Server-sent events: the statuses of all tasks that the caller may see, then those that
     change."""

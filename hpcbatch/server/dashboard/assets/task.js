@@ -7,7 +7,7 @@ import { confirm } from "./confirm.js";
 import { Failures } from "./failures.js";
 import { Grid } from "./grid.js";
 import { Job } from "./job.js";
-import { ago, ALIVE, bar, clock, counted, FAILED, h, number, onClusters, present, say, share, sign } from "./words.js";
+import { ago, ALIVE, bar, clock, counted, h, number, onClusters, present, say, share, sign } from "./words.js";
 
 const SOON = 1000; // milliseconds between two looks at the same thing
 const LATER = 4000; // for what is dear
@@ -82,7 +82,8 @@ export class TaskPage {
     this.isNews = true; // what the server tells of it may be a moment old: there is one more look
     this.body.hidden = this.actions.hidden = false;
     this.foot.hidden = true;
-    document.title = this.title = `${task.name || task.id} · hpcbatch`;
+    const done = task.idle ? "" : `${share(task.counts.done, task.njobs)} `;
+    document.title = this.title = `${done}${task.name || task.id} · hpcbatch`;
     this.show(task);
     this.look();
     if (isFirst) this.grid.ready.then(() => this.grid.chooseTelling());
@@ -112,6 +113,7 @@ export class TaskPage {
     const unfinished = task.njobs - task.counts.done;
     this.cancelButton.disabled = alive === 0 && !task.unreleased;
     this.resubmitButton.disabled = unfinished === 0 || alive > 0 || task.unreleased;
+    this.resubmitButton.textContent = task.attempts ? "Resubmit unfinished" : "Submit";
     this.resubmitButton.title = alive ? "Jobs wait or run: cancel them first, or wait" : "";
   }
 
@@ -142,10 +144,13 @@ export class TaskPage {
   async resubmit() {
     const counts = this.task.counts;
     const left = Object.keys(counts).filter((state) => state !== "done" && counts[state]);
-    const told = `${left.map((state) => `${number(counts[state])} ${state}`).join(", ")}: these run again. What is done stays.`;
-    if (!await confirm("Resubmit what is unfinished?", told, "Resubmit", "Leave it")) return;
+    const what = left.map((state) => `${number(counts[state])} ${state}`).join(", ");
+    const isNew = this.task.attempts === 0;
+    const isSure = isNew
+      ? await confirm("Submit this task?", `${counted(this.task.njobs, "job")}, on the cluster that is this server's default.`, "Submit jobs", "Leave it")
+      : await confirm("Resubmit what is unfinished?", `${what}: these run again. What is done stays.`, "Resubmit", "Leave it");
+    if (!isSure) return;
     await this.act(this.resubmitButton, async () => {
-      const isNew = this.task.attempts === 0 && !FAILED.some((state) => counts[state]);
       const verb = isNew ? "submit" : "resubmit";
       await ask(`/task/${verb}`, { id: this.id, request: requestWord(), options: {} });
       say("It is in the queue.");
