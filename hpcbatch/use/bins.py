@@ -6,6 +6,7 @@ from itertools import accumulate
 from math import exp, log
 
 WIDE = 20.0  # largest over smallest, from which on bins grow
+NARROW = 1.02  # up to which all are taken for equal
 MOST = 24  # bins of a histogram
 MOMENTS = 120  # bins of a course of time
 
@@ -18,7 +19,7 @@ class Bins:
         self.low, self.high = low, high
         self.count, self.sum = 0, 0.0
         self._grows = low > 0 and high / low > WIDE
-        bins = 1 if high <= low else MOST
+        bins = 1 if high <= low * NARROW else MOST
         begin, end = (log(low), log(high)) if self._grows else (low, high)
         self._begin, self._step = begin, (end - begin) / bins
         self.counts = [0] * bins

@@ -112,7 +112,9 @@ class Histogram {
     }, ...bars));
     this.axis.replaceChildren(
       h("span", {}, this.words(told.low)),
-      h("span", {}, told.low === told.high ? "" : this.words(edges[counts.length >> 1])),
-      h("span", {}, told.low === told.high ? "" : this.words(told.high)));
+      ...(counts.length > 1 ? [
+        h("span", {}, this.words(edges[counts.length >> 1])),
+        h("span", {}, this.words(told.high)),
+      ] : []));
   }
 }

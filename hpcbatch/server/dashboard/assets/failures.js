@@ -36,8 +36,9 @@ export class Failures {
       open: this.opened.has(name),
       ontoggle: (event) => this.opened[event.target.open ? "add" : "delete"](name),
     },
-    h("summary", {}, h("b", {}, sign(group.state), number(group.count)), h("span", {}, group.told)),
-    h("p", {}, `${group.state} · ${group.count === 1 ? "job" : "jobs"} ${jobs} `,
+    h("summary", {}, h("b", {}, sign(group.state), number(group.count)),
+      h("span", {}, group.state === "error" ? group.told : `${group.state}: ${group.told}`)),
+    h("p", {}, `${group.count === 1 ? "job" : "jobs"} ${jobs} `,
       h("button", { type: "button", onclick: () => this.onChoose(group.job) }, `Show job ${group.job}`)),
     group.traceback ? h("pre", { class: "log", tabindex: "0", "aria-label": "Traceback" }, group.traceback) : null);
   }
