@@ -90,7 +90,14 @@ def test_first_all_then_what_changed() -> None:
         del world.tasks[0]
         _, told = await message(stream)
         assert (told["tasks"], told["gone"]) == ([], ["00000001__t"])
-        for since, what in ((version, False), (later, False), ("", True), ("other-1", True)):
+        for since, what in (
+            (version, False),
+            (later, False),
+            ("", True),
+            ("other-1", True),
+            (f"{version[:9]}²", True),
+            (f"{version}9", True),
+        ):
             again = world.feed.stream(ALICE, since, fine)
             _, told = await message(again)
             assert told["all"] is what

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -139,10 +140,10 @@ class Feed:
     def _since(self, told: str) -> int:
         """The version that a client has; 0 where that is of another server, or too old."""
         word, _, version = told.partition("-")
-        if word != self._word or not version.isdigit() or int(version) > self._version:
+        if word != self._word or not re.fullmatch(r"[0-9]{1,15}", version):
             return 0
         forgotten = self._gone[0][0] if len(self._gone) == REMEMBERED else 0
-        return int(version) if int(version) >= forgotten else 0
+        return int(version) if forgotten <= int(version) <= self._version else 0
 
     def _message(self, user: User, since: int) -> bytes:
         """What is newer than ``since``; empty where that is nothing for this user."""

@@ -24,6 +24,7 @@ from . import told
 from .feed import Feed
 
 LOG_PART = 256 << 10  # bytes
+LARGEST = 10**9  # number of an attempt or element; it becomes a part of a file's name
 COMPARED = 20_000  # failures that are grouped; a look at more would take long
 
 router = APIRouter(tags=["dashboard"])
@@ -34,13 +35,13 @@ class Failed(Asked):
 
 
 class Script(Asked):
-    attempt: int = Field(ge=1)
-    array: int = Field(0, ge=0)
+    attempt: int = Field(ge=1, le=LARGEST)
+    array: int = Field(0, ge=0, le=LARGEST)
 
 
 class Log(Asked):
-    attempt: int = Field(ge=1)
-    element: int = Field(ge=0)
+    attempt: int = Field(ge=1, le=LARGEST)
+    element: int = Field(ge=0, le=LARGEST)
     begin: int = Field(0, ge=-(1 << 50), le=1 << 50)
 
 
