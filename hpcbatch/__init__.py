@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from .handles.job import Job
     from .handles.task import Task
     from .handles.tasks import create, restore, tasks
+    from .server.control import (
+        autoclose_server,
+        default_host,
+        default_port,
+        ensure_server,
+        kill_server,
+        server_alive,
+        start_server,
+    )
     from .sites.base import Site
     from .sites.connect import connect
     from .use.inputs import grid
@@ -62,6 +71,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "server.control": (
+        "autoclose_server",
+        "default_host",
+        "default_port",
+        "ensure_server",
+        "kill_server",
+        "server_alive",
+        "start_server",
+    ),
     "sites.base": ("Site",),
     "sites.connect": ("connect",),
     "use.inputs": ("grid",),
@@ -147,10 +165,17 @@ __all__ = [
     "UsageError",
     "WaitTimeout",
     "__version__",
+    "autoclose_server",
     "connect",
     "create",
+    "default_host",
+    "default_port",
+    "ensure_server",
     "grid",
+    "kill_server",
     "restore",
+    "server_alive",
+    "start_server",
     "tasks",
 ]
 

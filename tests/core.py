@@ -44,6 +44,16 @@ def eventually(true: Callable[[], Any], what: str = "") -> Any:
     raise AssertionError(f"in vain: {what or true}")
 
 
+def at_rest(pid: int) -> bool:
+    """Whether a process waits for something, and goes on doing so for a while."""
+    for _ in range(20):
+        with open(f"/proc/{pid}/stat") as stat:
+            if stat.read().rpartition(")")[2].split()[0] != "S":
+                return False
+        time.sleep(0.02)
+    return True
+
+
 def everyone(njobs: int) -> Ranges:
     return Ranges([(0, njobs)])
 

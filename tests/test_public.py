@@ -16,6 +16,8 @@ ASKED_FOR = [
     *("SubmissionRejected", "SubmissionUnclear", "TaskFailed", "UsageError", "WaitTimeout"),
     *("AccessDenied", "KeyFileError", "ServerChanged", "SiteError", "SiteUnreachable"),
     *("Site", "TooManyFailures", "connect"),
+    *("autoclose_server", "default_host", "default_port", "ensure_server", "kill_server"),
+    *("server_alive", "start_server"),
     *("Job", "JobInfo", "Task", "TaskStatus", "TaskStuck"),
     *("__version__", "create", "grid", "restore", "tasks"),
 ]

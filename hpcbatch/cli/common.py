@@ -31,16 +31,21 @@ class Setting:
 
     def site(self) -> Site:
         """Raises UsageError, NotFound, KeyFileError."""
-        elsewhere = self.elsewhere or os.environ.get("HPCBATCH_SITE")
-        if elsewhere and not self.root:
+        if self.elsewhere and self.root:
+            raise UsageError("--root and --site exclude each other")
+        elsewhere = self.elsewhere or (not self.root and self._default_site())
+        if elsewhere:
             from ..sites.connect import connect
 
             return connect(elsewhere)
-        if self.elsewhere and self.root:
-            raise UsageError("--root and --site exclude each other")
         from ..sites.here import Here
 
         return Here(self.root)
+
+    def _default_site(self) -> str:
+        from ..sites import default
+
+        return os.environ.get("HPCBATCH_SITE") or default.read()
 
     def registry(self, default: str = "") -> Registry:
         """For what is done on this machine alone. Raises UsageError for --site."""
@@ -126,7 +131,7 @@ _GLOBAL = (
         is_eager=True,
         expose_value=False,
         callback=_remember,
-        help="A server, by name or address [default: $HPCBATCH_SITE, else this machine].",
+        help="A server, by name or address [default: $HPCBATCH_SITE, else site default].",
     ),
     click.option(
         "--debug",

@@ -61,15 +61,16 @@ def dashboard(setting: Setting, is_printed: bool) -> None:
 def _server(setting: Setting) -> Rest:
     """Raises NotFound, UsageError."""
     from ..sites.connect import connect
+    from ..sites.here import Here
 
-    elsewhere = setting.elsewhere or os.environ.get("HPCBATCH_SITE")
-    if setting.elsewhere and setting.root:
-        raise UsageError("--root and --site exclude each other")
-    site = connect(None if setting.root else elsewhere, setting.root)
-    from ..sites.rest.site import Rest
+    site = setting.site()
+    if isinstance(site, Here):
+        site = connect(None, setting.root)
+    from ..sites.rest.site import Rest  # by now it is known that its packages are there
+    from ..sites.run import UNIX
 
-    if not isinstance(site, Rest):
-        raise UsageError(f"{site.place} has no pages: a server does (hpcbatch server start)")
+    if not isinstance(site, Rest) or site.place.startswith(UNIX):
+        raise UsageError(f"no browser reaches {site.place}: pages need a server of protocol https")
     return site
 
 

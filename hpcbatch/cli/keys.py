@@ -1,10 +1,11 @@
-"""keys and site: who may come to a server, and which servers one knows."""
+"""keys: one's own, and those that a server knows."""
 
 from __future__ import annotations
 
+import getpass
 import os
+import sys
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import click
 
@@ -14,6 +15,7 @@ from .text import clock
 
 if TYPE_CHECKING:
     from ..server.users import Users
+    from ..sites.known import Card
 
 
 @click.group("keys")
@@ -26,6 +28,8 @@ def keys() -> None:
       hpcbatch keys new                         # on the laptop: a pair; the public half is a file
       hpcbatch keys add alice.pub --name alice  # on the server: prints a card for alice
       hpcbatch site add CARD                    # on the laptop
+      hpcbatch keys issue --user ID --name bob  # or: the server makes the pair, under a password
+      hpcbatch keys import bob.pem              # at bob's
     """
 
 
@@ -38,9 +42,7 @@ def new(setting: Setting, password: bool) -> None:
     from ..sites import known
     from ..sites.keys import key_id, new_key, public_pem, store_private
 
-    word = None
-    if password:
-        word = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    word = _password(confirm=True) if password else None
     path, key = known.key_file(), new_key()
     store_private(path, key, word)
     public = known.public_file()
@@ -55,16 +57,8 @@ def new(setting: Setting, password: bool) -> None:
 @keys.command("whoami")
 @common
 def whoami(setting: Setting) -> None:
-    """Print the id by which servers know this user."""
-    from ..disk.files import read
-    from ..sites import known
-    from ..sites.keys import key_id, load_public
-    from ..words.errors import KeyFileError
-
-    public = known.public_file()
-    if not os.path.exists(public):
-        raise KeyFileError(f"there is no key {public}: hpcbatch keys new makes a pair")
-    own = key_id(load_public(read(public)))
+    """Print the id by which servers know this user: that of the own key, or a name without one."""
+    own = _own_id()
     print_json({"id": own}) if setting.json else click.echo(own)
 
 
@@ -78,12 +72,79 @@ def add(setting: Setting, file: str, name: str, admin: bool) -> None:
     from ..disk.files import read
 
     user = _users(setting).add(read(file), name, admin)
-    card = _card(setting)
+    card = str(_card(setting))
     if setting.json:
         print_json({"id": user.id, "name": user.name, "admin": user.admin, "card": card})
         return
     click.echo(card)
     say(f"{user.name} ({user.id}) may come in, and runs there: hpcbatch site add '{card}'")
+
+
+@keys.command("issue")
+@click.option("--user", required=True, metavar="ID", help="What keys whoami printed at the user's.")
+@click.option("--name", required=True, help="Of the user, on this server.")
+@click.option("--admin", is_flag=True, help="May see and end everybody's tasks, and the server.")
+@click.option("--output", "-o", metavar="FILE", help="[default: NAME.pem]")
+@common
+def issue(setting: Setting, user: str, name: str, admin: bool, output: str | None) -> None:
+    """Make a key for a user. Its password is printed once: tell it by another way than the file."""
+    import secrets
+
+    from ..disk.files import unlink_quietly
+    from ..sites.issued import IssuedKey
+    from ..sites.keys import new_key, private_pem, public_pem, store_once
+    from ..words.errors import KeyFileError, UsageError
+
+    key, password = new_key(), secrets.token_urlsafe(15)
+    card, path = _card(setting), os.path.abspath(output or f"{name}.pem")
+    content = IssuedKey(user, card, private_pem(key, password)).to_bytes()
+    if not store_once(path, content):
+        raise KeyFileError(f"there is a file {path} already: a key is never overwritten")
+    try:
+        added = _users(setting).add(public_pem(key), name, admin)
+    except UsageError:
+        unlink_quietly(path)
+        raise
+    if setting.json:
+        told = {"id": added.id, "name": added.name, "admin": added.admin, "card": str(card)}
+        print_json({**told, "file": path, "password": password})
+        return
+    click.echo(password)
+    say(f"That is the password of {path}, which {name} takes with hpcbatch keys import.")
+
+
+@keys.command("import")
+@click.argument("file", metavar="FILE.pem")
+@click.option("--name", help="Of the server, for --site [default: that of its host].")
+@click.option("--address", help="Of the server, where a tunnel leads to it.")
+@click.option("--keep-password", is_flag=True, help="Each use asks for it.")
+@common
+def import_key(
+    setting: Setting, file: str, name: str | None, address: str | None, keep_password: bool
+) -> None:
+    """Take a key that a server made. Asks for its password, or reads it from standard input."""
+    from dataclasses import replace
+
+    from ..sites import known
+    from ..sites.issued import IssuedKey
+    from ..sites.keys import key_id, opened, private_pem, store_once
+    from ..words.errors import KeyFileError
+
+    issued, own = IssuedKey.read(file), _own_id()
+    if issued.user != own:
+        raise KeyFileError(f"{file} was made for {issued.user}, and this is {own}")
+    password = _password()
+    key = opened(issued.pem, password, file)
+    card = known.Card.read(f"{address}#{issued.card.key}") if address else issued.card
+    name = known.checked_name(name or card.host)
+    path = known.issued_key_file(name)
+    if not store_once(path, private_pem(key, password if keep_password else None)):
+        raise KeyFileError(f"there is a key {path} already: choose another --name")
+    known.add(replace(card, own=path), name)
+    if setting.json:
+        print_json({"id": key_id(key.public_key()), "name": name, "private": path})
+    else:
+        say(f"{name} is {card.address}: hpcbatch list --site {name}")
 
 
 @keys.command("list")
@@ -115,48 +176,6 @@ def revoke(setting: Setting, user: str) -> None:
         say(f"{revoked.name} ({revoked.id}) comes in no more.")
 
 
-@click.group("site")
-@global_options
-def site() -> None:
-    """Servers that you know, for --site.
-
-    \b
-    Examples:
-      hpcbatch site add 'https://login:7033#…' --name lab
-      hpcbatch list --site lab
-    """
-
-
-@site.command("add")
-@click.argument("card", metavar="CARD")
-@click.option("--name", help="A short one for --site [default: that of its host].")
-@common
-def add_site(setting: Setting, card: str, name: str | None) -> None:
-    """Remember a server by its card, which its owner gets from keys add or server status."""
-    from ..sites import known
-
-    read = known.Card.read(card)
-    name = name or str(urlsplit(read.address).hostname)
-    known.add(read, name)
-    if setting.json:
-        print_json({"name": name, "address": read.address, "key": read.key})
-    else:
-        say(f"{name} is {read.address}: hpcbatch list --site {name}")
-
-
-@site.command("list")
-@common
-def list_sites(setting: Setting) -> None:
-    """List the servers that you know."""
-    from ..sites import known
-
-    found = known.all_known()
-    if setting.json:
-        print_json({name: {"address": c.address, "key": c.key} for name, c in found.items()})
-        return
-    print_table(("name", "address", "key"), [[name, c.address, c.key] for name, c in found.items()])
-
-
 def _users(setting: Setting) -> Users:
     from ..server.users import Users
     from ..words.layout import ServerLayout
@@ -164,7 +183,7 @@ def _users(setting: Setting) -> Users:
     return Users(ServerLayout(setting.registry().root).users)
 
 
-def _card(setting: Setting) -> str:
+def _card(setting: Setting) -> Card:
     """That of the server, also of one that does not run."""
     from ..server.identity import Identity
     from ..server.settings import Settings
@@ -175,4 +194,22 @@ def _card(setting: Setting) -> str:
     root = setting.registry().root
     run = find_run(root)
     own = Identity.at(ServerLayout(root).identity)
-    return str(run.card if run else Card(Settings().address, own.id))
+    return run.card if run else Card(Settings().address, own.id)
+
+
+def _own_id() -> str:
+    from ..disk.files import read
+    from ..sites import known
+    from ..sites.keys import key_id, load_public
+
+    public = known.public_file()
+    if os.path.exists(public):
+        return key_id(load_public(read(public)))
+    return f"{getpass.getuser()}@{os.uname().nodename}"
+
+
+def _password(confirm: bool = False) -> str:
+    """Asked for on a terminal, else a line of standard input."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True))

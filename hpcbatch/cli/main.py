@@ -58,7 +58,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
             "keys",
             "Your key, and the keys that a server knows.",
         ),
-        "site": ("keys", "site", "Servers that you know, for --site."),
+        "site": ("sites", "site", "Servers that you know, for --site."),
         "dashboard": ("dashboard", "dashboard", "See a server's tasks in the browser."),
     },
     "Get and end": {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import asdict, replace
+import functools
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..server.life import Serving
 from ..words.errors import UsageError
 from .common import Setting, common, global_options, print_json, say
 
@@ -31,29 +32,36 @@ def server() -> None:
       hpcbatch server start
       hpcbatch server status
       hpcbatch server stop
+      hpcbatch server install-service           # and systemd starts it with the machine
     """
 
 
 _OPTIONS = (
     click.option("--host", help="The address to listen at [default: 127.0.0.1]."),
     click.option("--port", type=click.IntRange(0, 65535), help="0 takes any that is free."),
-    click.option("--settings", "file", metavar="FILE", help="See hpcbatch server sample-settings."),
+    click.option("--settings", metavar="FILE", help="See hpcbatch server sample-settings."),
     click.option("--insecure-http", is_flag=True, help="Serve without TLS: tokens can be read."),
+    click.option("--i-am-alone", is_flag=True, help="Serve without keys, if the settings say so."),
 )
 
 
 def _serving(command: Any) -> Any:
+    """Gives a command the argument ``asked``, a Serving."""
+
+    @functools.wraps(command)
+    def with_options(*args: Any, **values: Any) -> Any:
+        names = [each.name for each in fields(Serving)]
+        return command(*args, asked=Serving(**{name: values.pop(name) for name in names}), **values)
+
     for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+        with_options = option(with_options)
+    return with_options
 
 
 @server.command("run")
-@_serving
 @common
-def run(
-    setting: Setting, host: str | None, port: int | None, file: str | None, insecure_http: bool
-) -> None:
+@_serving
+def run(setting: Setting, asked: Serving) -> None:
     """Serve in the foreground, until Ctrl-C."""
     try:
         from ..server.serve import serve
@@ -61,25 +69,18 @@ def run(
         raise UsageError(
             f"a server needs more packages ({error}): pip install 'hpcbatch[server]'"
         ) from error
-    settings = _settings(host, port, file)
-    serve(_registry(setting, settings), settings, insecure_http)
+    settings = _settings(asked)
+    serve(_registry(setting, settings), settings, asked.insecure_http, asked.i_am_alone)
 
 
 @server.command("start")
-@_serving
 @common
-def start(
-    setting: Setting, host: str | None, port: int | None, file: str | None, insecure_http: bool
-) -> None:
+@_serving
+def start(setting: Setting, asked: Serving) -> None:
     """Serve in the background; it survives the logout."""
     from ..server.life import start as start_server
 
-    settings = _settings(host, port, file)
-    argv = [] if host is None else ["--host", host]
-    argv += [] if port is None else ["--port", str(port)]
-    argv += [] if file is None else ["--settings", os.path.abspath(file)]
-    argv += ["--insecure-http"] if insecure_http else []
-    _tell(setting, start_server(_registry(setting, settings), argv))
+    _tell(setting, start_server(_registry(setting, _settings(asked)), asked))
 
 
 @server.command("status")
@@ -89,7 +90,7 @@ def status(setting: Setting, file: str | None) -> None:
     """Tell whether a server runs, and at which addresses it is reached. Exit status 3: none."""
     from ..sites.run import find_run
 
-    root = _registry(setting, _settings(None, None, file)).root
+    root = _registry(setting, _settings(Serving(settings=file))).root
     found = find_run(root)
     if found is None:
         say(f"No server runs for {root}.")
@@ -107,7 +108,7 @@ def stop(setting: Setting, keep_running: bool, file: str | None) -> None:
     waits for the next one, and a resubmit runs again only what has no result."""
     from ..server.life import stop as stop_server
 
-    stopped = stop_server(_registry(setting, _settings(None, None, file)), keep_running)
+    stopped = stop_server(_registry(setting, _settings(Serving(settings=file))), keep_running)
     if setting.json:
         print_json({"stopped": True, **stopped._asdict()})
     else:
@@ -115,6 +116,28 @@ def stop(setting: Setting, keep_running: bool, file: str | None) -> None:
         say(f"Stopped.{told}")
     for objection in stopped.objections:
         say(f"hpcbatch: not canceled: {objection}")
+
+
+@server.command("install-service")
+@common
+@_serving
+def install_service(setting: Setting, asked: Serving) -> None:
+    """Have systemd start the server with the machine, as a service of yours."""
+    from ..server.service import NAME, install_service
+
+    path = install_service(_registry(setting, _settings(asked)), asked)
+    then = (
+        "systemctl --user daemon-reload",
+        f"systemctl --user enable --now {NAME}",
+        "loginctl enable-linger  # it starts without a login of yours",
+    )
+    if setting.json:
+        print_json({"unit": path, "then": [line.partition("  #")[0] for line in then]})
+        return
+    click.echo(path)
+    say("To begin:")
+    for line in then:
+        say(f"  {line}")
 
 
 @server.command("sample-settings")
@@ -125,12 +148,10 @@ def sample_settings() -> None:
     click.echo(SAMPLE, nl=False)
 
 
-def _settings(host: str | None, port: int | None, file: str | None) -> Settings:
+def _settings(asked: Serving) -> Settings:
     from ..server.settings import read_settings
 
-    settings = read_settings(file)
-    settings = settings if host is None else replace(settings, host=host)
-    return settings if port is None else replace(settings, port=port)
+    return read_settings(asked.settings, asked.host, asked.port)
 
 
 def _registry(setting: Setting, settings: Settings) -> Registry:

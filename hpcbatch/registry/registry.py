@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -18,6 +19,7 @@ from ..words.errors import (
     NotFound,
     RegistryError,
     RegistryUnsafe,
+    StateError,
     nearest,
 )
 from ..words.layout import TaskLayout, is_task_id, new_task_id
@@ -54,6 +56,8 @@ class Registry:
 
         task_id = draft.spec.id or new_task_id(draft.spec.name)
         new = TaskLayout(self.root, f".{task_id}.new")
+        if draft.spec.id:
+            remove_tree(new.folder)  # of a process that was killed here
         try:
             for folder in (new.folder, new.attempts, new.segments, new.logs):
                 make_folder(folder)
@@ -69,6 +73,8 @@ class Registry:
             os.rename(new.folder, self.layout(task_id).folder)
         except BaseException as error:
             remove_tree(new.folder)
+            if isinstance(error, OSError) and error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                raise StateError(f"there is another task {task_id}") from error
             if isinstance(error, OSError) and not isinstance(error, HpcbatchError):
                 raise unwritable(new.folder, error) from error
             raise

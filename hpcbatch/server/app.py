@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from urllib.parse import urlsplit
@@ -31,6 +30,7 @@ from ..words.errors import (
 from .access import caller
 from .dashboard import door, pages, views
 from .dashboard.watched import make_feed
+from .hooks import load
 from .routes import info, task, validate
 from .settings import LOOPBACK, Settings
 from .site import ServedSite
@@ -63,25 +63,22 @@ def make_app(site: ServedSite) -> FastAPI:
     app.state.site = site
     app.state.is_ending = lambda: False  # whoever serves knows better
     app.state.feed = make_feed(site, lambda: app.state.is_ending())
-    own = (task, validate, info, door, views, pages)
-    for router in (module.router for module in own):
+    own = task.router, validate.router, info.router, info.measured
+    for router in (*own, door.router, views.router, pages.router):
         app.include_router(router)
     for path, name in site.settings.modules.items():
-        app.include_router(_loaded(name), prefix=path, dependencies=[Depends(caller)])
+        app.include_router(_router(path, name), prefix=path, dependencies=[Depends(caller)])
     app.exception_handler(HpcbatchError)(_told)
     app.exception_handler(RequestValidationError)(_not_understood)
     app.middleware("http")(_guard(_hosts(site.settings)))
+    app.middleware("http")(site.metrics.count)
     return app
 
 
-def _loaded(name: str) -> APIRouter:
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # whatever the module's own code raises
-        raise ConfigError(f"modules: {name} cannot be loaded: {error!r}") from error
+def _router(path: str, name: str) -> APIRouter:
+    found = load(f"modules: {path}", name)
     if not isinstance(found, APIRouter):
-        raise ConfigError(f"modules: {name} is no APIRouter")
+        raise ConfigError(f"modules: {path}: {name} is no APIRouter")
     return found
 
 
@@ -93,11 +90,12 @@ def _hosts(settings: Settings) -> set[str]:
 
 def _guard(hosts: set[str]) -> Callable[..., Awaitable[Response]]:
     async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+        names = {*hosts, *map(str, (request.scope.get("server") or ())[:1])}  # its own address
         host = urlsplit(f"//{request.headers.get('host', '')}").hostname
         origin = request.headers.get("origin")
         is_from_disk = origin == "null" and request.url.path == door.ENTER
-        is_own = not origin or is_from_disk or urlsplit(origin).hostname in hosts
-        if host not in hosts or not is_own:
+        is_own = not origin or is_from_disk or urlsplit(origin).hostname in names
+        if host not in names or not is_own:
             told = "this server is not reached by that name (Host, Origin)"
             return JSONResponse({"error": "AccessDenied", "message": told}, 403)
         length = request.headers.get("content-length", "0")

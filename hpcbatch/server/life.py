@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-import subprocess
 import sys
 import time
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 from ..disk.files import make_folder
@@ -19,27 +20,50 @@ STARTS_WITHIN = 30.0  # seconds
 ENDS_WITHIN = 60.0
 
 
-def start(registry: Registry, argv: list[str]) -> Run:
-    """Start a server in the background, which survives the logout. ``argv`` are the options of
-    ``hpcbatch server run``. Raises StateError with the end of its log when it does not start."""
+@dataclass(frozen=True)
+class Serving:
+    """How a server is asked for: the options of ``hpcbatch server run``."""
+
+    host: str | None = None
+    port: int | None = None
+    settings: str | None = None  # a file
+    insecure_http: bool = False
+    i_am_alone: bool = False
+
+    def argv(self) -> list[str]:
+        """The same, for a process of its own."""
+        file = None if self.settings is None else os.path.abspath(self.settings)
+        argv: list[str] = []
+        for name, value in {**asdict(self), "settings": file}.items():
+            flag = f"--{name.replace('_', '-')}"
+            if value is True:
+                argv.append(flag)
+            elif value is not None and value is not False:
+                argv += [flag, str(value)]
+        return argv
+
+
+def start(registry: Registry, asked: Serving) -> Run:
+    """Start a server in the background, which survives the logout. Raises StateError with the end
+    of its log when it does not start."""
     layout = ServerLayout(registry.root)
     make_folder(layout.folder)
     if (run := find_run(registry.root)) is not None:
         raise StateError(f"a server runs already: {run.address} (process {run.pid}, {run.host})")
-    command = [sys.executable, "-m", "hpcbatch", "--root", registry.root, "server", "run", *argv]
+    command = [sys.executable, "-m", "hpcbatch", "--root", registry.root, "server", "run"]
+    command += asked.argv()
     with open(layout.log, "ab", opener=_private) as log:
         begins = log.tell()
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
+        pid = _spawned(command, log.fileno())
     give_up = time.monotonic() + STARTS_WITHIN
-    while time.monotonic() < give_up and process.poll() is None:
+    while time.monotonic() < give_up and not _has_ended(pid):
         run = find_run(registry.root)
-        if run is not None and run.pid == process.pid:
+        if run is not None and run.pid == pid:
             return run
         time.sleep(0.05)
-    process.kill()
-    process.wait()
+    if not _has_ended(pid):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
     with open(layout.log, "rb") as log:
         log.seek(begins)
         told = log.read().decode("utf-8", "replace").strip()
@@ -67,6 +91,8 @@ def stop(registry: Registry, keep_running: bool = False) -> Stopped:
         if time.monotonic() > give_up:
             raise StateError(f"the server (process {run.pid}) does not end")
         time.sleep(0.05)
+    with contextlib.suppress(ChildProcessError):  # of whoever has started it in this process
+        os.waitpid(run.pid, 0)
     return Stopped([], []) if keep_running else _cancel_released(registry)
 
 
@@ -86,6 +112,23 @@ def _cancel_released(registry: Registry) -> Stopped:
             stopped.canceled.extend([spec.id] if done.jobs else [])
             stopped.objections.extend(f"{spec.id}: {told}" for told in done.objections)
     return stopped
+
+
+def _spawned(command: list[str], log: int) -> int:
+    """The pid of a process that outlives this one: no object here waits for it."""
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_DUP2, log, 1),
+        (os.POSIX_SPAWN_DUP2, log, 2),
+    ]
+    return os.posix_spawn(command[0], command, os.environ, file_actions=actions, setsid=True)
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG) != (0, 0)
+    except ChildProcessError:  # it was waited for
+        return True
 
 
 def _private(path: str, flags: int) -> int:

@@ -23,6 +23,7 @@ from ..words.errors import (
     StateError,
     SubmissionRejected,
 )
+from ..words.model import Attempt
 from ..words.options import SubmitOptions
 from .queue import Entry, Queue
 from .settings import Options
@@ -30,6 +31,7 @@ from .tracking import Tracking
 
 PATIENCE = 120.0  # seconds that a task may be in no state for its submission
 TRACKED_EVERY = 2.0  # seconds
+RETRIED_AFTER = 5.0  # seconds
 log = logging.getLogger("hpcbatch.server")
 
 
@@ -51,7 +53,8 @@ class Releaser(Thread):
     def end(self) -> None:
         self._ends = True
         self._wake.set()
-        self.join()
+        if self.is_alive():
+            self.join()
 
     def run(self) -> None:
         tracked = float("-inf")
@@ -89,7 +92,11 @@ class Releaser(Thread):
 
     def _release(self, entry: Entry) -> None:
         try:
-            if not self._was_made(entry):
+            made = self._made(entry)
+            if any(attempt.is_in_doubt for attempt in made):
+                self._wait(entry)  # whoever tracks it finds out; one given up is made again
+                return
+            if not made:
                 number = next_number(self._registry.layout(entry.task))
                 self._queue.update(replace(entry, attempt=number))
                 self._submit(entry)
@@ -100,8 +107,7 @@ class Releaser(Thread):
                 self._queue.refuse(entry, str(error))
             else:
                 log.warning("%s waits on: %s", entry.task, error)
-                pause = max(5.0, self._options.task_queue_interval)
-                self._waits_until[entry.name] = time.monotonic() + pause
+                self._wait(entry)
             return
         except HpcbatchError as error:
             self._queue.refuse(entry, str(error))
@@ -118,13 +124,16 @@ class Releaser(Thread):
             return time.monotonic() - first > PATIENCE
         return isinstance(error, SubmissionRejected)
 
-    def _was_made(self, entry: Entry) -> bool:
-        """Whether a server that was killed since has made the entry's attempt. One in doubt is the
-        registry's to settle; one that was given up is made again."""
+    def _wait(self, entry: Entry) -> None:
+        pause = max(RETRIED_AFTER, self._options.task_queue_interval)
+        self._waits_until[entry.name] = time.monotonic() + pause
+
+    def _made(self, entry: Entry) -> list[Attempt]:
+        """The attempts of the entry that a server has made which was killed since."""
         if not entry.attempt:
-            return False
+            return []
         attempts = read_attempts(self._registry.layout(entry.task))
-        return any(a.number >= entry.attempt and not a.given_up for a in attempts)
+        return [a for a in attempts if a.number >= entry.attempt and not a.given_up]
 
     def _submit(self, entry: Entry) -> None:
         if entry.verb == "submit":

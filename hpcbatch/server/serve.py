@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
-import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from dataclasses import replace
 
 import uvicorn
 
@@ -21,15 +16,18 @@ from ..sites.run import Run
 from ..words.errors import ConfigError, StateError
 from ..words.layout import ServerLayout
 from .app import make_app
+from .listening import listening
 from .settings import Settings
 from .site import ServedSite
+from .users import LOCAL
 
-LOCAL = "local"  # the user who started it
 
-
-def serve(registry: Registry, settings: Settings, insecure: bool = False) -> None:
-    """Serve in the foreground until a signal ends it. Raises ConfigError, StateError."""
-    _check(settings, insecure)
+def serve(
+    registry: Registry, settings: Settings, insecure: bool = False, alone: bool = False
+) -> None:
+    """Serve in the foreground until a signal ends it. ``insecure``: without TLS, ``alone``:
+    without keys, although others may reach it. Raises ConfigError, StateError."""
+    _check(settings, insecure, alone)
     layout = ServerLayout(registry.root)
     make_folder(layout.folder)
     with held_if_free(layout.lock) as is_free:
@@ -38,13 +36,13 @@ def serve(registry: Registry, settings: Settings, insecure: bool = False) -> Non
         _run_script(settings.startup_script)
         site = ServedSite(registry, settings)
         ensure_local_user(site, layout)
-        with _listening(settings) as listener:
-            port = listener.getsockname()[1]
-            address = replace(settings, port=port).address
-            run = Run(os.getpid(), os.uname().nodename, address, site.identity.id, time.time())
+        server = _server(site)
+        with listening(settings, registry.root) as listener:
+            address, key = listener.address, site.identity.id
+            run = Run(os.getpid(), os.uname().nodename, address, key, time.time())
             run.publish(layout)
             try:
-                _server(site).run(sockets=[listener])
+                server.run(sockets=[listener.socket])
             finally:
                 unlink_quietly(layout.run_file)
                 site.releaser.end()
@@ -58,30 +56,17 @@ def ensure_local_user(site: ServedSite, layout: ServerLayout) -> None:
     site.users.add(public_pem(key), LOCAL, admin=True)
 
 
-def _check(settings: Settings, insecure: bool) -> None:
+def _check(settings: Settings, insecure: bool, alone: bool) -> None:
     if settings.protocol == "http" and not insecure:
         raise ConfigError(
             "protocol http sends tokens for all to read, on a login node's loopback too: leave it "
             "at https, or say --insecure-http"
         )
-    if not settings.options.require_auth:
-        raise ConfigError("require_auth: false is not there yet: whoever may come in needs a key")
-
-
-@contextlib.contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
-    """Raises ConfigError where the address cannot be had."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((settings.host, settings.port))
-        except OSError as error:
-            why = error.strerror or str(error)
-            if error.errno == errno.EADDRINUSE:
-                why = "something else listens there; --port 0 takes any that is free"
-            raise ConfigError(f"cannot listen at {settings.address}: {why}") from error
-        yield listener
+    if not settings.options.require_auth and settings.protocol != "unix" and not alone:
+        raise ConfigError(
+            "require_auth: false lets everybody in who reaches the server, on a login node's "
+            "loopback too: set protocol: unix, or say --i-am-alone on this machine"
+        )
 
 
 def _server(site: ServedSite) -> uvicorn.Server:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..words.errors import ConfigError, nearest
@@ -13,8 +13,9 @@ from ..words.resources import parse_walltime
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 7033
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-PROTOCOLS = ("https", "http")
-_ROUTER = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
+PROTOCOLS = ("https", "http", "unix")
+MODULES = ("task", "validate", "info")
+_ATTRIBUTE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Options:
 
     debug: bool = False
     require_auth: bool = True
+    anonymous_request: bool = False  # without a token, where none is required
+    modules_require_auth: tuple[str, ...] = MODULES
     max_concurrent_tasks: int = 100  # released and not at their end
     max_concurrent_jobs: int | None = None  # elements of a task at once
     task_queue_interval: float = 1.0  # between two looks at the queue
@@ -30,6 +33,8 @@ class Options:
     keep_alive: float = 3600.0  # of a token
     task_root: str = ""  # the registry; empty: as without a server
     max_nodetime: int | None = None  # of an element
+    func_newjob: str = ""  # see hooks
+    func_validate_server: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class Settings:
 
     @property
     def address(self) -> str:
+        """Of ``unix`` the file is chosen where it is served."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.protocol}://{host}:{self.port}"
 
@@ -58,10 +64,15 @@ TOP = ("host", "port", "protocol", "server_scripts", "modules", "options")
 SCRIPTS = ("startup_script", "batch_cluster")
 
 
-def read_settings(path: str | None) -> Settings:
-    """Raises ConfigError with the nearest right name for one that is unknown."""
-    if path is None:
-        return Settings()
+def read_settings(path: str | None, host: str | None = None, port: int | None = None) -> Settings:
+    """What the file says, but for ``host`` and ``port`` where they are given. Raises ConfigError
+    with the nearest right name for a setting that is unknown."""
+    settings = Settings() if path is None else _read(path)
+    settings = settings if host is None else replace(settings, host=host)
+    return settings if port is None else replace(settings, port=port)
+
+
+def _read(path: str) -> Settings:
     import yaml
 
     try:
@@ -80,11 +91,9 @@ def _settings(path: str, given: Mapping[str, Any]) -> Settings:
     if not isinstance(modules, dict):
         raise ConfigError(f"{path}: modules is no table of paths and routers")
     for place, router in modules.items():
-        if not str(place).startswith("/") or not _ROUTER.match(str(router)):
-            raise ConfigError(
-                f"{path}: modules: {place!r}: {router!r} is no path such as /mine and a router "
-                "such as package.module:router"
-            )
+        _attribute(path, f"modules: {place}", router)
+        if not str(place).startswith("/"):
+            raise ConfigError(f"{path}: modules: {place!r} is no path such as /mine")
     read: dict[str, Any] = {
         name: _READERS[name](path, name, value) for name, value in options.items()
     }
@@ -151,6 +160,23 @@ def _time(path: str, name: str, value: Any) -> int | None:
     return None if value is None else parse_walltime(value, name)
 
 
+def _attribute(path: str, name: str, value: Any) -> str:
+    if not isinstance(value, str) or not _ATTRIBUTE.match(value):
+        raise ConfigError(f"{path}: {name}: {value!r} is nothing such as package.module:name")
+    return value
+
+
+def _modules(path: str, name: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ConfigError(f"{path}: {name} {value!r} is no list such as [task, info]")
+    for module in value:
+        if module not in MODULES:
+            raise ConfigError(
+                f"{path}: {name}: unknown module {module!r}{nearest(module, MODULES)}"
+            )
+    return tuple(value)
+
+
 def _folder(path: str, name: str, value: Any) -> str:
     return os.path.abspath(os.path.expanduser(_text(path, name, value)))
 
@@ -161,6 +187,8 @@ _READERS: dict[str, Any] = {
     "protocol": _protocol,
     "debug": _flag,
     "require_auth": _flag,
+    "anonymous_request": _flag,
+    "modules_require_auth": _modules,
     "max_concurrent_tasks": _whole,
     "max_concurrent_jobs": _limit,
     "task_queue_interval": _positive,
@@ -168,20 +196,24 @@ _READERS: dict[str, Any] = {
     "keep_alive": _positive,
     "task_root": _folder,
     "max_nodetime": _time,
+    "func_newjob": _attribute,
+    "func_validate_server": _attribute,
 }
 
 SAMPLE = f"""\
 # Settings of hpcbatch server; what is left out is as shown.
 host: {DEFAULT_HOST}          # another address is reached by others: who may is a matter of keys
 port: {DEFAULT_PORT}
-protocol: https          # http only on loopback, or with --insecure-http
+protocol: https          # unix: a socket in a folder of yours; http: only with --insecure-http
 server_scripts:
   # startup_script: module load slurm   # a shell command, run before serving
   # batch_cluster: slurm                # of submissions that name none
 modules: {{}}              # /path: package.module:router, routes of your own
 options:
   debug: false
-  require_auth: true
+  require_auth: true                  # false: everybody is you; for unix, or with --i-am-alone
+  anonymous_request: false            # serve requests without a token, where none is required
+  modules_require_auth: [task, validate, info]
   max_concurrent_tasks: 100           # released and not at their end
   max_concurrent_jobs: null           # elements of a task at once
   task_queue_interval: 1              # seconds between two looks at the queue
@@ -189,4 +221,6 @@ options:
   keep_alive: 3600                    # seconds that a token lives
   # task_root: ~/.hpcbatch            # the registry
   max_nodetime: null                  # the longest walltime of an element, such as 24h
+  # func_newjob: package.module:name           # asked before a submission is accepted
+  # func_validate_server: package.module:name  # asked by /validate/ping
 """

@@ -14,7 +14,14 @@ from ..use import service
 from ..use.cancel import Canceled, cancel
 from ..use.dependencies import with_whole_ids
 from ..use.submit import checked
-from ..words.errors import AlreadySubmitted, InputError, NotFound, ResourceError, UsageError
+from ..words.errors import (
+    AccessDenied,
+    AlreadySubmitted,
+    InputError,
+    NotFound,
+    ResourceError,
+    UsageError,
+)
 from ..words.layout import ServerLayout, is_task_id
 from ..words.model import TaskSpec
 from ..words.options import SubmitOptions
@@ -25,14 +32,18 @@ from .dashboard.codes import Codes
 from .dashboard.fresh import Fresh
 from .dashboard.sessions import Sessions
 from .failures import Failures
+from .hooks import Hooks
 from .identity import Identity
+from .metrics import Metrics
 from .queue import Entry, Queue
 from .release import Releaser
-from .settings import Settings
+from .settings import MODULES, Settings
 from .tokens import Tokens
 from .tracking import Tracking
 from .uploads import Uploads
-from .users import User, Users
+from .users import ANONYMOUS, LOCAL, User, Users
+
+NEEDED = "a token is needed: see /validate/token"
 
 
 class ServedSite:
@@ -47,14 +58,27 @@ class ServedSite:
         self.codes, self.fresh = Codes(), Fresh()
         self.sessions = Sessions(self.users, settings.options.keep_alive)
         self.failures = Failures()
+        self.hooks = Hooks(settings.options)
         self.uploads = Uploads(layout.uploads, registry)
         self.queue = Queue(layout.queue)
         self.tracking = Tracking(registry, self.queue)
+        self.metrics = Metrics(self)
         self.releaser = Releaser(registry, self.queue, self.tracking, settings.options)
 
     @property
     def is_secured(self) -> bool:
         return self.settings.protocol == "https"
+
+    def without_token(self, module: str) -> User:
+        """Who asks without a token for something of ``module``. Raises AccessDenied."""
+        options = self.settings.options
+        if not options.require_auth:  # only where nobody else gets in
+            return self.users.find(LOCAL)
+        if module in options.modules_require_auth or module not in MODULES:
+            raise AccessDenied(NEEDED)
+        if not options.anonymous_request:
+            raise AccessDenied(f"{NEEDED}, since anonymous_request is false here")
+        return ANONYMOUS
 
     def spec(self, user: User, task_id: str) -> TaskSpec:
         """Raises NotFound also for another's task: nobody learns which there are."""
@@ -77,7 +101,8 @@ class ServedSite:
         given = dict(told)
         if given.get("cluster") is None:
             given["cluster"] = self.settings.batch_cluster
-        options = checked(self.registry, wire.options_from(given))
+        options = self.hooks.new_job(user, spec, wire.options_from(given))
+        options = checked(self.registry, options)
         self._check_time(options, Cluster.named(options.cluster).config.resources)
         is_known = self.queue.is_known(request) or self.queue.ahead_of(spec.id) is not None
         if not is_known and not self.tracking.status(spec.id).counts["defined"]:
@@ -95,7 +120,8 @@ class ServedSite:
                 raise
             raise InputError(f"what was asked cannot be read: {error}") from error
         check = with_whole_ids if asked.options.cluster is None else checked
-        asked = replace(asked, options=check(self.registry, asked.options))
+        options = self.hooks.new_job(user, spec, asked.options)
+        asked = replace(asked, options=check(self.registry, options))
         self._check_time(asked.options, {})
         self._enqueue(user, spec, "resubmit", request, wire.resubmission_json(asked))
 

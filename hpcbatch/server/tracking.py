@@ -34,16 +34,20 @@ class Tracking:
 
     def status(self, task_id: str, look: Look = Look.ONCE) -> TaskStatus:
         """As its clients see it: what waits for its release was submitted."""
+        ahead = self._queue.ahead_of(task_id)  # first: a look is at least as new as the queue
         with self._lock:
             known = self._known.get(task_id)
         if look is Look.AFRESH or known is None or time.monotonic() - known[0] > FRESH:
             began = time.monotonic()
             known = self._keep(began, service.status(self._registry, task_id, look))
-        return self._as_seen(known[1], self._queue.ahead_of(task_id))
+        return self._as_seen(known[1], ahead)
 
     def latest(self, ids: Sequence[str]) -> list[TaskStatus]:
         """As it was seen last, of all that can be read. Those that go on are tracked anyway; of
         the others a few are looked at, in turn: somebody may have submitted them without us."""
+        places: dict[str, int] = {}
+        for place, entry in enumerate(self._queue.waiting()):
+            places.setdefault(entry.task, place)
         with self._lock:
             known = {id: self._known[id] for id in ids if id in self._known}
             resting = [id for id in known if id not in self._open]
@@ -56,9 +60,6 @@ class Tracking:
                 known.pop(task_id, None)
             except HpcbatchError as error:
                 log.warning("%s: %s", task_id, error)
-        places: dict[str, int] = {}
-        for place, entry in enumerate(self._queue.waiting()):
-            places.setdefault(entry.task, place)
         return [self._as_seen(known[id][1], places.get(id)) for id in ids if id in known]
 
     def running(self) -> set[str]:
@@ -66,9 +67,15 @@ class Tracking:
         with self._lock:
             return {id for id in self._open if id in self._known and not self._known[id][1].idle}
 
+    def all_known(self) -> list[TaskStatus]:
+        """As they were last seen."""
+        with self._lock:
+            return [status for _, status in self._known.values()]
+
     def released(self, task_id: str) -> None:
         with self._lock:
             self._open.add(task_id)
+            self._known.pop(task_id, None)  # what was known is no more
         began = time.monotonic()
         self._keep(began, service.status(self._registry, task_id))
 

@@ -53,10 +53,14 @@ class Uploads:
                 if stored != told:
                     raise StateError(f"there is another task {told.task}")
                 return told.size
-            if os.path.exists(self._registry.layout(told.task).folder):
-                raise StateError(f"there is another task {told.task}")
             path = self._path(told.task)
-            if not os.path.exists(f"{path}.json") or self._told(told.task) != told:
+            is_known = os.path.exists(f"{path}.json") and self._told(told.task) == told
+            if os.path.exists(self._registry.layout(told.task).folder):
+                if not is_known:
+                    raise StateError(f"there is another task {told.task}")
+                self._finish(told)  # a server that was killed had stored it
+                return told.size
+            if not is_known:
                 unlink_quietly(path)
                 publish(f"{path}.json", json.dumps(asdict(told)).encode())
             return os.path.getsize(path) if os.path.exists(path) else 0
@@ -113,7 +117,10 @@ class Uploads:
         except InputError:
             self._drop(told.task)
             raise
-        publish(f"{path}.stored", json.dumps(asdict(told)).encode())
+        self._finish(told)
+
+    def _finish(self, told: Told) -> None:
+        publish(f"{self._path(told.task)}.stored", json.dumps(asdict(told)).encode())
         self._drop(told.task)
 
     def _stored(self, task_id: str) -> Told | None:

@@ -33,6 +33,10 @@ class User:
     revoked: float | None
 
 
+LOCAL = "local"  # the name of the user who started the server
+ANONYMOUS = User("anonymous", "anonymous", False, "", 0.0, None)
+
+
 class Users:
     """The users in ``folder``, which other processes may change at any time."""
 

@@ -41,7 +41,8 @@ def connect(address: str | None = None, root: str | None = None) -> Site:
     if address is None:
         raise NotFound("no server runs for your registry here: hpcbatch server start")
     card = known.find(address)
-    return Rest(Client(card.address, card.key, load_private(known.key_file(), _ask)))
+    key = load_private(card.own or known.key_file(), _ask)
+    return Rest(Client(card.address, card.key, key))
 
 
 def _ask(words: str) -> str:

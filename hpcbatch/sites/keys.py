@@ -11,7 +11,7 @@ import jwt
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -70,13 +70,22 @@ def load_private(path: str, ask: Callable[[str], str] | None) -> rsa.RSAPrivateK
     except TypeError:
         if ask is None:
             raise KeyFileError(f"the key {path} has a password, and nobody can be asked") from None
-        password = ask(f"password of the key {path}")
-        try:
-            key = load_pem_private_key(pem, password.encode())
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            raise KeyFileError(f"that is not the password of the key {path}") from None
+        return opened(pem, ask(f"password of the key {path}"), path)
     except (ValueError, UnsupportedAlgorithm):
         raise KeyFileError(f"{path} holds no private key in PEM") from None
+    return _checked(key, path)
+
+
+def opened(pem: bytes, password: str, path: str) -> rsa.RSAPrivateKey:
+    """A key under a password, from the file ``path``. Raises KeyFileError."""
+    try:
+        key = load_pem_private_key(pem, password.encode())
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise KeyFileError(f"that is not the password of the key {path}") from None
+    return _checked(key, path)
+
+
+def _checked(key: PrivateKeyTypes, path: str) -> rsa.RSAPrivateKey:
     if not isinstance(key, rsa.RSAPrivateKey):
         raise KeyFileError(f"the key {path} is no RSA key")
     _check_size(key.key_size, f"the key {path}")

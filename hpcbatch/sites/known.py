@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from urllib.parse import urlsplit
 
-from ..cluster.config_file import home_file
 from ..disk.files import make_folder, publish
 from ..words.errors import ConfigError, NotFound, UsageError, nearest
+from .default import folder
 
 _KEY = re.compile(r"[a-z2-7]{52}\Z")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,40}\Z")
@@ -17,13 +16,19 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,40}\Z")
 
 @dataclass(frozen=True)
 class Card:
-    """Where a server is, and what it is known by: ``https://login:7033#HASH``."""
+    """Where a server is, and what it is known by: ``https://login:7033#HASH``. ``own`` is the file
+    of the key to come in with, where that is not the user's only one."""
 
     address: str
     key: str
+    own: str = ""
 
     def __str__(self) -> str:
         return f"{self.address}#{self.key}"
+
+    @property
+    def host(self) -> str:
+        return str(urlsplit(self.address).hostname)
 
     @classmethod
     def read(cls, text: str) -> Card:
@@ -42,11 +47,6 @@ class Card:
         return cls(address.rstrip("/"), key)
 
 
-def folder() -> str:
-    """Where a user keeps servers and keys: that of the configuration."""
-    return os.path.dirname(home_file())
-
-
 def key_file() -> str:
     return f"{folder()}/key.pem"
 
@@ -55,17 +55,35 @@ def public_file() -> str:
     return f"{folder()}/key.pub"
 
 
-def add(card: Card, name: str) -> None:
-    """Under a name of its own; another card under the same name takes its place."""
-    if not _NAME.match(name):
-        raise UsageError(f"{name!r} is no name of a site: 1 to 40 letters, digits, '.', '_', '-'")
-    import yaml
+def issued_key_file(site: str) -> str:
+    """Of a key that the server ``site`` has made."""
+    return f"{folder()}/keys/{checked_name(site)}.pem"
 
+
+def checked_name(name: str) -> str:
+    """Raises UsageError."""
+    if not _NAME.match(name) or name.startswith("."):
+        raise UsageError(f"{name!r} is no name of a site: 1 to 40 letters, digits, '.', '_', '-'")
+    return name
+
+
+def add(card: Card, name: str) -> None:
+    """Under a name of its own; another card under the same name takes its place, and a key that
+    the same server has made stays in use."""
     known = all_known()
-    known[name] = card
-    told = {name: asdict(card) for name, card in sorted(known.items())}
-    make_folder(folder())
-    publish(_path(), yaml.safe_dump(told).encode())
+    former = known.get(checked_name(name))
+    if former and former.key == card.key and not card.own:
+        card = replace(card, own=former.own)
+    _publish({**known, name: card})
+
+
+def remove(name: str) -> None:
+    """Raises NotFound."""
+    known = all_known()
+    if name not in known:
+        raise NotFound(f"there is no site {name!r}{nearest(name, known)}")
+    del known[name]
+    _publish(known)
 
 
 def all_known() -> dict[str, Card]:
@@ -94,6 +112,17 @@ def find(text: str) -> Card:
         f"there is no site {text!r}{nearest(text, known)}. A server is known by its card: hpcbatch "
         "site add CARD"
     )
+
+
+def _publish(known: dict[str, Card]) -> None:
+    import yaml
+
+    told = {
+        name: {field: value for field, value in asdict(card).items() if value}
+        for name, card in sorted(known.items())
+    }
+    make_folder(folder())
+    publish(_path(), yaml.safe_dump(told).encode())
 
 
 def _path() -> str:

@@ -12,6 +12,7 @@ from ..disk.locks import held_if_free
 from ..words.layout import ServerLayout
 from .known import Card
 
+UNIX = "unix:"  # begins the address of a socket in the file system
 EVERYWHERE = ("0.0.0.0", "[::]")
 
 
@@ -30,6 +31,8 @@ class Run:
     @property
     def addresses(self) -> list[str]:
         """Where it is reached; the last one by those who are elsewhere."""
+        if self.address.startswith(UNIX):
+            return [self.address]
         scheme, _, place = self.address.partition("://")
         host, _, port = place.rpartition(":")
         if host not in EVERYWHERE:

@@ -145,3 +145,16 @@ def results_from(chunks: Iterable[bytes]) -> Iterator[Result]:
             yield job, rest if kind == _VALUE else JobError(job, *unpack_text(rest))
         del held[:begin]
     raise EOFError("the connection was cut off")
+
+
+def in_blocks(records: Iterator[bytes], size: int = 1 << 16) -> Iterator[bytes]:
+    """Joined, since each piece that is sent costs a turn between threads."""
+    held: list[bytes] = []
+    length = 0
+    for record in records:
+        held.append(record)
+        length += len(record)
+        if length >= size:
+            yield b"".join(held)
+            held, length = [], 0
+    yield b"".join(held)

@@ -15,6 +15,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.core import at_rest, eventually
+
 from .conftest import PROGRAM, Shell
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*(3[0-7]|[34]8;[25];[0-9;]+)m")
@@ -37,7 +39,7 @@ def talk(
             break
         output += read
         if answer and when(output.decode("utf-8", "replace")):
-            time.sleep(0.5)  # Ctrl-C is lost when it comes before Python waits for the answer
+            eventually(lambda: at_rest(pid), "it to wait for the answer")  # else Ctrl-C is lost
             os.write(terminal, answer.encode())
             answer = ""
     else:

@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from hpcbatch.words.errors import HpcbatchError
 from hpcbatch.words.model import STATES
+from tests.core import at_rest, eventually
 
 from .conftest import Shell
 
@@ -195,9 +195,8 @@ def test_ctrl_c_leaves_the_task_running(hb: Shell, command: list[str]) -> None:
         task = hb.map("echo")
         argv = [command[0], task, *command[1:]]
     watching = hb.start(*argv)
-    while not hb.tasks() or not (hb.fakes.folder / "queue").read_text():
-        time.sleep(0.02)
-    time.sleep(1.0)
+    eventually(lambda: hb.tasks() and (hb.fakes.folder / "queue").read_text(), "a submission")
+    eventually(lambda: at_rest(watching.pid), "it to wait")
     watching.send_signal(signal.SIGINT)
     _, err = watching.communicate(timeout=30)
     assert watching.returncode == 130

@@ -38,6 +38,7 @@ STATE = {  # where the fakes find their state: a variable, and a path in the fol
     "torque": ("PBS_DEFAULT", ""),
 }
 DIALECTS = {"lsf": ["openlava", "ibm"]}  # of fakes that speak more than one; in a file of that name
+LIKE_OTHERS = {("lsf", "fake ibm"), ("torque", "fake")}  # what differs has tests of its own
 _PLAIN: dict[str, Any] = {  # of an array without a task
     "walltime": None,
     "throttle": None,
@@ -90,12 +91,13 @@ def programs_of(name: str) -> Path:
 
 
 def every_scheduler() -> list[Any]:
+    def marks(name: str, kind: str) -> list[Any]:
+        if kind == "real":
+            return [getattr(pytest.mark, MARKS.get(name, name))]
+        return [pytest.mark.long] if (name, kind) in LIKE_OTHERS else []
+
     return [
-        pytest.param(
-            (name, kind),
-            id=f"{name}-{kind}".replace(" ", "-"),
-            marks=[getattr(pytest.mark, MARKS.get(name, name))] if kind == "real" else [],
-        )
+        pytest.param((name, kind), id=f"{name}-{kind}".replace(" ", "-"), marks=marks(name, kind))
         for name in scheduler_names()
         for kind in kinds(name)
     ]

@@ -14,11 +14,13 @@ import pytest
 
 from hpcbatch.cluster.shell import user_name
 
+from ..conftest import IS_LONG
 from ..core import eventually
 from .conftest import Front, script
 from .test_drmaa_front_element import HEARS
 
 pytestmark = pytest.mark.sge
+TRIES = 24 if IS_LONG else 8  # to kill a submission
 
 
 def own_name(name: str) -> str:
@@ -85,7 +87,7 @@ def test_held_and_queued_are_told(real_front: Front) -> None:
 def test_a_submission_killed_at_any_moment_is_found(real_front: Front) -> None:
     """Whatever the scheduler took can be listed and cancelled, though it never begins."""
     command = [sys.executable, "-m", "hpcbatch.drmaa_front", "submit"]
-    names = [own_name("killed") for _ in range(24)]
+    names = [own_name("killed") for _ in range(TRIES)]
     began = time.monotonic()
     real_front.submit(own_name("whole"), 1)
     usual = time.monotonic() - began
@@ -102,7 +104,7 @@ def test_a_submission_killed_at_any_moment_is_found(real_front: Front) -> None:
         assert process.stdin is not None
         process.stdin.write(script(name, 2, "#NATIVE -h"))
         process.stdin.close()
-        time.sleep(usual * (0.5 + (number + random.random()) / 48))
+        time.sleep(usual * (0.5 + (number + random.random()) / (2 * TRIES)))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     time.sleep(2 * usual)

@@ -11,12 +11,13 @@ from typing import Any
 import jwt
 import pytest
 
+import hpcbatch as hb
 from hpcbatch.registry.registry import Registry
 from hpcbatch.server.app import make_app
 from hpcbatch.server.serve import ensure_local_user
 from hpcbatch.server.settings import Settings
 from hpcbatch.server.site import ServedSite
-from hpcbatch.sites.keys import GRANT, assertion, load_private
+from hpcbatch.sites.keys import GRANT, assertion, load_private, new_key, public_pem
 from hpcbatch.words.layout import ServerLayout
 
 with warnings.catch_warnings():
@@ -31,6 +32,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> ServedSite:
     registry = Registry(str(tmp_path_factory.mktemp("served") / "root"))
     site = ServedSite(registry, Settings())
     ensure_local_user(site, ServerLayout(registry.root))
+    site.users.add(public_pem(new_key()), "gone")
+    site.users.revoke("gone")
     return site
 
 
@@ -57,9 +60,16 @@ def routes(client: TestClient) -> list[tuple[str, str]]:
     return [(method, path) for path, methods in paths.items() for method in methods]
 
 
-def strangers(token: str) -> dict[str, str | None]:
+def strangers(token: str, site: ServedSite) -> dict[str, str | None]:
     claims = jwt.decode(token, options={"verify_signature": False})
+    own, now = site.tokens._secret, time.time()
+    gone = site.users.find("gone").id
     return {
+        "expired": "Bearer " + jwt.encode({**claims, "exp": now - 1}, own, "HS256"),
+        "revoked": "Bearer " + jwt.encode({**claims, "sub": gone}, own, "HS256"),
+        "unknown": "Bearer " + jwt.encode({**claims, "sub": "x" * 52}, own, "HS256"),
+        "anonymous": "Bearer " + jwt.encode({**claims, "sub": "anonymous"}, own, "HS256"),
+        "another kind": "Bearer " + jwt.encode({**claims, "typ": "JWT"}, own, "HS256"),
         "no token": None,
         "no scheme": token,
         "another scheme": f"Basic {token}",
@@ -72,7 +82,9 @@ def strangers(token: str) -> dict[str, str | None]:
     }
 
 
-def test_every_route_but_the_open_ones_is_closed(client: TestClient, token: str) -> None:
+def test_every_route_but_the_open_ones_is_closed(
+    client: TestClient, token: str, site: ServedSite
+) -> None:
     found = routes(client)
     assert set(found) >= OPEN
     assert len(found) > 12
@@ -80,12 +92,39 @@ def test_every_route_but_the_open_ones_is_closed(client: TestClient, token: str)
     for method, path in found:
         if (method, path) in OPEN:
             continue
-        for who, shown in strangers(token).items():
+        for who, shown in strangers(token, site).items():
             client.app.state.site.failures._times.clear()
             headers = {} if shown is None else {"Authorization": shown}
             answer = client.request(method, path, headers=headers, json={"id": "x"})
             assert answer.status_code == 401, (method, path, who, answer.text)
             assert answer.json()["message"]
+
+
+def test_anothers_task_is_not_there_on_any_route(client: TestClient, site: ServedSite) -> None:
+    task = hb.create(abs, [1], root=site.registry.root)
+    guest = new_key()
+    site.users.add(public_pem(guest), "guest")
+    proof = assertion(guest, site.identity.id, time.time())
+    token = client.post("/validate/token", data={"grant_type": GRANT, "assertion": proof}).json()
+    bearer = {"Authorization": f"Bearer {token['access_token']}"}
+    asked = []
+    for method, path in routes(client):
+        if not path.startswith("/task/") or path == "/task/list":
+            continue
+        body = {"id": task.id}
+        if path in ("/task/submit", "/task/resubmit"):
+            body["request"] = "0" * 32
+        if path == "/task/new":
+            body |= {"size": 1, "digest": "0" * 64}
+        where = {"id": task.id, "offset": 0}
+        answer = client.request(method, path, headers=bearer, json=body, params=where)
+        assert answer.status_code == (409 if path == "/task/new" else 404), (path, answer.text)
+        asked.append(path)
+    assert len(asked) > 9
+    results = client.get("/info/results", headers=bearer, params={"id": task.id})
+    assert results.status_code == 404
+    assert client.get("/info/tasks", headers=bearer).json() == {"tasks": []}
+    task.remove()
 
 
 def test_after_many_failures_only_what_is_right_is_listened_to(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import hpcbatch as hb
+from hpcbatch.cli.main import main
 from hpcbatch.sites.connect import connect
 from tests.core import eventually
 from tests.local import by_value
@@ -162,17 +162,14 @@ def test_another_server_at_the_address_gets_nothing(server: Server, tmp_path: Pa
     run.write_text(run.read_text().replace("a" * 52, real))
 
 
-def test_the_command_line(server: Server, tmp_path: Path) -> None:
+def test_the_command_line(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     address = server.told()["address"]
-    env = {**os.environ, "HPCBATCH_ROOT": str(server.root)}
+    monkeypatch.setenv("HPCBATCH_ROOT", str(server.root))
 
     def hpcbatch(*argv: str, status: int = 0) -> str:
-        command = [sys.executable, "-m", "hpcbatch", *argv, "--site", address]
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=100, check=False, env=env
-        )
-        assert done.returncode == status, (argv, done.stdout, done.stderr)
-        return done.stdout
+        done = CliRunner().invoke(main, [*argv, "--site", address])
+        assert done.exit_code == status, (argv, done.output)
+        return str(done.stdout)
 
     task = hpcbatch(
         "map", "--shell", "echo {x}", "--arg", "x=1,2,3", "--cluster", "local", "--wait"
@@ -200,7 +197,7 @@ def test_one_server_for_a_registry(shared: Server) -> None:
     other = Server(shared.root.parent / "other")
     started = other.run("server", "start", "--port", port)
     assert started.returncode != 0
-    assert "something else listens there" in started.stderr
+    assert "(key " in started.stderr
 
 
 def test_what_was_released_is_canceled_with_the_server_and_resumed_later(

@@ -40,6 +40,10 @@ options:
   keep_alive: 60
   task_root: /scratch/tasks
   max_nodetime: 2h
+  anonymous_request: true
+  modules_require_auth: [task]
+  func_newjob: pack.rules:asked
+  func_validate_server: pack.rules:told
 """,
     )
     options = settings.options
@@ -47,6 +51,11 @@ options:
     assert settings.batch_cluster == "gpu"
     assert settings.modules == {"/mine": "pack.module:router"}
     assert (options.task_root, options.max_nodetime) == ("/scratch/tasks", 7200)
+    assert (options.anonymous_request, options.modules_require_auth) == (True, ("task",))
+    assert (options.func_newjob, options.func_validate_server) == (
+        "pack.rules:asked",
+        "pack.rules:told",
+    )
     assert (options.max_concurrent_jobs, options.task_queue_interval) == (4, 0.5)
 
 
@@ -57,6 +66,9 @@ options:
         ("options: {keep_alife: 1}", "'keep_alive'"),
         ("server_scripts: {startup: x}", "'startup_script'"),
         ("port: 70000", "port 70000"),
+        ("options: {modules_require_auth: [taks]}", "'task'"),
+        ("options: {modules_require_auth: task}", "no list"),
+        ("options: {func_newjob: rules}", "package.module:name"),
         ("port: yes", "port True"),
         ("protocol: ftp", "protocol 'ftp'"),
         ("options: {require_auth: 1}", "neither true nor false"),
@@ -65,7 +77,7 @@ options:
         ("options: {max_nodetime: soon}", "max_nodetime"),
         ("options: [1]", "no table"),
         ("modules: {mine: pack.module:router}", "no path"),
-        ("modules: {/mine: pack.module}", "no path"),
+        ("modules: {/mine: pack.module}", "package.module:name"),
         ("[1", "cannot be read"),
     ],
 )

@@ -92,11 +92,11 @@ def test_timeouts_get_more_time(local: Local) -> None:
         task,
         retries=3,
         resources={"walltime": "1s", "memory": "1GB"},
-        retry_scale={"walltime": 4, "memory": 1.5},
+        retry_scale={"walltime": 20, "memory": 1.5},
     )
     assert states(task) == ["done"]
     asked = [attempt.resources for attempt in local.attempts(task)]
-    assert [one["walltime"] for one in asked] == [1, 4]
+    assert [one["walltime"] for one in asked] == [1, 20]
     assert [one["memory"] for one in asked] == [1 << 30, 3 << 29]
     assert [attempt.options.retries for attempt in local.attempts(task)] == [3, 3]
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
+from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from ...cluster.config import is_installed, load_clusters
+from ...sites.wire import in_blocks
+from ...use import outcomes
+from ...use.chosen import check_jobs
+from ...words.errors import JobError
+from ...words.ranges import Ranges
 from ..access import Caller, Site
+from ..metrics import TYPE
+from ..plain import NotPlain, plain_value
 
 router = APIRouter(prefix="/info", tags=["info"])
+measured = APIRouter(tags=["info"])
 
 
 @router.get("/health")
@@ -23,6 +33,44 @@ def tasks(user: Caller, site: Site) -> dict[str, Any]:
     """Statuses of the tasks that the caller may see, oldest first."""
     specs = site.specs(user)
     return {"tasks": [site.tracking.status(spec.id).to_json() for spec in specs]}
+
+
+@measured.get("/metrics", response_class=PlainTextResponse)
+def metrics(user: Caller, site: Site) -> Response:
+    """Counts of requests, tasks and jobs, as Prometheus reads them. Opened together with /info."""
+    return Response(site.metrics.text(), media_type=TYPE)
+
+
+@router.get("/results")
+def results(
+    user: Caller,
+    site: Site,
+    id: Annotated[str, Query(max_length=200)],
+    jobs: Annotated[str | None, Query(max_length=1 << 16, description="such as 3,7-9")] = None,
+) -> StreamingResponse:
+    """Results as JSON, one line a job in their order: ``value`` where JSON has it (else
+    ``not_plain`` says what it is: see /task/download), or ``error`` and ``message``."""
+    spec = site.spec(user, id)
+    chosen = None if jobs is None else Ranges.parse(jobs)
+    if chosen is not None:
+        check_jobs(spec, chosen)
+    found = outcomes.collect(site.registry, spec.id, chosen)
+    name = f'attachment; filename="{spec.id}.jsonl"'
+    lines = (_line(job, value).encode() for job, value in found)
+    return StreamingResponse(
+        in_blocks(lines), media_type="application/x-ndjson", headers={"Content-Disposition": name}
+    )
+
+
+def _line(job: int, value: bytes | JobError) -> str:
+    if isinstance(value, JobError):
+        told: dict[str, Any] = {"error": value.type or value.state, "message": value.message}
+    else:
+        try:
+            told = {"value": plain_value(value)}
+        except NotPlain as error:
+            told = {"not_plain": str(error)}
+    return json.dumps({"job": job, **told}) + "\n"
 
 
 @router.get("/clusters")

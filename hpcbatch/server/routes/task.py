@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -194,7 +193,7 @@ def download(user: Caller, site: Site, asked: Download) -> Any:
         return {"modules": [b64encode(read(path)).decode() for path in paths]}
     found = outcomes.collect(site.registry, spec.id, _ranges(asked.jobs))
     return StreamingResponse(
-        _bundled(wire.results_stream(found)), media_type="application/x-hpcbatch"
+        wire.in_blocks(wire.results_stream(found)), media_type="application/x-hpcbatch"
     )
 
 
@@ -203,19 +202,6 @@ def remove(user: Caller, site: Site, asked: Asked) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
     site.remove(spec)
     return {"removed": spec.id}
-
-
-def _bundled(records: Iterator[bytes], size: int = 1 << 16) -> Iterator[bytes]:
-    """Each piece costs a turn between threads."""
-    held: list[bytes] = []
-    length = 0
-    for record in records:
-        held.append(record)
-        length += len(record)
-        if length >= size:
-            yield b"".join(held)
-            held, length = [], 0
-    yield b"".join(held)
 
 
 def _ranges(jobs: str | None) -> Ranges | None:

@@ -67,7 +67,7 @@ def token(
 @router.post("/ping")
 def ping(site: Site) -> dict[str, Any]:
     """Whether a server is there, and which."""
-    return {"server": site.identity.id, "version": __version__}
+    return {"server": site.identity.id, "version": __version__, **site.hooks.validation()}
 
 
 @router.post("/shutdown")

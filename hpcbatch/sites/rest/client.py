@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -14,12 +15,13 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from ...words.errors import HpcbatchError, ServerChanged, SiteUnreachable
 from ..keys import GRANT, assertion
+from ..run import UNIX
 from ..wire import error_from
 from .pinned import PinnedContext
 
 TIMEOUT = httpx.Timeout(60, connect=10)  # seconds
 EARLY = 30.0  # seconds before its end a token is renewed
-PAUSES = (0.2, 5.0)  # seconds between two tries: the first, and the longest
+PAUSES = (0.2, 2.0)  # seconds between two tries: the first, and the longest
 PATIENCE = 60.0  # seconds that a lost connection is tried again
 AGAIN = (502, 503, 504)  # of proxies, or of a server that starts; ours says it with Retry-After
 
@@ -32,8 +34,7 @@ class Client:
         self.address, self._known, self._key = address.rstrip("/"), known, key
         self._token, self._ends = "", 0.0
         self._was_there = False
-        verify: Any = PinnedContext(known) if self.address.startswith("https:") else True
-        self._http = httpx.Client(base_url=self.address, verify=verify, timeout=TIMEOUT)
+        self._http = _http(self.address, known)
         weakref.finalize(self, self._http.close)  # handles come and go: nobody closes a site
 
     def ask(self, path: str, body: Any = None) -> Any:
@@ -93,6 +94,26 @@ class Client:
             self._token = told["access_token"]
             self._ends = time.time() + max(told["expires_in"], 2 * EARLY)
         return {"Authorization": f"Bearer {self._token}"}
+
+
+def _http(address: str, known: str) -> httpx.Client:
+    if address.startswith(UNIX):
+        path = address.removeprefix(UNIX)
+        _check_own(path)
+        transport = httpx.HTTPTransport(uds=path)
+        return httpx.Client(transport=transport, base_url="http://localhost", timeout=TIMEOUT)
+    verify: Any = PinnedContext(known) if address.startswith("https:") else True
+    return httpx.Client(base_url=address, verify=verify, timeout=TIMEOUT)
+
+
+def _check_own(path: str) -> None:
+    """Raises ServerChanged where somebody else could have put a socket."""
+    try:
+        found = os.stat(os.path.dirname(path))
+    except OSError as error:
+        raise SiteUnreachable(f"{UNIX}{path} is not there: hpcbatch server status") from error
+    if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise ServerChanged(f"others can put a socket beside {path}: nothing was sent")
 
 
 def _check(answer: httpx.Response) -> None:

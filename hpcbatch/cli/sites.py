@@ -1,0 +1,85 @@
+"""site: the servers that one knows."""
+
+from __future__ import annotations
+
+import click
+
+from .common import Setting, common, global_options, print_json, say
+from .tables import print_table
+
+
+@click.group("site")
+@global_options
+def site() -> None:
+    """Servers that you know, for --site.
+
+    \b
+    Examples:
+      hpcbatch site add 'https://login:7033#…' --name lab
+      hpcbatch list --site lab
+      hpcbatch site default lab                 # for every command without --site
+    """
+
+
+@site.command("add")
+@click.argument("card", metavar="CARD")
+@click.option("--name", help="A short one for --site [default: that of its host].")
+@common
+def add_site(setting: Setting, card: str, name: str | None) -> None:
+    """Remember a server by its card, which its owner gets from keys add or server status."""
+    from ..sites import known
+
+    read = known.Card.read(card)
+    name = name or read.host
+    known.add(read, name)
+    if setting.json:
+        print_json({"name": name, "address": read.address, "key": read.key})
+    else:
+        say(f"{name} is {read.address}: hpcbatch list --site {name}")
+
+
+@site.command("list")
+@common
+def list_sites(setting: Setting) -> None:
+    """List the servers that you know."""
+    from ..sites import default, known
+
+    found = known.all_known()
+    if setting.json:
+        print_json({name: {"address": c.address, "key": c.key} for name, c in found.items()})
+        return
+    usual = default.read()
+    rows = [
+        [name, "default" if name == usual else "", card.address, card.key]
+        for name, card in found.items()
+    ]
+    print_table(("name", "", "address", "key"), rows)
+
+
+@site.command("default")
+@click.argument("name", required=False, metavar="[NAME]")
+@click.option("--none", is_flag=True, help="This machine again.")
+@common
+def default_site(setting: Setting, name: str | None, none: bool) -> None:
+    """Use the server NAME wherever --site is not given; or tell which one that is."""
+    from ..sites import default, known
+
+    if name is not None:
+        known.find(name)
+    if name is not None or none:
+        default.write(name or "")
+    now = default.read()
+    print_json({"default": now or None}) if setting.json else click.echo(now or "this machine")
+
+
+@site.command("remove")
+@click.argument("name", metavar="NAME")
+@common
+def remove_site(setting: Setting, name: str) -> None:
+    """Forget a server. A key that it made stays."""
+    from ..sites import default, known
+
+    known.remove(name)
+    if default.read() == name:
+        default.write("")
+    print_json({"removed": name}) if setting.json else say(f"{name} is forgotten.")

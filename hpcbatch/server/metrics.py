@@ -1,0 +1,73 @@
+"""What a server counts, in the text that Prometheus reads."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter as Counts
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING
+
+from fastapi import Request
+from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram
+from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+
+from ..words.model import STATES
+
+if TYPE_CHECKING:
+    from .site import ServedSite
+
+TYPE = CONTENT_TYPE_LATEST
+SECONDS = (0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0)
+
+
+class Metrics:
+    """Of one server: requests as they come, tasks as they are when somebody asks."""
+
+    def __init__(self, site: ServedSite):
+        self._registry = CollectorRegistry()
+        self._registry.register(_Tasks(site))
+        self._requests = Counter(
+            "hpcbatch_requests", "Requests that were answered", ("method", "route", "status"),
+            registry=self._registry,
+        )  # fmt: skip
+        self._seconds = Histogram(
+            "hpcbatch_request_seconds", "Time until an answer began", ("route",),
+            buckets=SECONDS, registry=self._registry,
+        )  # fmt: skip
+
+    def text(self) -> bytes:
+        return generate_latest(self._registry)
+
+    async def count(
+        self, request: Request, go_on: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        """A middleware. Paths that are none of ours are one route: strangers may ask for many."""
+        began = time.monotonic()
+        answer = await go_on(request)
+        route = getattr(request.scope.get("route"), "path", "other")
+        self._requests.labels(request.method, route, str(answer.status_code)).inc()
+        self._seconds.labels(route).observe(time.monotonic() - began)
+        return answer
+
+
+class _Tasks:
+    def __init__(self, site: ServedSite):
+        self._site = site
+
+    def collect(self) -> Iterable[Metric]:
+        statuses = self._site.tracking.all_known()
+        jobs = Counts(dict.fromkeys(STATES, 0))
+        for status in statuses:
+            jobs.update(status.counts)
+        by_state = GaugeMetricFamily("hpcbatch_jobs", "Jobs of known tasks", labels=["state"])
+        for state, count in jobs.items():
+            by_state.add_metric([state], count)
+        yield by_state
+        for name, told, count in (
+            ("tasks", "Tasks that are known", len(statuses)),
+            ("tasks_running", "Tasks released that go on", len(self._site.tracking.running())),
+            ("queue", "Submissions that wait for release", len(self._site.queue.waiting())),
+        ):
+            yield GaugeMetricFamily(f"hpcbatch_{name}", told, value=count)
