@@ -30,7 +30,9 @@ REQUIRED = set(filter(None, os.environ.get("HPCBATCH_TEST_REQUIRE", "").split(",
 REAL = {
     "slurm": ["sinfo", "-h", "-o", "%T"],
     "sge": ["qhost"],
+    "chromium": ["chromium", "--version"],
 }
+INSTALLED_BY = {"slurm": "slurm.sh start", "sge": "sge.sh start", "chromium": "tools.sh"}
 MARKS = {"drmaa": "sge"}  # of schedulers that are tested on another's cluster
 USER = "hpctest"
 USER_PYTHON = "/opt/hpcbatch-testbed/venv/bin/python"
@@ -95,8 +97,8 @@ def _marked(groups: dict[str, list[pytest.Item]], *marks: str) -> list[str]:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A test marked with a cluster runs where that is up; else it is skipped, or fails where
-    HPCBATCH_TEST_REQUIRE names the cluster."""
+    """A test marked with a cluster, or a browser, runs where that is up; else it is skipped, or
+    fails where HPCBATCH_TEST_REQUIRE names it."""
     for name in REAL:
         if item.get_closest_marker(name) and (reason := why_absent(name)):
             if name in REQUIRED:
@@ -106,10 +108,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @cache
 def why_absent(cluster: str) -> str:
-    """Why a real cluster cannot be used here; empty when it answers."""
+    """Why a real cluster, or a browser, cannot be used here; empty when it answers."""
     argv = REAL[cluster]
     if shutil.which(argv[0]) is None:
-        return f"{argv[0]} is not installed (tests/clusters/{cluster}.sh start, as root)"
+        return f"{argv[0]} is not installed (tests/clusters/{INSTALLED_BY[cluster]}, as root)"
     try:
         asked = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     except subprocess.TimeoutExpired:

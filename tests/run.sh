@@ -1,6 +1,6 @@
 #!/bin/bash
 # All tests, with real clusters: root on Debian starts what is not up, and stops it afterwards.
-# HPCBATCH_TEST_REQUIRE=slurm,sge,user,tools makes what is absent a failure instead of a skip.
+# HPCBATCH_TEST_REQUIRE=slurm,sge,user,tools,chromium makes what is absent a failure instead of a skip.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 BIN=${BIN:-.venv/bin}
@@ -37,7 +37,7 @@ if [ -n "$debian" ]; then
         fi
     done
     "$clusters/trial.sh" install || echo "tests/run.sh: no Slurm that tests may break" >&2
-    "$clusters/tools.sh" || echo "tests/run.sh: the tools for faults are not all there" >&2
+    "$clusters/tools.sh" || echo "tests/run.sh: the tools for faults and the browser are not all there" >&2
 else
     echo "tests/run.sh: not root on Debian: no cluster is started, their tests use what is there"
 fi

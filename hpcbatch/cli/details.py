@@ -5,14 +5,14 @@ from __future__ import annotations
 import codecs
 import sys
 import time
-from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 import click
 
 from ..sites.base import Site
-from ..words.errors import JobError, UsageError
+from ..use.groups import Group, grouped
+from ..words.errors import UsageError
 from ..words.model import RESOLVED
 from ..words.ranges import Ranges
 from ..words.status import JobInfo
@@ -84,7 +84,7 @@ def errors(setting: Setting, task: str, traceback: bool) -> None:
     """
     site, task_id = setting.find(task)
     with Busy("reading the errors"):
-        groups = _grouped(site.errors(task_id))
+        groups = grouped(site.errors(task_id))
         attempts = _attempts(site, task_id) if groups else {}
     if setting.json:
         print_json([_as_json(group, attempts) for group in groups])
@@ -94,43 +94,34 @@ def errors(setting: Setting, task: str, traceback: bool) -> None:
         _print_group(group, attempts, traceback)
 
 
-def _grouped(failures: Iterable[JobError]) -> list[list[JobError]]:
-    """Jobs with the same state, type and message; the largest group first."""
-    groups: dict[tuple[str, str, str], list[JobError]] = {}
-    for failure in failures:
-        groups.setdefault((failure.state, failure.type, failure.message), []).append(failure)
-    return sorted(groups.values(), key=len, reverse=True)
-
-
 def _attempts(site: Site, task_id: str) -> dict[int, int]:
     """The last attempt of each job that failed."""
     infos = site.jobs(task_id, FAILED)
     return {info.index: info.attempt for info in infos if info.attempt is not None}
 
 
-def _attempts_of(group: list[JobError], attempts: dict[int, int]) -> Ranges:
-    indices = [failure.index for failure in group]
-    return Ranges.of(attempts[index] for index in indices if index in attempts)
+def _attempts_of(group: Group, attempts: dict[int, int]) -> Ranges:
+    return Ranges.of(attempts[index] for index in group.indices if index in attempts)
 
 
-def _as_json(group: list[JobError], attempts: dict[int, int]) -> dict[str, Any]:
-    first = group[0]
+def _as_json(group: Group, attempts: dict[int, int]) -> dict[str, Any]:
+    first = group.first
     return {
         "state": first.state,
         "type": first.type,
         "message": first.message,
-        "count": len(group),
-        "jobs": str(Ranges.of(failure.index for failure in group)),
+        "count": len(group.indices),
+        "jobs": str(group.jobs),
         "attempts": str(_attempts_of(group, attempts)),
         "traceback": first.traceback,
     }
 
 
-def _print_group(group: list[JobError], attempts: dict[int, int], traceback: bool) -> None:
-    first = group[0]
-    told = f"{first.type}: {first.message}" if first.type else first.message
-    print_words(counted(len(group), "job"), " ", first.state, f": {plain(told)}")
-    click.echo(f"  jobs {Ranges.of(failure.index for failure in group)}")
+def _print_group(group: Group, attempts: dict[int, int], traceback: bool) -> None:
+    first = group.first
+    told = plain(group.told)
+    print_words(counted(len(group.indices), "job"), " ", first.state, f": {told}")
+    click.echo(f"  jobs {group.jobs}")
     if len(tried := _attempts_of(group, attempts)):
         click.echo(f"  {'attempt' if len(tried) == 1 else 'attempts'} {tried}")
     if traceback and first.traceback:

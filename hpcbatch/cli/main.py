@@ -59,6 +59,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
             "Your key, and the keys that a server knows.",
         ),
         "site": ("sites", "site", "Servers that you know, for --site."),
+        "dashboard": ("dashboard", "dashboard", "See a server's tasks in the browser."),
     },
     "Get and end": {
         "collect": ("results", "collect", "Collect the results in the order of the inputs."),

@@ -100,6 +100,13 @@ def read_entries(path: str, jobs: Ranges) -> dict[int, Entry]:
     return found
 
 
+def each_entry(path: str) -> Iterator[Entry]:
+    """The entry of each job, in order, also of those of which nothing is said."""
+    with open(path, "rb") as file:
+        for place in range(0, os.fstat(file.fileno()).st_size, BLOCK):
+            yield from map(Entry._make, ENTRY.iter_unpack(read_at(file.fileno(), BLOCK, place)))
+
+
 def read_places(path: str, jobs: Ranges) -> Iterator[tuple[int, int, int]]:
     """(job, what is said of it, offset of its record in results.rec) of each of ``jobs``."""
     size = SAID_AND_PLACE.size

@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from ..words.errors import AccessDenied
+from .dashboard.sessions import HEADER, Halves
 from .site import NEEDED, ServedSite
 from .users import User
 
@@ -36,13 +37,29 @@ def counting_failures(request: Request, site: ServedSite) -> Iterator[None]:
         raise
 
 
+def session_cookie(site: ServedSite) -> str:
+    """Its name: each server of a host has one. With the prefix browsers take it from this host
+    alone, and over TLS."""
+    prefix = "__Host-" if site.is_secured else ""
+    return f"{prefix}hpcbatch-{site.identity.id[:8]}"
+
+
+def halves_of(request: Request, site: ServedSite) -> Halves | None:
+    """What a browser shows; None where that is no session."""
+    cookie = request.cookies.get(session_cookie(site))
+    return Halves(cookie, request.headers.get(HEADER, "")) if cookie else None
+
+
 def caller(request: Request, site: Site) -> User:
-    """Raises AccessDenied, TooManyFailures."""
+    """From a token, or from the session of a browser. Raises AccessDenied, TooManyFailures."""
     shown = request.headers.get("authorization", "")
-    if not shown:
+    halves = None if shown else halves_of(request, site)
+    if not shown and halves is None:
         return site.without_token(_module(request))
     scheme, _, token = shown.partition(" ")
     with counting_failures(request, site):
+        if halves is not None:
+            return site.sessions.user_of(halves, time.monotonic())
         if scheme.lower() != "bearer":
             raise AccessDenied(NEEDED)
         return site.tokens.user_of(token.strip(), time.time())

@@ -28,6 +28,8 @@ from ..words.errors import (
     UsageError,
 )
 from .access import caller
+from .dashboard import door, pages, views
+from .dashboard.watched import make_feed
 from .hooks import load
 from .routes import info, task, validate
 from .settings import LOOPBACK, Settings
@@ -59,7 +61,10 @@ def make_app(site: ServedSite) -> FastAPI:
 
     app = FastAPI(title="hpcbatch", version=__version__, lifespan=life)
     app.state.site = site
-    for router in (task.router, validate.router, info.router, info.measured):
+    app.state.is_ending = lambda: False  # whoever serves knows better
+    app.state.feed = make_feed(site, lambda: app.state.is_ending())
+    own = task.router, validate.router, info.router, info.measured
+    for router in (*own, door.router, views.router, pages.router):
         app.include_router(router)
     for path, name in site.settings.modules.items():
         app.include_router(_router(path, name), prefix=path, dependencies=[Depends(caller)])
@@ -88,7 +93,9 @@ def _guard(hosts: set[str]) -> Callable[..., Awaitable[Response]]:
         names = {*hosts, *map(str, (request.scope.get("server") or ())[:1])}  # its own address
         host = urlsplit(f"//{request.headers.get('host', '')}").hostname
         origin = request.headers.get("origin")
-        if host not in names or (origin and urlsplit(origin).hostname not in names):
+        is_from_disk = origin == "null" and request.url.path == door.ENTER
+        is_own = not origin or is_from_disk or urlsplit(origin).hostname in names
+        if host not in names or not is_own:
             told = "this server is not reached by that name (Host, Origin)"
             return JSONResponse({"error": "AccessDenied", "message": told}, 403)
         length = request.headers.get("content-length", "0")

@@ -46,6 +46,12 @@ class Identity:
     def id(self) -> str:
         return key_id(self.key.public_key())
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the certificate, as browsers show it: SHA-256, in pairs of hexadecimal digits."""
+        found = x509.load_pem_x509_certificate(read(self.certificate_path))
+        return found.fingerprint(SHA256()).hex(":").upper()
+
     @property
     def key_path(self) -> str:
         return f"{self.folder}/key.pem"

@@ -77,15 +77,18 @@ def _server(site: ServedSite) -> uvicorn.Server:
             "ssl_certfile": site.identity.certificate_path,
         }
     level = "debug" if site.settings.options.debug else "warning"
+    app = make_app(site)
     config = uvicorn.Config(
-        make_app(site),
+        app,
         log_level=level,
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=2,
         **secured,  # type: ignore[arg-type]
     )
-    return uvicorn.Server(config)
+    server = uvicorn.Server(config)
+    app.state.is_ending = lambda: server.should_exit
+    return server
 
 
 def _run_script(script: str) -> None:

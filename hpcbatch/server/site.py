@@ -28,6 +28,9 @@ from ..words.options import SubmitOptions
 from ..words.ranges import Ranges
 from ..words.resources import Resources
 from ..words.text import clock
+from .dashboard.codes import Codes
+from .dashboard.fresh import Fresh
+from .dashboard.sessions import Sessions
 from .failures import Failures
 from .hooks import Hooks
 from .identity import Identity
@@ -52,6 +55,8 @@ class ServedSite:
         self.identity = Identity.at(layout.identity)
         self.users = Users(layout.users)
         self.tokens = Tokens(self.identity, self.users, layout.tokens, settings.options.keep_alive)
+        self.codes, self.fresh = Codes(), Fresh()
+        self.sessions = Sessions(self.users, settings.options.keep_alive)
         self.failures = Failures()
         self.hooks = Hooks(settings.options)
         self.uploads = Uploads(layout.uploads, registry)
@@ -59,6 +64,10 @@ class ServedSite:
         self.tracking = Tracking(registry, self.queue)
         self.metrics = Metrics(self)
         self.releaser = Releaser(registry, self.queue, self.tracking, settings.options)
+
+    @property
+    def is_secured(self) -> bool:
+        return self.settings.protocol == "https"
 
     def without_token(self, module: str) -> User:
         """Who asks without a token for something of ``module``. Raises AccessDenied."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import replace
+from heapq import nsmallest
 from threading import Lock
 
 from ..registry.registry import Registry
@@ -17,6 +19,7 @@ from ..words.text import counted
 from .queue import Queue
 
 FRESH = 1.0  # seconds that a status answers for
+LOOKED_AT = 5  # tasks at rest that are looked at again with the others
 log = logging.getLogger("hpcbatch.server")
 
 
@@ -38,6 +41,26 @@ class Tracking:
             began = time.monotonic()
             known = self._keep(began, service.status(self._registry, task_id, look))
         return self._as_seen(known[1], ahead)
+
+    def latest(self, ids: Sequence[str]) -> list[TaskStatus]:
+        """As it was seen last, of all that can be read. Those that go on are tracked anyway; of
+        the others a few are looked at, in turn: somebody may have submitted them without us."""
+        places: dict[str, int] = {}
+        for place, entry in enumerate(self._queue.waiting()):
+            places.setdefault(entry.task, place)
+        with self._lock:
+            known = {id: self._known[id] for id in ids if id in self._known}
+            resting = [id for id in known if id not in self._open]
+        oldest = nsmallest(LOOKED_AT, resting, key=lambda id: known[id][0])
+        for task_id in (*(id for id in ids if id not in known), *oldest):
+            began = time.monotonic()
+            try:
+                known[task_id] = self._keep(began, service.status(self._registry, task_id))
+            except NotFound:
+                known.pop(task_id, None)
+            except HpcbatchError as error:
+                log.warning("%s: %s", task_id, error)
+        return [self._as_seen(known[id][1], places.get(id)) for id in ids if id in known]
 
     def running(self) -> set[str]:
         """Tasks that were released and go on."""

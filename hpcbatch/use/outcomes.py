@@ -3,21 +3,32 @@ the house calls these."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
+from ..disk.files import read, read_at
 from ..disk.index import DONE, ERROR, EXPIRED, read_entries, read_places
 from ..registry import tracker
 from ..registry.attempts import read_attempts
 from ..registry.registry import Registry
 from ..registry.results import Results
-from ..words.errors import DamagedFile, JobError
-from ..words.model import STATES
+from ..words.errors import DamagedFile, JobError, NotFound
+from ..words.model import STATES, Attempt
 from ..words.ranges import Ranges
 from ..words.status import JobInfo, known_states
 from .chosen import check_jobs
 from .describe import job_error, job_info, log_path, read_log
 from .unsubmitted import refusal
 from .update import update
+
+
+class LogPart(NamedTuple):
+    """``content`` lies at the byte ``begin`` of a log that has ``size`` bytes by now."""
+
+    begin: int
+    size: int
+    content: bytes
 
 
 def jobs(
@@ -66,11 +77,20 @@ def collect(
 def errors(registry: Registry, task_id: str) -> list[JobError]:
     """Jobs that failed, with what is known of why: errors, expired and canceled ones, and those
     that a cluster refused."""
+    return list(failures(registry, task_id))
+
+
+def failures(registry: Registry, task_id: str, most: int | None = None) -> Iterator[JobError]:
+    """What ``errors`` tells, one by one; of the first ``most`` jobs that failed."""
     spec = registry.spec(task_id)
     view, _ = update(registry, spec)
     refused = ("defined",) if refusal(view) else ()
     failed = view.jobs_in(("error", "expired", "canceled", *refused))
-    return [found for _, found in collect(registry, task_id, failed) if isinstance(found, JobError)]
+    if most is not None:
+        failed = failed.slice(0, most)
+    for _, found in collect(registry, task_id, failed):
+        if isinstance(found, JobError):
+            yield found
 
 
 def log(registry: Registry, task_id: str, job: int) -> str:
@@ -85,6 +105,36 @@ def log(registry: Registry, task_id: str, job: int) -> str:
         return read_log(view, entry.attempt, entry.element, event.log_begin, event.log_end)
     owner = view.owner(job)
     return "" if owner is None else read_log(view, owner[0].number, owner[1])
+
+
+def log_part(
+    registry: Registry, task_id: str, attempt: int, element: int, begin: int, most: int
+) -> LogPart:
+    """At most ``most`` bytes of an element's log from the byte ``begin`` on; a negative one counts
+    from the end."""
+    layout = registry.layout(task_id)
+    try:
+        with open(log_path(layout, read_attempts(layout), attempt, element), "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            start = max(size + begin, 0) if begin < 0 else min(begin, size)
+            return LogPart(start, size, read_at(file.fileno(), most, start))
+    except FileNotFoundError:
+        return LogPart(0, 0, b"")
+
+
+def attempts(registry: Registry, task_id: str) -> list[Attempt]:
+    """All attempts of a task, in order."""
+    registry.spec(task_id)
+    return read_attempts(registry.layout(task_id))
+
+
+def script(registry: Registry, task_id: str, attempt: int, array: int) -> str:
+    """What was submitted as an array of an attempt, counted from 0. Raises NotFound."""
+    path = registry.layout(task_id).attempt(attempt).script(array)
+    try:
+        return read(path).decode("utf-8", "replace")
+    except FileNotFoundError:
+        raise NotFound(f"attempt {attempt} of {task_id} has no script {array + 1}") from None
 
 
 def element_log(registry: Registry, task_id: str, attempt: int, element: int, begin: int) -> bytes:

@@ -151,6 +151,13 @@ class Rest(Site):
             self._modules[task_id] = paths
         return self._modules[task_id]
 
+    def dashboard_code(self) -> dict[str, Any]:
+        """A code that lets a browser in, and what the page that posts it has to tell."""
+        return dict(self._client.ask("/dashboard/code"))
+
+    def dashboard_code_is_used(self, name: str) -> bool:
+        return bool(self._client.ask("/dashboard/used", {"name": name})["used"])
+
     def _ask(self, verb: str, **body: Any) -> Any:
         given = {name: value for name, value in body.items() if value is not None}
         return self._client.ask(f"/task/{verb}", given)

@@ -1,0 +1,37 @@
+"""Failed jobs that failed alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ..words.errors import JobError
+from ..words.ranges import Ranges
+
+
+@dataclass
+class Group:
+    """Jobs with the same state, type and message. ``first`` is the one that came first."""
+
+    first: JobError
+    indices: list[int] = field(default_factory=list)
+
+    @property
+    def jobs(self) -> Ranges:
+        return Ranges.of(self.indices)
+
+    @property
+    def told(self) -> str:
+        """``ValueError: no such file``."""
+        return f"{self.first.type}: {self.first.message}" if self.first.type else self.first.message
+
+
+def grouped(failures: Iterable[JobError]) -> list[Group]:
+    """The largest group first. Of each, one traceback is kept."""
+    groups: dict[tuple[str, str, str], Group] = {}
+    for failure in failures:
+        key = failure.state, failure.type, failure.message
+        if key not in groups:
+            groups[key] = Group(failure)
+        groups[key].indices.append(failure.index)
+    return sorted(groups.values(), key=lambda group: len(group.indices), reverse=True)
