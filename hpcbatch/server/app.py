@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from urllib.parse import urlsplit
+from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -30,12 +28,12 @@ from ..words.errors import (
 from .access import caller
 from .dashboard import door, pages, views
 from .dashboard.watched import make_feed
+from .guard import Guard, own_names
 from .hooks import load
+from .metrics import Counting
 from .routes import info, task, validate
-from .settings import LOOPBACK, Settings
 from .site import ServedSite
 
-LARGEST_BODY = 64 << 20  # bytes
 # the first that fits; StateError: the task is in no state for that
 STATUSES: tuple[tuple[type[HpcbatchError], int], ...] = (
     (NotFound, 404),
@@ -70,8 +68,8 @@ def make_app(site: ServedSite) -> FastAPI:
         app.include_router(_router(path, name), prefix=path, dependencies=[Depends(caller)])
     app.exception_handler(HpcbatchError)(_told)
     app.exception_handler(RequestValidationError)(_not_understood)
-    app.middleware("http")(_guard(_hosts(site.settings)))
-    app.middleware("http")(site.metrics.count)
+    app.add_middleware(Guard, names=own_names(site.settings), from_disk=(door.ENTER,))
+    app.add_middleware(Counting, metrics=site.metrics)
     return app
 
 
@@ -80,37 +78,6 @@ def _router(path: str, name: str) -> APIRouter:
     if not isinstance(found, APIRouter):
         raise ConfigError(f"modules: {path}: {name} is no APIRouter")
     return found
-
-
-def _hosts(settings: Settings) -> set[str]:
-    """The names by which a browser may have come here: others are somebody else's page."""
-    own = socket.gethostname()
-    return {*LOOPBACK, settings.host.lower(), own.lower(), socket.getfqdn(own).lower()}
-
-
-def _guard(hosts: set[str]) -> Callable[..., Awaitable[Response]]:
-    async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-        names = {*hosts, *map(str, (request.scope.get("server") or ())[:1])}  # its own address
-        host = urlsplit(f"//{request.headers.get('host', '')}").hostname
-        origin = request.headers.get("origin")
-        is_from_disk = origin == "null" and request.url.path == door.ENTER
-        is_own = not origin or is_from_disk or urlsplit(origin).hostname in names
-        if host not in names or not is_own:
-            told = "this server is not reached by that name (Host, Origin)"
-            return JSONResponse({"error": "AccessDenied", "message": told}, 403)
-        length = request.headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > LARGEST_BODY:
-            told = f"a request has at most {LARGEST_BODY} bytes"
-            return JSONResponse({"error": "InputError", "message": told}, 413)
-        if "chunked" in request.headers.get("transfer-encoding", ""):
-            told = "a request tells its Content-Length"
-            return JSONResponse({"error": "InputError", "message": told}, 411)
-        answer = await go_on(request)
-        answer.headers["Cache-Control"] = "no-store"
-        answer.headers["X-Content-Type-Options"] = "nosniff"
-        return answer
-
-    return guard
 
 
 async def _told(request: Request, error: Exception) -> Response:

@@ -35,7 +35,8 @@ def listening(settings: Settings, root: str) -> Iterator[Listener]:
 @contextlib.contextmanager
 def _at_port(settings: Settings) -> Iterator[Listener]:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as listener:
+    # asyncio turns Nagle's algorithm off only where it sees that this is TCP
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((settings.host, settings.port))

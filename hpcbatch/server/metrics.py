@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter as Counts
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from fastapi import Request
-from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram
 from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..words.model import STATES
 
@@ -40,16 +39,29 @@ class Metrics:
     def text(self) -> bytes:
         return generate_latest(self._registry)
 
-    async def count(
-        self, request: Request, go_on: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        """A middleware. Paths that are none of ours are one route: strangers may ask for many."""
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+
+class Counting:
+    """An ASGI application before another one, which counts the answers that begin."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics):
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.monotonic()
-        answer = await go_on(request)
-        route = getattr(request.scope.get("route"), "path", "other")
-        self._requests.labels(request.method, route, str(answer.status_code)).inc()
-        self._seconds.labels(route).observe(time.monotonic() - began)
-        return answer
+
+        async def send_counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                # paths that are none of ours are one route: strangers may ask for many
+                route = getattr(scope.get("route"), "path", "other")
+                took = time.monotonic() - began
+                self._metrics.count(scope["method"], route, message["status"], took)
+            await send(message)
+
+        await self._app(scope, receive, send_counted)
 
 
 class _Tasks:

@@ -9,7 +9,6 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
 
 from ..disk.packed import PackedReader
 from ..disk.records import read_records
@@ -22,7 +21,7 @@ from ..words.ranges import Ranges
 
 SPEC, FUNCTION, INPUTS, CODE = "task.json", "function.pkl", "inputs.rec", "code.zip"
 SMALL = {SPEC: 1 << 20, FUNCTION: 1 << 30, CODE: 1 << 30}  # the most bytes that are held in memory
-BLOCK = 1000  # inputs that are stored at once
+BLOCK, LARGE = 1000, 8 << 20  # inputs, and about how many bytes, that are stored at once
 
 
 def pack(path: str, draft: Draft) -> TaskSpec:
@@ -86,9 +85,16 @@ def _store(
 
 def _blocks(path: str) -> Iterator[list[bytes]]:
     reader = PackedReader(path)
+    block: list[bytes] = []
+    size = 0
     try:
-        inputs = (_whole(value) for _, value in reader.read(Ranges([(0, len(reader))])))
-        while block := list(islice(inputs, BLOCK)):
+        for _, value in reader.read(Ranges([(0, len(reader))])):
+            block.append(_whole(value))
+            size += len(block[-1])
+            if len(block) == BLOCK or size > LARGE:
+                yield block
+                block, size = [], 0
+        if block:
             yield block
     finally:
         reader.close()

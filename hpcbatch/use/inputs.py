@@ -11,7 +11,8 @@ from typing import Any
 
 from ..words.errors import InputError
 
-BLOCK = 1000  # rows
+FEW, MANY = 16, 1000  # rows of the first block, and of a later one at most
+LARGE = 8 << 20  # bytes of a block, as far as the block before it tells
 MOST_JOBS = 100_000_000  # of one task
 
 _UNEVEN = re.compile(r"zip\(\) argument (\d+) is (\w+) than")
@@ -43,14 +44,15 @@ def pack_inputs(positional: tuple[Any, ...], named: Mapping[str, Any]) -> Iterat
     columns.update(named)
     rows = _rows(columns)
     pickler = _Pickler()
-    for first in itertools.count(0, BLOCK):
-        block = _next_block(rows, columns, first)
-        if not block:
-            return
+    first, count = 0, FEW
+    while block := _next_block(rows, columns, first, count):
         if _PLAIN.issuperset(map(type, itertools.chain.from_iterable(block))):
-            yield [pickle.dumps(row, pickle.HIGHEST_PROTOCOL) for row in block]
+            packed = [pickle.dumps(row, pickle.HIGHEST_PROTOCOL) for row in block]
         else:
-            yield [pickler.dumps(row, job) for job, row in enumerate(block, first)]
+            packed = [pickler.dumps(row, job) for job, row in enumerate(block, first)]
+        first += len(block)
+        count = min(max(LARGE * len(block) // sum(map(len, packed)), 1), MANY)
+        yield packed
 
 
 def _rows(columns: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
@@ -74,11 +76,11 @@ def _rows(columns: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
 
 
 def _next_block(
-    rows: Iterator[tuple[Any, ...]], columns: Mapping[str, Any], first: int
+    rows: Iterator[tuple[Any, ...]], columns: Mapping[str, Any], first: int, count: int
 ) -> list[tuple[Any, ...]]:
     block: list[tuple[Any, ...]] = []
     try:
-        block.extend(itertools.islice(rows, BLOCK))
+        block.extend(itertools.islice(rows, count))
     except Exception as error:  # whatever a user's generator raises
         uneven = _UNEVEN.match(str(error)) if isinstance(error, ValueError) else None
         if uneven:

@@ -59,7 +59,8 @@ def test_inputs_are_stored_row_by_row(rows: list[tuple[Any, ...]], block: int) -
     from hpcbatch.use import inputs
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inputs, "BLOCK", block)
+        patch.setattr(inputs, "FEW", block)
+        patch.setattr(inputs, "MANY", block)
         columns = tuple(zip(*rows, strict=True)) or ((), ())
         blocks = list(pack_inputs((columns[0],), {"y": iter(columns[1])}))
     assert [pickle.loads(payload) for block in blocks for payload in block] == rows
