@@ -218,7 +218,7 @@ options:
   max_concurrent_jobs: null           # elements of a task at once
   task_queue_interval: 1              # seconds between two looks at the queue
   max_release_tasks_per_second: 10
-  keep_alive: 3600                    # seconds that a token lives
+  keep_alive: 3600                    # seconds: of a token, and of an unused browser's session
   # task_root: ~/.hpcbatch            # the registry
   max_nodetime: null                  # the longest walltime of an element, such as 24h
   # func_newjob: package.module:name           # asked before a submission is accepted
