@@ -7,13 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from ..words.errors import NotFound, RegistryError, SchedulerError
 from ..words.look import Look
 
 if TYPE_CHECKING:
     from ..registry.draft import Draft
     from ..use.cancel import Canceled
     from ..use.resubmit import Resubmission
-    from ..words.errors import JobError
+    from ..words.errors import HpcbatchError, JobError
     from ..words.model import Attempt, TaskSpec
     from ..words.options import SubmitOptions
     from ..words.ranges import Ranges
@@ -75,6 +76,18 @@ class Site(ABC):
     @abstractmethod
     def track(self, task_id: str, begins: bool = False) -> TaskStatus:
         """The status; and what whoever watches a task does: retries, and what was held back."""
+
+    def statuses(
+        self, task_ids: Sequence[str], tracks: bool = False
+    ) -> list[TaskStatus | HpcbatchError]:
+        """Of several tasks, in their order, or why there is none; ``tracks`` as ``track`` does."""
+        found: list[TaskStatus | HpcbatchError] = []
+        for task_id in task_ids:
+            try:
+                found.append(self.track(task_id) if tracks else self.status(task_id))
+            except (RegistryError, NotFound, SchedulerError) as error:
+                found.append(error)
+        return found
 
     @abstractmethod
     def jobs(

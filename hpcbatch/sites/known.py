@@ -1,4 +1,5 @@
-"""The servers that a user knows: by name, address and the hash of their key."""
+"""The sites that a user knows: servers by name, address and the hash of their key; login nodes by
+name and address, whose keys are in ~/.ssh/known_hosts."""
 
 from __future__ import annotations
 
@@ -17,18 +18,28 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,40}\Z")
 
 @dataclass(frozen=True)
 class Card:
-    """Where a server is, and what it is known by: ``https://login:7033#HASH``."""
+    """Where a site is, and what its server is known by: ``https://login:7033#HASH``; without a
+    key ``ssh://me@login``."""
 
     address: str
-    key: str
+    key: str = ""
 
     def __str__(self) -> str:
-        return f"{self.address}#{self.key}"
+        return f"{self.address}#{self.key}" if self.key else self.address
+
+    @property
+    def is_login(self) -> bool:
+        """A login node, or a server behind one."""
+        return is_login(self.address)
 
     @classmethod
     def read(cls, text: str) -> Card:
         """Raises UsageError."""
         address, _, key = text.strip().partition("#")
+        if is_login(address) and not key:
+            from .ssh.address import Address
+
+            return cls(str(Address.read(address)))
         try:
             split = urlsplit(address)
             has_place = split.scheme in ("https", "http") and split.hostname and split.port != 0
@@ -40,6 +51,10 @@ class Card:
                 "add and hpcbatch server status print it)"
             )
         return cls(address.rstrip("/"), key)
+
+
+def is_login(address: str) -> bool:
+    return address.startswith(("ssh://", "ssh+http://", "ssh+https://"))
 
 
 def folder() -> str:

@@ -26,14 +26,17 @@ AGAIN = (502, 503, 504)  # of proxies, or of a server that starts; ours says it 
 
 class Client:
     """Speaks to the server at ``address`` whose key has the hash ``known``; without ``key`` as
-    nobody in particular."""
+    nobody in particular; ``through`` a socket that leads there, if any."""
 
-    def __init__(self, address: str, known: str, key: RSAPrivateKey | None):
+    def __init__(self, address: str, known: str, key: RSAPrivateKey | None, through: str = ""):
         self.address, self._known, self._key = address.rstrip("/"), known, key
         self._token, self._ends = "", 0.0
         self._was_there = False
         verify: Any = PinnedContext(known) if self.address.startswith("https:") else True
-        self._http = httpx.Client(base_url=self.address, verify=verify, timeout=TIMEOUT)
+        way = httpx.HTTPTransport(verify=verify, uds=through) if through else None
+        self._http = httpx.Client(
+            base_url=self.address, verify=verify, transport=way, timeout=TIMEOUT
+        )
         weakref.finalize(self, self._http.close)  # handles come and go: nobody closes a site
 
     def ask(self, path: str, body: Any = None) -> Any:

@@ -1,0 +1,224 @@
+"""Keeps one connection, and shares it among commands: a process of its own behind a socket in a
+folder that is its user's alone. It ends when nobody has used it for a while.
+
+A client sends a REQUEST; it may be asked QUESTIONs until OPEN comes. From then on what it sends are
+the bytes that its command reads, and it gets OUTPUT, COMPLAINT and, at the end, EXIT.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from typing import Any
+
+from ...disk.files import unlink_quietly
+from ...disk.locks import held_if_free
+from ...words.errors import HpcbatchError, SiteUnreachable
+from ..wire import error_json
+from . import frames
+from .address import Address
+from .connection import Connection
+from .frames import Messages
+
+TAIL = 1 << 14  # bytes of complaints that are passed on
+LOOKS_EVERY = 1.0  # seconds, for whether it is to end
+log = logging.getLogger("hpcbatch.ssh")
+
+
+class Keeper:
+    """Serves ``path`` until nobody has come for ``keep`` seconds, or it is told to end."""
+
+    def __init__(self, address: Address, path: str, keep: float):
+        self._address, self._path, self._keep = address, path, keep
+        self._connection = Connection(address)
+        self._lock = threading.Lock()
+        self._clients, self._used = 0, time.monotonic()
+        self._ends = threading.Event()
+        self._forwards: dict[tuple[str, int], str] = {}
+
+    def serve(self, listener: socket.socket) -> None:
+        listener.settimeout(LOOKS_EVERY)
+        while not self._is_over():
+            with contextlib.suppress(TimeoutError):
+                client = listener.accept()[0]
+                if _uid_of(client) == os.getuid():
+                    self._begin(client, self._serve_client)
+                else:
+                    client.close()
+
+    def close(self) -> None:
+        for path in (self._path, *self._forwards.values()):
+            unlink_quietly(path)
+        self._connection.close()
+
+    def _is_over(self) -> bool:
+        with self._lock:
+            idle = time.monotonic() - self._used if not self._clients else 0.0
+        return self._ends.is_set() or idle > self._keep
+
+    def _begin(self, client: socket.socket, serve: Any, *more: Any) -> None:
+        with self._lock:
+            self._clients += 1
+        client.settimeout(None)
+        threading.Thread(target=self._serving, args=(client, serve, *more), daemon=True).start()
+
+    def _serving(self, client: socket.socket, serve: Any, *more: Any) -> None:
+        try:
+            with client:
+                serve(client, *more)
+        except (OSError, EOFError, ValueError) as error:
+            log.info("a client went away: %s", error)
+        finally:
+            with self._lock:
+                self._clients -= 1
+                self._used = time.monotonic()
+
+    def _serve_client(self, client: socket.socket) -> None:
+        messages = Messages(client.recv)
+        asked = json.loads(messages.next()[1])
+        asking = threading.Lock()
+
+        def ask(words: str, shown: bool) -> str | None:
+            with asking:
+                client.sendall(frames.told(frames.QUESTION, {"words": words, "shown": shown}))
+                answer = json.loads(messages.next()[1])
+            return None if answer is None else str(answer)
+
+        os.environ.update(asked.get("env", {}))
+        try:
+            if asked["do"] == "run":
+                self._run(client, messages, str(asked["command"]), ask)
+            elif asked["do"] == "forward":
+                path = self._forward(str(asked["host"]), int(asked["port"]))
+                client.sendall(frames.told(frames.ANSWER, {"socket": path}))
+            elif asked["do"] == "end":
+                self._ends.set()
+                client.sendall(frames.told(frames.ANSWER, {"pid": os.getpid()}))
+        except HpcbatchError as error:
+            client.sendall(frames.told(frames.ERROR, error_json(error)))
+
+    def _run(self, client: socket.socket, messages: Messages, command: str, ask: Any) -> None:
+        with self._connection.slots, contextlib.closing(self._connection.session(ask)) as channel:
+            try:
+                channel.exec_command(command)
+            except Exception as error:  # whatever it is of paramiko's many
+                self._connection.close()
+                raise SiteUnreachable(f"{self._address.login} runs nothing: {error}") from error
+            client.sendall(frames.message(frames.OPEN, b""))
+            threading.Thread(target=_feed, args=(client, channel, messages), daemon=True).start()
+            complaints = _Tail(channel)
+            while output := channel.recv(frames.BLOCK):
+                client.sendall(frames.message(frames.OUTPUT, output))
+            client.sendall(frames.message(frames.COMPLAINT, complaints.end()))
+            told = channel.exit_status_ready() or channel.status_event.wait(5)
+            status = channel.recv_exit_status() if told else -1
+            client.sendall(frames.told(frames.EXIT, status))
+
+    def _forward(self, host: str, port: int) -> str:
+        """A socket that leads to a port which the login node reaches."""
+        with self._lock:
+            if (host, port) in self._forwards:
+                return self._forwards[host, port]
+            path = f"{self._path}.{len(self._forwards)}"
+            unlink_quietly(path)
+            listener = _listening(path)
+            self._forwards[host, port] = path
+        thread = threading.Thread(
+            target=self._accept_forwarded, args=(listener, host, port), daemon=True
+        )
+        thread.start()
+        return path
+
+    def _accept_forwarded(self, listener: socket.socket, host: str, port: int) -> None:
+        while True:
+            client = listener.accept()[0]
+            if _uid_of(client) == os.getuid():
+                self._begin(client, self._serve_forwarded, host, port)
+            else:
+                client.close()
+
+    def _serve_forwarded(self, client: socket.socket, host: str, port: int) -> None:
+        try:
+            channel = self._connection.direct(host, port, lambda words, shown: None)
+        except HpcbatchError as error:
+            log.warning("%s:%s: %s", host, port, error)
+            return
+        with contextlib.closing(channel):
+            upstream = threading.Thread(target=_feed, args=(client, channel), daemon=True)
+            upstream.start()
+            while content := channel.recv(frames.BLOCK):
+                client.sendall(content)
+            client.shutdown(socket.SHUT_RDWR)
+
+
+class _Tail(threading.Thread):
+    """The end of what a command writes to its standard error."""
+
+    def __init__(self, channel: Any):
+        super().__init__(daemon=True)
+        self._channel, self._content = channel, b""
+        self.start()
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError):
+            while more := self._channel.recv_stderr(TAIL):
+                self._content = (self._content + more)[-TAIL:]
+
+    def end(self) -> bytes:
+        self.join(5)
+        return self._content
+
+
+def _feed(client: socket.socket, channel: Any, messages: Messages | None = None) -> None:
+    """Pass on what a client sends, to its end."""
+    with contextlib.suppress(OSError, EOFError):
+        if messages is not None and messages.held():
+            channel.sendall(messages.held())
+        while content := client.recv(1 << 16):
+            channel.sendall(content)
+        channel.shutdown_write()
+
+
+def _uid_of(client: socket.socket) -> int:
+    credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", credentials)[1])
+
+
+def _listening(path: str) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    os.chmod(path, 0o600)
+    listener.listen(64)
+    return listener
+
+
+def main() -> None:
+    """What to keep comes on standard input. It ends once it listens, and leaves a child behind."""
+    told = json.loads(sys.stdin.readline())
+    os.umask(0o077)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    with held_if_free(f"{told['socket']}.lock") as is_free:
+        if not is_free:
+            return  # another one was quicker, or is about to end
+        unlink_quietly(told["socket"])
+        keeper = Keeper(Address.read(told["login"]), told["socket"], told["keep"])
+        with _listening(told["socket"]) as listener:
+            if os.fork():
+                os._exit(0)
+            try:
+                keeper.serve(listener)
+            finally:
+                keeper.close()
+
+
+if __name__ == "__main__":
+    main()
