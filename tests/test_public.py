@@ -15,7 +15,7 @@ ASKED_FOR = [
     *("ResourceError", "SchedulerError", "StateError", "SubmissionDeferred", "SubmissionError"),
     *("SubmissionRejected", "SubmissionUnclear", "TaskFailed", "UsageError", "WaitTimeout"),
     *("AccessDenied", "KeyFileError", "ServerChanged", "SiteError", "SiteUnreachable"),
-    *("Site", "TooManyFailures", "connect"),
+    *("ServerUnknown", "Site", "SiteNotReady", "TooManyFailures", "connect"),
     *("Job", "JobInfo", "Task", "TaskStatus", "TaskStuck"),
     *("__version__", "create", "grid", "restore", "tasks"),
 ]

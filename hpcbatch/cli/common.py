@@ -126,7 +126,7 @@ _GLOBAL = (
         is_eager=True,
         expose_value=False,
         callback=_remember,
-        help="A server, by name or address [default: $HPCBATCH_SITE, else this machine].",
+        help="By name or address: ssh://me@login, https://login:7033 [default: $HPCBATCH_SITE].",
     ),
     click.option(
         "--debug",

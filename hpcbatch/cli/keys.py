@@ -118,7 +118,7 @@ def revoke(setting: Setting, user: str) -> None:
 @click.group("site")
 @global_options
 def site() -> None:
-    """Servers that you know, for --site.
+    """Sites that you know, for --site.
 
     \b
     Examples:
@@ -132,7 +132,8 @@ def site() -> None:
 @click.option("--name", help="A short one for --site [default: that of its host].")
 @common
 def add_site(setting: Setting, card: str, name: str | None) -> None:
-    """Remember a server by its card, which its owner gets from keys add or server status."""
+    """Remember a server by its card, which its owner gets from keys add or server status; or a
+    login node by its address, such as ssh://me@login."""
     from ..sites import known
 
     read = known.Card.read(card)
@@ -147,7 +148,7 @@ def add_site(setting: Setting, card: str, name: str | None) -> None:
 @site.command("list")
 @common
 def list_sites(setting: Setting) -> None:
-    """List the servers that you know."""
+    """List the sites that you know."""
     from ..sites import known
 
     found = known.all_known()

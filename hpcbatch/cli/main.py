@@ -58,7 +58,8 @@ SECTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
             "keys",
             "Your key, and the keys that a server knows.",
         ),
-        "site": ("keys", "site", "Servers that you know, for --site."),
+        "site": ("keys", "site", "Sites that you know, for --site."),
+        "remote": ("remote", "remote", "Login nodes that are reached by SSH."),
     },
     "Get and end": {
         "collect": ("results", "collect", "Collect the results in the order of the inputs."),

@@ -169,6 +169,29 @@ def hello(site: Here, asked: Asked, talk: Talk) -> Any:
     return {"version": VERSION, "root": site.registry.root, "host": os.uname().nodename}
 
 
+def health(site: Here, asked: Asked, talk: Talk) -> Any:
+    """Whether the registry can be written, and the scheduler of a cluster answers."""
+    from ...cluster.cluster import Cluster
+    from ...cluster.config import is_installed
+    from ...disk.files import make_folder, publish, unlink_quietly
+    from ...words.layout import RemoteLayout
+
+    folder = RemoteLayout(site.registry.root).folder
+    make_folder(folder)
+    path = f"{folder}/health"
+    publish(path, bytes(1 << 16))
+    unlink_quietly(path)
+    cluster = Cluster.named(asked["cluster"])
+    why = "" if is_installed(cluster.config) else "its programs are not on the PATH there"
+    try:
+        if not why:
+            cluster.listing()
+    except HpcbatchError as error:
+        why = str(error)
+    told = {"root": site.registry.root, "cluster": cluster.name, "here": not why, "why": why}
+    return {**told, "scheduler": cluster.config.scheduler}
+
+
 VERBS: dict[str, Callable[[Here, Asked, Talk], Any]] = {
     verb.__name__: verb
     for verb in (
@@ -178,6 +201,7 @@ VERBS: dict[str, Callable[[Here, Asked, Talk], Any]] = {
         element_log,
         errors,
         find,
+        health,
         hello,
         jobs,
         log,
