@@ -142,8 +142,8 @@ class Sshd:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
-def make_key(path: Path) -> None:
-    made = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)]
+def make_key(path: Path, kind: str = "ed25519") -> None:
+    made = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", str(path)]
     subprocess.run(made, check=True)
 
 

@@ -46,13 +46,18 @@ class Keeper:
 
     def serve(self, listener: socket.socket) -> None:
         listener.settimeout(LOOKS_EVERY)
+        self._listener = listener
         while not self._is_over():
-            with contextlib.suppress(TimeoutError):
+            try:
                 client = listener.accept()[0]
-                if _uid_of(client) == os.getuid():
-                    self._begin(client, self._serve_client)
-                else:
-                    client.close()
+            except TimeoutError:
+                continue
+            except OSError:
+                return  # told to end
+            if _uid_of(client) == os.getuid():
+                self._begin(client, self._serve_client)
+            else:
+                client.close()
 
     def close(self) -> None:
         for path in (self._path, *self._forwards.values()):
@@ -101,6 +106,8 @@ class Keeper:
                 client.sendall(frames.told(frames.ANSWER, {"socket": path}))
             elif asked["do"] == "end":
                 self._ends.set()
+                unlink_quietly(self._path)
+                self._listener.shutdown(socket.SHUT_RDWR)
                 client.sendall(frames.told(frames.ANSWER, {"pid": os.getpid()}))
         except HpcbatchError as error:
             client.sendall(frames.told(frames.ERROR, error_json(error)))

@@ -73,6 +73,10 @@ class Stream:
         return b""
 
 
+class _KeeperEnded(SiteUnreachable):
+    """Before it has run anything."""
+
+
 class Line:
     """To the host ``login``. ``counts`` tells commands and bytes."""
 
@@ -83,10 +87,17 @@ class Line:
     @contextlib.contextmanager
     def run(self, command: str) -> Iterator[Stream]:
         """Raises SiteUnreachable, ServerUnknown, ServerChanged, AccessDenied."""
-        with self._client() as client:
-            messages = self._asked(client, {"do": "run", "command": command})
-            self.counts["commands"] += 1
-            yield Stream(client, messages, self.counts)
+        for tries_left in (2, 1, 0):
+            with self._client() as client:
+                try:
+                    messages = self._asked(client, {"do": "run", "command": command})
+                except _KeeperEnded:
+                    if tries_left:
+                        continue  # it ended by itself as we came; another one is started
+                    raise
+                self.counts["commands"] += 1
+                yield Stream(client, messages, self.counts)
+                return
 
     def forward(self, host: str, port: int) -> str:
         """The path of a socket that leads to a port which the login node reaches."""
@@ -126,7 +137,7 @@ class Line:
                     raise error_from(json.loads(payload))
                 client.sendall(frames.told(frames.REPLY, _ask(**json.loads(payload))))
         except (OSError, EOFError) as error:
-            raise SiteUnreachable(f"what keeps the connection to {self.login} ended") from error
+            raise _KeeperEnded(f"what keeps the connection to {self.login} ended") from error
 
     @contextlib.contextmanager
     def _client(self) -> Iterator[socket.socket]:

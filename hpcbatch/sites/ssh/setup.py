@@ -82,8 +82,8 @@ def look(line: Line, python: str, lines: Sequence[str]) -> Found:
         there = ", ".join(done.output.strip().splitlines()) or "none was found"
         raise SiteNotReady(
             f"{line.login} has no Python {minor} ({there}). A function that is sent from here "
-            "needs the same minor version there: name one with --python, or load it with --setup, such "
-            f"as --setup 'module load python/{minor}'"
+            "needs the same minor version there: name one with --python, or load it with --setup, "
+            f"such as --setup 'module load python/{minor}'"
         )
     if done.status == 71:
         raise SiteNotReady(f"what --setup says fails at {line.login}: {done.said}")
