@@ -78,15 +78,19 @@ class Site(ABC):
         """The status; and what whoever watches a task does: retries, and what was held back."""
 
     def statuses(
-        self, task_ids: Sequence[str], tracks: bool = False
+        self, task_ids: Sequence[str] | None, tracks: bool = False
     ) -> list[TaskStatus | HpcbatchError]:
-        """Of several tasks, in their order, or why there is none; ``tracks`` as ``track`` does."""
+        """Of several tasks (None: of all), in their order, or why there is none; ``tracks`` as
+        ``track`` does."""
         found: list[TaskStatus | HpcbatchError] = []
-        for task_id in task_ids:
+        ids = [spec.id for spec in self.specs()] if task_ids is None else task_ids
+        for task_id in ids:
             try:
                 found.append(self.track(task_id) if tracks else self.status(task_id))
             except (RegistryError, NotFound, SchedulerError) as error:
                 found.append(error)
+            except OSError as error:
+                found.append(RegistryError(f"{error.filename}: {error.strerror}"))
         return found
 
     @abstractmethod

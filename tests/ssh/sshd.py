@@ -26,9 +26,10 @@ clusters:
 class Host:
     """A home, and what is in it, of the user who logs in: another one than who tests, for root."""
 
-    def __init__(self) -> None:
-        self.user = USER if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
-        self.python = USER_PYTHON if os.getuid() == 0 else sys.executable
+    def __init__(self, as_self: bool = False) -> None:
+        self._is_other = os.getuid() == 0 and not as_self
+        self.user = USER if self._is_other else pwd.getpwuid(os.getuid()).pw_name
+        self.python = USER_PYTHON if self._is_other else sys.executable
         self.folder = Path(tempfile.mkdtemp(prefix="hpcbatch-sshd-", dir="/tmp"))
         self.folder.chmod(0o755)
         self.home, self.code = self.folder / "home", self.folder / "code"
@@ -57,7 +58,7 @@ class Host:
 
     def own(self, *paths: Path) -> None:
         """Make them the user's."""
-        if os.getuid() == 0:
+        if self._is_other:
             subprocess.run(["chown", "-R", f"{self.user}:", *map(str, paths)], check=True)
 
     def remove(self) -> None:

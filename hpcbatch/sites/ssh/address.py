@@ -40,7 +40,8 @@ class Address:
             user, root = unquote(split.username or ""), unquote(split.path)
         root = root.removeprefix("/") if root.startswith("/~") else root.rstrip("/")
         is_right = (
-            _HOST.match(host)
+            scheme in SCHEMES
+            and _HOST.match(host)
             and (not user or _USER.match(user))
             and port != 0
             and not (split.query or split.fragment or split.password)

@@ -1,4 +1,4 @@
-"""Where the sockets of kept connections lie: a folder that is this user's alone."""
+"""Folders that are this user's alone: of the sockets of kept connections, and of results."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 
-from ...disk.files import unwritable
+from ...disk.files import make_folder, unwritable
 from ...words.errors import RegistryUnsafe
 
 
@@ -19,14 +19,22 @@ def sockets() -> str:
         pass
     except OSError as error:
         raise unwritable(path, error) from error
-    found = os.lstat(path)
-    is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
-    if not is_own or found.st_mode & 0o077:
-        raise RegistryUnsafe(
-            f"{path} is not a folder of yours alone (mode 0700): whoever can use what lies there "
-            "is you at every site. Remove it, or name another in HPCBATCH_SSH_SOCKETS"
-        )
-    return path
+    return _own(path)
+
+
+def socket_of(login: str) -> str:
+    """Short: the path of a socket has at most 107 bytes."""
+    home = os.path.expanduser("~")  # with another ~/.ssh/config the same name is another host
+    return f"{sockets()}/{hashlib.sha256(f'{login} {home}'.encode()).hexdigest()[:16]}"
+
+
+def results(place: str) -> str:
+    """Where results of a site are kept that have come here. Raises RegistryUnsafe,
+    RegistryUnwritable."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    path = f"{cache}/hpcbatch/results/{hashlib.sha256(place.encode()).hexdigest()[:16]}"
+    make_folder(path)
+    return _own(path)
 
 
 def _usual() -> str:
@@ -36,7 +44,12 @@ def _usual() -> str:
     return f"/tmp/hpcbatch-ssh-{os.getuid()}"
 
 
-def socket_of(login: str) -> str:
-    """Short: the path of a socket has at most 107 bytes."""
-    home = os.path.expanduser("~")  # with another ~/.ssh/config the same name is another host
-    return f"{sockets()}/{hashlib.sha256(f'{login} {home}'.encode()).hexdigest()[:16]}"
+def _own(path: str) -> str:
+    found = os.lstat(path)
+    is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+    if not is_own or found.st_mode & 0o077:
+        raise RegistryUnsafe(
+            f"{path} is not a folder of yours alone (mode 0700): whoever can write there becomes "
+            "you, here and at every site. Remove it, or make it yours (chmod 700)"
+        )
+    return path

@@ -65,7 +65,6 @@ def create(site: Here, asked: Asked, talk: Talk) -> Any:
 
 def collect(site: Here, asked: Asked, talk: Talk) -> None:
     """Results as records, in blocks; whoever was cut off asks for those that are missing."""
-    talk.tell(frames.GO_ON, {"njobs": site.spec(asked["id"]).njobs})
     found = site.collect(asked["id"], _ranges(asked["jobs"]))
     for block in frames.blocks(wire.results_stream(found)):
         talk.write(frames.message(frames.DATA, frames.packed(block)))

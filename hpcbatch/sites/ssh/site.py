@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from base64 import b64decode
@@ -21,7 +22,7 @@ from ...words.status import JobInfo, TaskStatus, known_states
 from .. import parcel, wire
 from ..base import Site
 from ..digest import digest_of
-from . import frames
+from . import frames, kept
 from .address import Address
 from .exchange import Exchange, Patience
 from .line import Line
@@ -118,6 +119,7 @@ class Ssh(Site):
             if tries == 1:  # else it is the one whose answer was lost
                 raise
         self._known.pop(task_id, None)
+        kept.forget(self.place, task_id)
 
     def status(self, task_id: str, look: Look = Look.ONCE) -> TaskStatus:
         return TaskStatus.from_json(self._ask("status", id=task_id, look=look.name))
@@ -126,9 +128,10 @@ class Ssh(Site):
         return TaskStatus.from_json(self._ask("track", id=task_id, begins=begins))
 
     def statuses(
-        self, task_ids: Sequence[str], tracks: bool = False
+        self, task_ids: Sequence[str] | None, tracks: bool = False
     ) -> list[TaskStatus | HpcbatchError]:
-        found = self._ask("statuses", ids=list(task_ids), tracks=tracks)
+        ids = None if task_ids is None else list(task_ids)
+        found = self._ask("statuses", ids=ids, tracks=tracks)
         return [
             wire.error_from(told) if "error" in told else TaskStatus.from_json(told)
             for told in found
@@ -150,16 +153,27 @@ class Ssh(Site):
     def collect(
         self, task_id: str, only: Ranges | None = None
     ) -> Iterator[tuple[int, bytes | JobError]]:
-        """Each result as it comes; what was cut off is asked for again, without those."""
-        left, patience = only, Patience(self.exchange)
-        while left is None or left:
+        """Those alone that have not come here before."""
+        wanted = Ranges([(0, self.spec(task_id).njobs)]) if only is None else only
+        kept.forget_old(self.place)
+        with contextlib.closing(kept.Kept(self.place, task_id)) as here:
+            fetched = self._fetched(task_id, wanted.without(Ranges.of(here.jobs)))
+            for job in wanted:
+                if job in here:
+                    yield job, here.value(job)
+                    continue
+                job, value = next(fetched)
+                if isinstance(value, bytes):
+                    here.add(job, value)
+                yield job, value
+
+    def _fetched(self, task_id: str, jobs: Ranges) -> Iterator[tuple[int, bytes | JobError]]:
+        """Each as it comes, in order; what was cut off is asked for again, without those."""
+        left, patience = jobs, Patience(self.exchange)
+        while left:
             got: list[int] = []
             try:
-                with self.exchange.begun(
-                    "collect", id=task_id, jobs=wire.ranges_text(left)
-                ) as answer:
-                    everything = Ranges([(0, answer.next()[1]["njobs"])])
-                    left = everything if left is None else left
+                with self.exchange.begun("collect", id=task_id, jobs=str(left)) as answer:
                     for job, value in wire.results_from(answer.data()):
                         got.append(job)
                         yield job, value
@@ -167,7 +181,7 @@ class Ssh(Site):
             except SiteUnreachable as error:
                 if got:
                     patience.progressed()
-                    left = (left or Ranges()).without(Ranges.of(got))
+                    left = left.without(Ranges.of(got))
                 patience.wait(error)
 
     def errors(self, task_id: str) -> list[JobError]:
