@@ -22,6 +22,7 @@ import node
 import preparing
 import scaling
 import slurm
+import ssh
 import starting
 import status
 import tasks
@@ -43,6 +44,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "rest": tasks.rest,
     "resubmit": tasks.resubmit,
     "start": starting.start,
+    "ssh": ssh.ssh,
     "slurm": slurm.slurm,
     "scaling": scaling.scaling,
     "metadata": scaling.metadata,

@@ -7,11 +7,9 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from struct import Struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..disk.records import FRAME, checksum, frame
-from ..use.create import Mended
-from ..use.resubmit import Resubmission
 from ..words import errors
 from ..words.errors import DamagedFile, HpcbatchError, JobError, RegistryUnwritable
 from ..words.events import pack_text, unpack_text
@@ -20,6 +18,10 @@ from ..words.options import SubmitOptions
 from ..words.plan import Plan
 from ..words.ranges import Ranges
 from ..words.status import JobInfo
+
+if TYPE_CHECKING:  # which load all that submits
+    from ..use.create import Mended
+    from ..use.resubmit import Resubmission
 
 _HEAD = Struct("<cQ")  # what a record of a result is, and of which job
 _VALUE, _ERROR, _END = b"v", b"e", b"z"
@@ -107,6 +109,8 @@ def resubmission_json(asked: Resubmission) -> dict[str, Any]:
 
 def resubmission_from(told: Mapping[str, Any]) -> Resubmission:
     """Raises UsageError, ResourceError; ValueError for a function that is no base 64."""
+    from ..use.resubmit import Resubmission
+
     return Resubmission(
         options_from(told["options"]),
         told["states"],
@@ -127,6 +131,8 @@ def mended_json(mended: Mended) -> dict[str, Any]:
 
 def mended_from(told: Mapping[str, Any]) -> Mended:
     """Raises ValueError for what is no base 64."""
+    from ..use.create import Mended
+
     code = None if told["code"] is None else b64decode(told["code"], validate=True)
     return Mended(b64decode(told["function"], validate=True), code)
 

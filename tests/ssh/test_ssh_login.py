@@ -171,12 +171,15 @@ def test_nothing_of_a_request_is_on_a_command_line(client: Client, sshd: Sshd, h
         )  # fmt: skip
         eventually(lambda: place.entrance() in commands(host), "the command there")
         seen = commands(host)
+        host.write_entrance()
         gate.write_text("go\n")
-        assert waiting.communicate()[1] is not None
-        assert waiting.returncode == 0
+        said = waiting.communicate(timeout=60)[1]
+        assert waiting.returncode == 0, said
         assert "sec-ret" not in seen
         assert (host.home / "sec-ret").stat().st_mode & 0o777 == 0o700
     finally:
+        waiting.kill()
+        waiting.communicate()
         host.write_entrance()
     for path in client.sockets.iterdir():
         assert path.stat().st_mode & 0o077 == 0, path

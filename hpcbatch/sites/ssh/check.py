@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...use.create import draft_task
-from ...words.errors import HpcbatchError, JobError, SiteNotReady, WaitTimeout
+from ...words.errors import HpcbatchError, JobError, SiteNotReady, UsageError, WaitTimeout
 from ...words.options import SubmitOptions
 from ...words.version import VERSION
 from ..watch import watch
@@ -46,6 +46,9 @@ def check(site: Ssh, cluster: str | None, seconds: float) -> Iterator[Finding]:
         return
     try:
         health = site.exchange.ask("health", cluster=cluster)
+    except UsageError as error:
+        yield Finding("scheduler", False, str(error))
+        return
     except HpcbatchError as error:
         yield Finding("registry", False, _full(str(error), "the registry"))
         return

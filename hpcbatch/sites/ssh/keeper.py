@@ -23,10 +23,11 @@ from ...disk.files import unlink_quietly
 from ...disk.locks import held_if_free
 from ...words.errors import HpcbatchError, SiteUnreachable
 from ..wire import error_json
-from . import frames
+from . import frames, scripts
 from .address import Address
 from .connection import Connection
 from .frames import Messages
+from .spares import Spares
 
 TAIL = 1 << 14  # bytes of complaints that are passed on
 LOOKS_EVERY = 1.0  # seconds, for whether it is to end
@@ -39,6 +40,7 @@ class Keeper:
     def __init__(self, address: Address, path: str, keep: float):
         self._address, self._path, self._keep = address, path, keep
         self._connection = Connection(address)
+        self._spares = Spares(self._connection)
         self._lock = threading.Lock()
         self._clients, self._used = 0, time.monotonic()
         self._ends = threading.Event()
@@ -47,7 +49,11 @@ class Keeper:
     def serve(self, listener: socket.socket) -> None:
         listener.settimeout(LOOKS_EVERY)
         self._listener = listener
+        asleep = _seconds_asleep()
         while not self._is_over():
+            if _seconds_asleep() > asleep + LOOKS_EVERY:  # the other side has given us up
+                asleep = _seconds_asleep()
+                self._connection.close()
             try:
                 client = listener.accept()[0]
             except TimeoutError:
@@ -62,6 +68,7 @@ class Keeper:
     def close(self) -> None:
         for path in (self._path, *self._forwards.values()):
             unlink_quietly(path)
+        self._spares.close()
         self._connection.close()
 
     def _is_over(self) -> bool:
@@ -105,20 +112,15 @@ class Keeper:
                 path = self._forward(str(asked["host"]), int(asked["port"]))
                 client.sendall(frames.told(frames.ANSWER, {"socket": path}))
             elif asked["do"] == "end":
-                self._ends.set()
                 unlink_quietly(self._path)
-                self._listener.shutdown(socket.SHUT_RDWR)
                 client.sendall(frames.told(frames.ANSWER, {"pid": os.getpid()}))
+                self._ends.set()
+                self._listener.shutdown(socket.SHUT_RDWR)
         except HpcbatchError as error:
             client.sendall(frames.told(frames.ERROR, error_json(error)))
 
     def _run(self, client: socket.socket, messages: Messages, command: str, ask: Any) -> None:
-        with self._connection.slots, contextlib.closing(self._connection.session(ask)) as channel:
-            try:
-                channel.exec_command(command)
-            except Exception as error:  # whatever it is of paramiko's many
-                self._connection.close()
-                raise SiteUnreachable(f"{self._address.login} runs nothing: {error}") from error
+        with self._connection.slots, contextlib.closing(self._started(command, ask)) as channel:
             client.sendall(frames.message(frames.OPEN, b""))
             threading.Thread(target=_feed, args=(client, channel, messages), daemon=True).start()
             complaints = _Tail(channel)
@@ -128,6 +130,21 @@ class Keeper:
             told = channel.exit_status_ready() or channel.status_event.wait(5)
             status = channel.recv_exit_status() if told else -1
             client.sendall(frames.told(frames.EXIT, status))
+        if command != scripts.COMMAND and status == 0:
+            self._spares.prepare(command)
+
+    def _started(self, command: str, ask: Any) -> Any:
+        """A channel on which it runs: one that waits for it, or a new one."""
+        if (spare := self._spares.take(command)) is not None:
+            self._spares.prepare(command)
+            return spare
+        channel = self._connection.session(ask)
+        try:
+            channel.exec_command(command)
+        except Exception as error:  # whatever it is of paramiko's many
+            self._connection.close()
+            raise SiteUnreachable(f"{self._address.login} runs nothing: {error}") from error
+        return channel
 
     def _forward(self, host: str, port: int) -> str:
         """A socket that leads to a port which the login node reaches."""
@@ -192,6 +209,11 @@ def _feed(client: socket.socket, channel: Any, messages: Messages | None = None)
         while content := client.recv(1 << 16):
             channel.sendall(content)
         channel.shutdown_write()
+
+
+def _seconds_asleep() -> float:
+    """Of this machine, since it came up: a laptop that was closed has lost its connections."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
 def _uid_of(client: socket.socket) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
 import warnings
 from base64 import b64encode
@@ -250,13 +251,21 @@ def _ranges(jobs: str | None) -> Ranges | None:
     return None if jobs is None else Ranges.parse(jobs)
 
 
+def prepare() -> None:
+    """Load what most requests need, while none is there."""
+    from ...use import outcomes, resubmit, service, submit  # noqa: F401
+    from .. import parcel  # noqa: F401
+
+
 def main() -> None:
     os.umask(0o077)
     out = os.dup(1)
     os.dup2(2, 1)  # what a library prints is no part of the answer
+    if not select.select([0], [], [], 0)[0]:
+        prepare()
     try:
         answer(Talk(lambda size: os.read(0, size), out))
-    except BrokenPipeError:
+    except (BrokenPipeError, EOFError):
         sys.exit(1)
 
 

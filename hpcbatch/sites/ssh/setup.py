@@ -114,6 +114,7 @@ def install(line: Line, found: Found, tell: Callable[[str], None]) -> None:
     entered = scripts.run(line, _entrance(found))
     if entered.status:
         raise SiteNotReady(f"{place.FOLDER} at {line.login} cannot be written: {entered.said}")
+    line.close()  # commands that wait there already are of what was there before
     Exchange(line, "").ask("hello")
 
 
@@ -185,8 +186,11 @@ def _entrance(found: Found) -> str:
 
 
 def configure(line: Line) -> dict[str, Any]:
-    """Write a configuration for the schedulers there, unless there is one."""
-    done = scripts.run(line, f"{place.command()} hpcbatch clusters init --json")
+    """Write a configuration for the schedulers there, unless its user has one; what was written,
+    if any."""
+    own = '"${XDG_CONFIG_HOME:-$HOME/.config}/hpcbatch/hpcbatch.yaml"'
+    init = f"{place.command()} hpcbatch clusters init --json"
+    done = scripts.run(line, f"[ -e {own} ] || {init}")
     told = (done.output.strip().splitlines() or ["{}"])[-1]
     try:
         return dict(json.loads(told))

@@ -7,26 +7,28 @@ import os
 import tempfile
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...disk.files import publish
-from ...registry.draft import Draft
-from ...use.cancel import Canceled
-from ...use.resubmit import Resubmission
 from ...words.errors import HpcbatchError, JobError, NotFound, SiteUnreachable
 from ...words.look import Look
 from ...words.model import Attempt, TaskSpec
 from ...words.options import SubmitOptions
 from ...words.ranges import Ranges
 from ...words.status import JobInfo, TaskStatus, known_states
-from .. import parcel, wire
+from .. import wire
 from ..base import Site
 from ..digest import digest_of
-from . import frames, kept
+from . import frames
 from .address import Address
 from .exchange import Exchange, Patience
 from .line import Line
 from .progress import Sent
+
+if TYPE_CHECKING:
+    from ...registry.draft import Draft
+    from ...use.cancel import Canceled
+    from ...use.resubmit import Resubmission
 
 
 class Ssh(Site):
@@ -43,6 +45,8 @@ class Ssh(Site):
         self._folders: list[tempfile.TemporaryDirectory[str]] = []
 
     def create(self, draft: Draft) -> TaskSpec:
+        from .. import parcel
+
         with tempfile.TemporaryDirectory(prefix="hpcbatch-") as folder:
             path = f"{folder}/parcel"
             spec = parcel.pack(path, draft)
@@ -102,6 +106,8 @@ class Ssh(Site):
         return _attempt(self._ask("resubmit", id=task_id, request=_word(), order=order))
 
     def cancel(self, task_id: str, only: Ranges | None = None) -> Canceled:
+        from ...use.cancel import Canceled
+
         return Canceled(**self._ask("cancel", id=task_id, jobs=wire.ranges_text(only)))
 
     def remove(self, task_id: str) -> None:
@@ -118,6 +124,8 @@ class Ssh(Site):
         except NotFound:
             if tries == 1:  # else it is the one whose answer was lost
                 raise
+        from . import kept
+
         self._known.pop(task_id, None)
         kept.forget(self.place, task_id)
 
@@ -131,6 +139,8 @@ class Ssh(Site):
         self, task_ids: Sequence[str] | None, tracks: bool = False
     ) -> list[TaskStatus | HpcbatchError]:
         ids = None if task_ids is None else list(task_ids)
+        if ids == []:
+            return []
         found = self._ask("statuses", ids=ids, tracks=tracks)
         return [
             wire.error_from(told) if "error" in told else TaskStatus.from_json(told)
@@ -154,6 +164,8 @@ class Ssh(Site):
         self, task_id: str, only: Ranges | None = None
     ) -> Iterator[tuple[int, bytes | JobError]]:
         """Those alone that have not come here before."""
+        from . import kept
+
         wanted = Ranges([(0, self.spec(task_id).njobs)]) if only is None else only
         kept.forget_old(self.place)
         with contextlib.closing(kept.Kept(self.place, task_id)) as here:
