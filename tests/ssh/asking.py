@@ -22,8 +22,8 @@ class AskingServer:
 
     def __init__(self, folder: Path, host: Host):
         folder.mkdir(parents=True)
-        make_key(folder / "key", "rsa")
-        self._key = paramiko.RSAKey.from_private_key_file(str(folder / "key"))
+        make_key(folder / "key", "ecdsa")
+        self._key = paramiko.ECDSAKey.from_private_key_file(str(folder / "key"))
         self._env = {**os.environ, **host.env, "HOME": str(folder / "home")}
         entrance = folder / "home" / host.enter.relative_to(host.home)
         entrance.parent.mkdir(parents=True)

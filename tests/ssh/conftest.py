@@ -25,6 +25,12 @@ class Client:
         self.ssh.mkdir(parents=True, mode=0o700)
         self._lines: list[Line] = []
 
+    def enter(self, patch: pytest.MonkeyPatch) -> None:
+        patch.setenv("HOME", str(self.home))
+        patch.setenv("HPCBATCH_SSH_SOCKETS", str(self.sockets))
+        patch.setenv("HPCBATCH_SSH_SPARES", "0")  # each costs the start of an interpreter
+        patch.delenv("SSH_AUTH_SOCK", raising=False)
+
     def knows(self, *sshds: Sshd) -> None:
         (self.ssh / "known_hosts").write_text("".join(each.known_line() for each in sshds))
 
@@ -60,23 +66,43 @@ def sshd(host: Host) -> Iterator[Sshd]:
         made.stop()
 
 
+@pytest.fixture(scope="session")
+def sockets() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="hb-"))  # a socket's path is short
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made)
+
+
 @pytest.fixture
-def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    sockets = Path(tempfile.mkdtemp(prefix="hb-"))  # a socket's path is short
-    monkeypatch.setenv("HPCBATCH_SSH_SOCKETS", str(sockets))
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+def client(tmp_path: Path, sockets: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    """One that has never been anywhere."""
     made = Client(tmp_path / "home", sockets)
+    made.enter(monkeypatch)
     try:
         yield made
     finally:
         made.close()
-        shutil.rmtree(sockets)
+
+
+@pytest.fixture(scope="session")
+def regular(
+    tmp_path_factory: pytest.TempPathFactory, sockets: Path, sshd: Sshd
+) -> Iterator[Client]:
+    """One that has logged in before, and whose connection is kept from test to test."""
+    made = Client(tmp_path_factory.mktemp("regular") / "home", sockets)
+    made.knows(sshd)
+    made.configure(sshd.config("login"))
+    with pytest.MonkeyPatch.context() as patch:
+        made.enter(patch)
+        try:
+            yield made
+        finally:
+            made.close()
 
 
 @pytest.fixture
-def site(client: Client, sshd: Sshd) -> Ssh:
-    """As a user has it who has logged in before."""
-    client.knows(sshd)
-    client.configure(sshd.config("login"))
-    return client.site()
+def site(regular: Client, monkeypatch: pytest.MonkeyPatch) -> Ssh:
+    regular.enter(monkeypatch)
+    return regular.site()

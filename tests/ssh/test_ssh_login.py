@@ -55,7 +55,7 @@ def test_a_host_that_is_not_known_is_asked_about(
     assert (client.ssh / "known_hosts").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("kind", ["ed25519", "rsa"])
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa"])
 def test_a_host_whose_key_has_changed_is_refused(client: Client, sshd: Sshd, kind: str) -> None:
     """Also where only a key of another kind is known of it."""
     make_key(client.home / "other", kind)
@@ -119,8 +119,7 @@ def test_a_code_is_asked_for_once(
         monkeypatch.setattr(lines, "_ask", ask)
         client.site().specs()
         monkeypatch.undo()
-        monkeypatch.setenv("HOME", str(client.home))
-        monkeypatch.setenv("HPCBATCH_SSH_SOCKETS", str(client.sockets))
+        client.enter(monkeypatch)
         client.site().specs()
         assert len(asked) == 2
         assert all("code" in words and not shown for words, shown in asked)
@@ -181,6 +180,7 @@ def test_nothing_of_a_request_is_on_a_command_line(client: Client, sshd: Sshd, h
         waiting.kill()
         waiting.communicate()
         host.write_entrance()
+    assert client.sockets.stat().st_mode & 0o777 == 0o700
     for path in client.sockets.iterdir():
         assert path.stat().st_mode & 0o077 == 0, path
 

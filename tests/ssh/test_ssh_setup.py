@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
 import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +18,7 @@ import pytest
 
 import hpcbatch as hb
 from hpcbatch.sites import known
-from hpcbatch.sites.ssh import place, wheel
+from hpcbatch.sites.ssh import place, setup, wheel
 from tests.conftest import IS_LONG
 
 from .conftest import Client
@@ -62,15 +66,13 @@ def test_a_node_is_set_up(client: Client, bare: tuple[Host, Sshd]) -> None:
     host, sshd = bare
     client.knows(sshd)
     client.configure(sshd.config("login"))
-    client.site()
-    told = run("check", "ssh://login", "--json", check=False)
-    assert told.returncode == 6
-    assert not found(told)["hpcbatch"]["is_right"]
-    wrong = run("setup", "ssh://login", "--python", "/no where/python", check=False)
-    assert wrong.returncode == 6
-    assert f"has no Python {place.minor()}" in wrong.stderr
-    wrong = run("setup", "ssh://login", "--setup", "module load nothing-of-it", check=False)
-    assert "what --setup says fails" in wrong.stderr
+    line = client.site().line
+    with pytest.raises(hb.SiteNotReady, match="remote setup"):
+        client.site().specs()
+    with pytest.raises(hb.SiteNotReady, match=f"has no Python {place.minor()}"):
+        setup.look(line, "/no where/python", [])
+    with pytest.raises(hb.SiteNotReady, match="what --setup says fails"):
+        setup.look(line, "", ["module load nothing-of-it"])
     if not IS_LONG:
         venv = host.home / place.FOLDER / f"venv-{hb.__version__}-py{place.minor()}"
         (venv / "bin").mkdir(parents=True)
@@ -94,21 +96,26 @@ def test_a_node_is_set_up(client: Client, bare: tuple[Host, Sshd]) -> None:
     task = hb.create(abs, [-3], site=site).submit("local")
     task.wait(60, progress=False)
     assert task.collect() == [3]
-    assert found(run("check", "lab", *on, "--json"))["job"]["is_right"]
-    assert run("close", "lab", "--json").stdout.strip() == '{"closed": true}'
+    assert site.line.close()
+    assert not site.line.close()
 
 
-def test_the_wheel_is_whole(tmp_path: Path) -> None:
+def test_the_wheel_is_whole() -> None:
     """Every file, and a record that tells their digests."""
-    path = tmp_path / wheel.NAME
-    path.write_bytes(wheel.make_wheel())
-    target = tmp_path / "target"
-    argv = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
-    argv += ["--no-compile", "--disable-pip-version-check", "--target", str(target), str(path)]
-    subprocess.run(argv, check=True, capture_output=True)
-    assert (target / "hpcbatch/templates/slurm.sh.j2").exists()
-    assert (target / "hpcbatch/sites/ssh/remote.py").exists()
-    assert not list(target.rglob("*.pyc"))
+    with zipfile.ZipFile(io.BytesIO(wheel.make_wheel())) as made:
+        names = set(made.namelist())
+        info = f"hpcbatch-{hb.__version__}.dist-info"
+        for line in made.read(f"{info}/RECORD").decode().splitlines():
+            name, digest, size = line.rsplit(",", 2)
+            names.remove(name)
+            content = made.read(name)
+            own = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
+            assert (digest, size) in ((f"sha256={own}", str(len(content))), ("", ""))
+        assert not names
+        wanted = ("hpcbatch/templates/slurm.sh.j2", "hpcbatch/sites/ssh/remote.py")
+        assert {*wanted, f"{info}/METADATA", f"{info}/entry_points.txt"} <= set(made.namelist())
+        assert not [name for name in made.namelist() if name.endswith((".pyc", ".tmp"))]
+        assert "click" in made.read(f"{info}/METADATA").decode()
 
 
 def test_a_disk_that_is_full_leaves_no_half_task(client: Client, sshd: Sshd, host: Host) -> None:

@@ -5,21 +5,23 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import threading
 from typing import Any
 
 from ...words.errors import HpcbatchError
 from .connection import Connection
 
-COUNT = 2  # a command of ours often is a look-up and a verb
+COUNT = 2  # where HPCBATCH_SSH_SPARES does not say; a command of ours often is a look-up and a verb
 log = logging.getLogger("hpcbatch.ssh")
 
 
 class Spares:
-    """At most ``COUNT``, all of one command. They end with the connection."""
+    """At most ``count``, all of one command. They end with the connection."""
 
     def __init__(self, connection: Connection):
         self._connection = connection
+        self._count = int(os.environ.get("HPCBATCH_SSH_SPARES") or COUNT)
         self._lock = threading.Lock()
         self._command = ""
         self._channels: list[Any] = []
@@ -54,7 +56,7 @@ class Spares:
             if command != self._command:
                 self.close()
                 self._command = command
-            while self._connection.is_connected and len(self._channels) < COUNT:
+            while self._connection.is_connected and len(self._channels) < self._count:
                 channel = self._connection.session(lambda words, shown: None)
                 channel.exec_command(command)
                 with self._lock:
