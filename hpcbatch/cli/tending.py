@@ -12,7 +12,7 @@ from ..registry.registry import Registry
 from ..sites.base import Site
 from ..sites.here import Here
 from ..use import service
-from ..words.errors import HpcbatchError, NotFound, SiteUnreachable
+from ..words.errors import HpcbatchError, NotFound, SiteUnreachable, UsageError
 from ..words.resources import parse_walltime
 from ..words.status import TaskStatus
 from .common import Setting, common, print_json, say
@@ -45,7 +45,9 @@ def tend(setting: Setting, tasks: tuple[str, ...], every: str, once: bool) -> No
       hpcbatch tend 3f9a --every 5m
     """
     pause = parse_walltime(every, "every")
-    if not isinstance(site := setting.site(), Here):
+    if (site := setting.site()).tends_itself:
+        raise UsageError(f"{site.place} is a server, which tends its tasks itself")
+    if not isinstance(site, Here):
         _tend_elsewhere(setting, site, tasks, pause, once)
         return
     registry = site.registry

@@ -25,6 +25,7 @@ class Site(ABC):
     """Every verb raises what the verb of its name in ``use`` does; ``task_id`` is a whole id."""
 
     place: str  # as a person knows it: a folder, or an address
+    tends_itself = False  # it retries, and submits what was held back, when nobody watches
 
     @abstractmethod
     def create(self, draft: Draft) -> TaskSpec:

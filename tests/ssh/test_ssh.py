@@ -14,9 +14,12 @@ from typing import Any
 import pytest
 
 import hpcbatch as hb
+from hpcbatch.server.users import Users
 from hpcbatch.sites import known
 from hpcbatch.sites.connect import connect
+from hpcbatch.sites.keys import new_key, public_pem, store_private
 from hpcbatch.sites.ssh.site import Ssh
+from hpcbatch.words.layout import ServerLayout
 from tests.conftest import DEBIANS_DRMAA, HOSTILE_NAMES
 from tests.core import eventually
 from tests.local import by_value
@@ -170,12 +173,13 @@ def test_a_server_behind_the_login_node(client: Client, tmp_path: Path) -> None:
     try:
         client.knows(sshd)
         client.configure(sshd.config("login"))
-        with running(served) as server, pytest.MonkeyPatch.context() as patch:
+        with running(served), pytest.MonkeyPatch.context() as patch:
             patch.setenv("HPCBATCH_LOCAL_SPOOL", host.env["HPCBATCH_LOCAL_SPOOL"])
-            assert server.run("keys", "new").returncode == 0
+            key = new_key()
+            store_private(known.key_file(), key, None)
             with pytest.raises(hb.AccessDenied):
                 connect("ssh+http://login").specs()
-            assert server.run("keys", "add", known.public_file(), "--name", "me").returncode == 0
+            Users(ServerLayout(str(served)).users).add(public_pem(key), "me", False)
             site = connect("ssh+http://login")
             task = hb.create(by_value(lambda k: k * k), range(3), site=site).submit("local")
             task.wait(60, progress=False)

@@ -30,6 +30,8 @@ CHUNK = 4 << 20  # bytes of one upload request
 class Rest(Site):
     """Raises, beside what the verbs raise: SiteUnreachable, ServerChanged, AccessDenied."""
 
+    tends_itself = True
+
     def __init__(self, client: Client):
         self._client = client
         self.place = client.address

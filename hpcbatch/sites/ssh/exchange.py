@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from ...words.errors import SiteNotReady, SiteUnreachable
+from ...words.text import plain
 from ...words.version import VERSION
 from ..wire import error_from
 from . import frames, place
@@ -50,7 +51,7 @@ class Answer:
             if kind == frames.GO_ON:
                 return kind, json.loads(payload)
             if kind == frames.WARNING:
-                warnings.warn(str(json.loads(payload)), RuntimeWarning, stacklevel=2)
+                warnings.warn(plain(str(json.loads(payload))), RuntimeWarning, stacklevel=2)
                 continue
             told = json.loads(frames.unpacked(payload))
             if kind == frames.ERROR:

@@ -13,7 +13,6 @@ import logging
 import os
 import signal
 import socket
-import struct
 import sys
 import threading
 import time
@@ -26,6 +25,7 @@ from ..wire import error_json
 from . import frames, scripts
 from .address import Address
 from .connection import Connection
+from .forwards import Forwards, feed, is_own, listening
 from .frames import Messages
 from .spares import Spares
 
@@ -44,7 +44,7 @@ class Keeper:
         self._lock = threading.Lock()
         self._clients, self._used = 0, time.monotonic()
         self._ends = threading.Event()
-        self._forwards: dict[tuple[str, int], str] = {}
+        self._forwards = Forwards(self._connection, path, self._begin)
 
     def serve(self, listener: socket.socket) -> None:
         listener.settimeout(LOOKS_EVERY)
@@ -60,14 +60,14 @@ class Keeper:
                 continue
             except OSError:
                 return  # told to end
-            if _uid_of(client) == os.getuid():
+            if is_own(client):
                 self._begin(client, self._serve_client)
             else:
                 client.close()
 
     def close(self) -> None:
-        for path in (self._path, *self._forwards.values()):
-            unlink_quietly(path)
+        unlink_quietly(self._path)
+        self._forwards.close()
         self._spares.close()
         self._connection.close()
 
@@ -109,7 +109,7 @@ class Keeper:
             if asked["do"] == "run":
                 self._run(client, messages, str(asked["command"]), ask)
             elif asked["do"] == "forward":
-                path = self._forward(str(asked["host"]), int(asked["port"]))
+                path = self._forwards.path(str(asked["host"]), int(asked["port"]))
                 client.sendall(frames.told(frames.ANSWER, {"socket": path}))
             elif asked["do"] == "end":
                 unlink_quietly(self._path)
@@ -122,7 +122,7 @@ class Keeper:
     def _run(self, client: socket.socket, messages: Messages, command: str, ask: Any) -> None:
         with self._connection.slots, contextlib.closing(self._started(command, ask)) as channel:
             client.sendall(frames.message(frames.OPEN, b""))
-            threading.Thread(target=_feed, args=(client, channel, messages), daemon=True).start()
+            threading.Thread(target=feed, args=(client, channel, messages), daemon=True).start()
             complaints = _Tail(channel)
             while output := channel.recv(frames.BLOCK):
                 client.sendall(frames.message(frames.OUTPUT, output))
@@ -146,42 +146,6 @@ class Keeper:
             raise SiteUnreachable(f"{self._address.login} runs nothing: {error}") from error
         return channel
 
-    def _forward(self, host: str, port: int) -> str:
-        """A socket that leads to a port which the login node reaches."""
-        with self._lock:
-            if (host, port) in self._forwards:
-                return self._forwards[host, port]
-            path = f"{self._path}.{len(self._forwards)}"
-            unlink_quietly(path)
-            listener = _listening(path)
-            self._forwards[host, port] = path
-        thread = threading.Thread(
-            target=self._accept_forwarded, args=(listener, host, port), daemon=True
-        )
-        thread.start()
-        return path
-
-    def _accept_forwarded(self, listener: socket.socket, host: str, port: int) -> None:
-        while True:
-            client = listener.accept()[0]
-            if _uid_of(client) == os.getuid():
-                self._begin(client, self._serve_forwarded, host, port)
-            else:
-                client.close()
-
-    def _serve_forwarded(self, client: socket.socket, host: str, port: int) -> None:
-        try:
-            channel = self._connection.direct(host, port, lambda words, shown: None)
-        except HpcbatchError as error:
-            log.warning("%s:%s: %s", host, port, error)
-            return
-        with contextlib.closing(channel):
-            upstream = threading.Thread(target=_feed, args=(client, channel), daemon=True)
-            upstream.start()
-            while content := channel.recv(frames.BLOCK):
-                client.sendall(content)
-            client.shutdown(socket.SHUT_RDWR)
-
 
 class _Tail(threading.Thread):
     """The end of what a command writes to its standard error."""
@@ -201,32 +165,9 @@ class _Tail(threading.Thread):
         return self._content
 
 
-def _feed(client: socket.socket, channel: Any, messages: Messages | None = None) -> None:
-    """Pass on what a client sends, to its end."""
-    with contextlib.suppress(OSError, EOFError):
-        if messages is not None and messages.held():
-            channel.sendall(messages.held())
-        while content := client.recv(1 << 16):
-            channel.sendall(content)
-        channel.shutdown_write()
-
-
 def _seconds_asleep() -> float:
     """Of this machine, since it came up: a laptop that was closed has lost its connections."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
-
-
-def _uid_of(client: socket.socket) -> int:
-    credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    return int(struct.unpack("3i", credentials)[1])
-
-
-def _listening(path: str) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
-    os.chmod(path, 0o600)
-    listener.listen(64)
-    return listener
 
 
 def main() -> None:
@@ -240,7 +181,7 @@ def main() -> None:
             return  # another one was quicker, or is about to end
         unlink_quietly(told["socket"])
         keeper = Keeper(Address.read(told["login"]), told["socket"], told["keep"])
-        with _listening(told["socket"]) as listener:
+        with listening(told["socket"]) as listener:
             if os.fork():
                 os._exit(0)
             try:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...words.errors import SiteError, SiteUnreachable
+from ...words.text import plain
 from ..wire import error_from
 from . import frames
 from .folder import socket_of
@@ -184,6 +185,7 @@ def _ask(words: str, shown: bool) -> str | None:
     """What a person answers; None where there is none to ask."""
     if not sys.stdin.isatty():
         return None
+    words = "\n".join(map(plain, words.split("\n")))  # a server that nobody knows may write them
     if not shown:
         return getpass.getpass(words)
     sys.stderr.write(words)
