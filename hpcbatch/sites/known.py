@@ -107,7 +107,7 @@ def find(text: str) -> Card:
             return card
     raise NotFound(
         f"there is no site {text!r}{nearest(text, known)}. A server is known by its card: hpcbatch "
-        "site add CARD"
+        "site add CARD; a login node by hpcbatch remote setup"
     )
 
 

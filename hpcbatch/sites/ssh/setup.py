@@ -21,6 +21,7 @@ from .exchange import Exchange
 from .line import Line
 
 NEEDS = 200 << 20  # bytes on the disk of the home folder
+ONLY_SOURCES = ("drmaa",)  # published without a wheel; pure Python
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _FOLDER = f'"$HOME/{place.FOLDER}"'
 _BEGIN = f"""\
@@ -144,22 +145,27 @@ def _installing(found: Found, wheels: Sequence[tuple[str, bytes]] = ()) -> str:
 
 def _wheels(found: Found) -> list[tuple[str, bytes]]:
     """Of what hpcbatch needs, for the machine there. Raises SiteError."""
-    pip = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "download"]
-    kind = ["--only-binary", ":all:", "--python-version", found.minor]
-    if found.platform != sysconfig.get_platform():
-        machine = found.platform.rpartition("-")[2]
-        kind += [
-            "--platform",
-            f"manylinux2014_{machine}",
-            "--platform",
-            f"manylinux_2_28_{machine}",
-        ]
+    needed = wheel.requirements()
     with tempfile.TemporaryDirectory(prefix="hpcbatch-") as folder:
-        argv = [*pip, "--quiet", "--dest", folder, *kind, *wheel.requirements()]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SiteError(f"what hpcbatch needs could not be fetched: {done.stderr.strip()}")
+        if found.platform == sysconfig.get_platform():
+            _pip("wheel", "--wheel-dir", folder, *needed)
+        else:
+            machine = found.platform.rpartition("-")[2]
+            kind = ["--only-binary", ":all:", "--python-version", found.minor]
+            for system in ("manylinux2014", "manylinux_2_28"):
+                kind += ["--platform", f"{system}_{machine}"]
+            built = [each for each in needed if each.startswith(ONLY_SOURCES)]
+            _pip("wheel", "--no-deps", "--wheel-dir", folder, *built)
+            others = [each for each in needed if each not in built]
+            _pip("download", "--dest", folder, *kind, *others)
         return [(name, _read(f"{folder}/{name}")) for name in sorted(os.listdir(folder))]
+
+
+def _pip(*words: str) -> None:
+    argv = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "--quiet"]
+    done = subprocess.run([*argv, *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SiteError(f"what hpcbatch needs could not be fetched: {done.stderr.strip()[-2000:]}")
 
 
 def _read(path: str) -> bytes:
