@@ -29,6 +29,7 @@ class Client:
         patch.setenv("HOME", str(self.home))
         patch.setenv("HPCBATCH_SSH_SOCKETS", str(self.sockets))
         patch.setenv("HPCBATCH_SSH_SPARES", "0")  # each costs the start of an interpreter
+        patch.setenv("HPCBATCH_SSH_KEEP", "60")  # should a test be killed
         patch.delenv("SSH_AUTH_SOCK", raising=False)
 
     def knows(self, *sshds: Sshd) -> None:

@@ -159,6 +159,7 @@ def test_nothing_of_a_request_is_on_a_command_line(client: Client, sshd: Sshd, h
     """Everybody on a login node can read those."""
     client.knows(sshd)
     client.configure(sshd.config("login"))
+    client.site()  # whose connection is closed at the end
     gate = host.home / "gate-cmdline"
     os.mkfifo(gate)
     gate.chmod(0o666)
