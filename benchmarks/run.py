@@ -23,6 +23,7 @@ import preparing
 import scaling
 import serving
 import slurm
+import ssh
 import starting
 import status
 import tasks
@@ -44,6 +45,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "rest": tasks.rest,
     "resubmit": tasks.resubmit,
     "start": starting.start,
+    "ssh": ssh.ssh,
     "slurm": slurm.slurm,
     "server": serving.serving,
     "scaling": scaling.scaling,

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from .words.version import VERSION as __version__
+
 TYPE_CHECKING = False  # type checkers take it for true; loading typing for it costs 5 ms
 if TYPE_CHECKING:
     from typing import Any
@@ -53,7 +55,9 @@ if TYPE_CHECKING:
         ResourceError,
         SchedulerError,
         ServerChanged,
+        ServerUnknown,
         SiteError,
+        SiteNotReady,
         SiteUnreachable,
         StateError,
         SubmissionDeferred,
@@ -68,7 +72,6 @@ if TYPE_CHECKING:
     )
     from .words.status import JobInfo, TaskStatus
 
-__version__ = "0.1.0"
 
 _HOMES = {
     "server.control": (
@@ -108,7 +111,9 @@ _HOMES = {
         "ResourceError",
         "SchedulerError",
         "ServerChanged",
+        "ServerUnknown",
         "SiteError",
+        "SiteNotReady",
         "SiteUnreachable",
         "StateError",
         "SubmissionDeferred",
@@ -149,8 +154,10 @@ __all__ = [
     "ResourceError",
     "SchedulerError",
     "ServerChanged",
+    "ServerUnknown",
     "Site",
     "SiteError",
+    "SiteNotReady",
     "SiteUnreachable",
     "StateError",
     "SubmissionDeferred",

@@ -35,6 +35,7 @@ REAL = {
 INSTALLED_BY = {"slurm": "slurm.sh start", "sge": "sge.sh start", "chromium": "tools.sh"}
 MARKS = {"drmaa": "sge"}  # of schedulers that are tested on another's cluster
 USER = "hpctest"
+SSHD = "/usr/sbin/sshd"
 USER_PYTHON = "/opt/hpcbatch-testbed/venv/bin/python"
 
 HOSTILE_NAMES = [
@@ -104,6 +105,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if name in REQUIRED:
                 pytest.fail(f"{name} is required and {reason}", pytrace=False)
             pytest.skip(reason)
+    if item.get_closest_marker("sshd") and (reason := why_no_sshd()):
+        if "sshd" in REQUIRED:
+            pytest.fail(f"sshd is required and {reason}", pytrace=False)
+        pytest.skip(reason)
+
+
+@cache
+def why_no_sshd() -> str:
+    """Why there can be no sshd of a test's own, before another user; empty when there can."""
+    if not os.path.exists(SSHD):
+        return f"{SSHD} is not installed (tests/clusters/tools.sh, as root)"
+    if os.getuid() == 0 and not os.path.exists(USER_PYTHON):
+        return f"there is no {USER_PYTHON} (tests/clusters/user.sh WHEEL)"
+    return ""
 
 
 @cache

@@ -1,6 +1,6 @@
 #!/bin/bash
 # All tests, with real clusters: root on Debian starts what is not up, and stops it afterwards.
-# HPCBATCH_TEST_REQUIRE=slurm,sge,user,tools,chromium makes what is absent a failure instead of a skip.
+# HPCBATCH_TEST_REQUIRE=slurm,sge,user,tools,chromium,sshd makes what is absent a failure, no skip.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 BIN=${BIN:-.venv/bin}

@@ -15,7 +15,7 @@ ASKED_FOR = [
     *("ResourceError", "SchedulerError", "StateError", "SubmissionDeferred", "SubmissionError"),
     *("SubmissionRejected", "SubmissionUnclear", "TaskFailed", "UsageError", "WaitTimeout"),
     *("AccessDenied", "KeyFileError", "ServerChanged", "SiteError", "SiteUnreachable"),
-    *("Site", "TooManyFailures", "connect"),
+    *("ServerUnknown", "Site", "SiteNotReady", "TooManyFailures", "connect"),
     *("autoclose_server", "default_host", "default_port", "ensure_server", "kill_server"),
     *("server_alive", "start_server"),
     *("Job", "JobInfo", "Task", "TaskStatus", "TaskStuck"),

@@ -131,7 +131,7 @@ _GLOBAL = (
         is_eager=True,
         expose_value=False,
         callback=_remember,
-        help="A server, by name or address [default: $HPCBATCH_SITE, else site default].",
+        help="By name or address: ssh://me@login, https://login:7033 [default: see hpcbatch site].",
     ),
     click.option(
         "--debug",

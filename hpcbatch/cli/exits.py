@@ -37,7 +37,7 @@ Exit status:
   3    not yet: jobs are not resolved (collect, watch, remove, resubmit)
   4    the scheduler refused, or does not answer
   5    a file or the registry cannot be read or written
-  6    a server does not answer, is another than is known, or lets nobody in by that key
+  6    a site does not answer, is another than is known, or lets nobody in by that key
   70   an error of hpcbatch itself; --debug shows where
   130  interrupted (Ctrl-C), or a question was answered with no
   141  the reader of a pipe went away"""

@@ -58,8 +58,9 @@ SECTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
             "keys",
             "Your key, and the keys that a server knows.",
         ),
-        "site": ("sites", "site", "Servers that you know, for --site."),
+        "site": ("sites", "site", "Sites that you know, for --site."),
         "dashboard": ("dashboard", "dashboard", "See a server's tasks in the browser."),
+        "remote": ("remote", "remote", "Login nodes that are reached by SSH."),
     },
     "Get and end": {
         "collect": ("results", "collect", "Collect the results in the order of the inputs."),

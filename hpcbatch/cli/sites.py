@@ -1,4 +1,4 @@
-"""site: the servers that one knows."""
+"""site: those that one knows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .tables import print_table
 @click.group("site")
 @global_options
 def site() -> None:
-    """Servers that you know, for --site.
+    """Sites that you know, for --site.
 
     \b
     Examples:
@@ -26,7 +26,8 @@ def site() -> None:
 @click.option("--name", help="A short one for --site [default: that of its host].")
 @common
 def add_site(setting: Setting, card: str, name: str | None) -> None:
-    """Remember a server by its card, which its owner gets from keys add or server status."""
+    """Remember a server by its card, which its owner gets from keys add or server status; or a
+    login node by its address, such as ssh://me@login."""
     from ..sites import known
 
     read = known.Card.read(card)
@@ -41,7 +42,7 @@ def add_site(setting: Setting, card: str, name: str | None) -> None:
 @site.command("list")
 @common
 def list_sites(setting: Setting) -> None:
-    """List the servers that you know."""
+    """List the sites that you know."""
     from ..sites import default, known
 
     found = known.all_known()

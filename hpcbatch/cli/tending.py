@@ -9,8 +9,10 @@ import click
 
 from ..registry.attempts import last_recorded
 from ..registry.registry import Registry
+from ..sites.base import Site
+from ..sites.here import Here
 from ..use import service
-from ..words.errors import HpcbatchError, NotFound
+from ..words.errors import HpcbatchError, NotFound, SiteUnreachable, UsageError
 from ..words.resources import parse_walltime
 from ..words.status import TaskStatus
 from .common import Setting, common, print_json, say
@@ -42,8 +44,13 @@ def tend(setting: Setting, tasks: tuple[str, ...], every: str, once: bool) -> No
       hpcbatch tend
       hpcbatch tend 3f9a --every 5m
     """
-    registry = setting.registry()
     pause = parse_walltime(every, "every")
+    if (site := setting.site()).tends_itself:
+        raise UsageError(f"{site.place} is a server, which tends its tasks itself")
+    if not isinstance(site, Here):
+        _tend_elsewhere(setting, site, tasks, pause, once)
+        return
+    registry = site.registry
     chosen = [registry.find(task) for task in tasks]
     told: dict[str, Told] = {}
     while True:
@@ -51,6 +58,32 @@ def tend(setting: Setting, tasks: tuple[str, ...], every: str, once: bool) -> No
         for task_id in chosen or registry.ids():
             if _is_open(registry, task_id, told.get(task_id)):
                 alive |= _look(setting, registry, task_id, told)
+        if once or (chosen and not alive):
+            return
+        time.sleep(pause)
+
+
+def _tend_elsewhere(
+    setting: Setting, site: Site, tasks: tuple[str, ...], pause: float, once: bool
+) -> None:
+    """One request an interval, whatever the number of tasks."""
+    chosen = [site.find(task) for task in tasks] or None
+    told: dict[str, TaskStatus] = {}
+    while True:
+        alive = False
+        try:
+            for status in site.statuses(chosen, tracks=True):
+                if isinstance(status, HpcbatchError):
+                    say(f"hpcbatch: {plain_lines(str(status))}")
+                    continue
+                before = told.get(status.id)
+                told[status.id] = status
+                alive |= not status.idle
+                if before is None or _shown(before) != _shown(status):
+                    _tell(setting, status)
+        except SiteUnreachable as error:
+            say(f"hpcbatch: {plain_lines(str(error))}")
+            alive = True
         if once or (chosen and not alive):
             return
         time.sleep(pause)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from ..sites.base import Site
-from ..words.errors import RegistryError
+from ..words.errors import HpcbatchError
 from ..words.model import STATES, TaskSpec
 from ..words.status import TaskStatus
 from .common import Setting, common, print_json, say
@@ -69,7 +69,7 @@ def _show_tasks(setting: Setting, limit: int | None) -> None:
     site = setting.site()
     specs = _specs(site)
     with Busy("looking at the tasks"):
-        found = list(_statuses(site, specs[-limit:] if limit else specs))
+        found = _statuses(site, specs[-limit:] if limit else specs)
     if setting.json:
         print_json([_as_json(spec, status) for spec, status in found])
     elif found:
@@ -89,12 +89,14 @@ def _specs(site: Site) -> list[TaskSpec]:
     return specs
 
 
-def _statuses(site: Site, specs: Iterable[TaskSpec]) -> Iterable[tuple[TaskSpec, TaskStatus]]:
-    for spec in specs:
-        try:
-            yield spec, site.status(spec.id)
-        except (RegistryError, OSError) as error:
-            say(f"{spec.id}: {error}")
+def _statuses(site: Site, specs: Sequence[TaskSpec]) -> list[tuple[TaskSpec, TaskStatus]]:
+    found = []
+    for spec, told in zip(specs, site.statuses([spec.id for spec in specs]), strict=True):
+        if isinstance(told, HpcbatchError):
+            say(f"{spec.id}: {told}")
+        else:
+            found.append((spec, told))
+    return found
 
 
 def _as_json(spec: TaskSpec, status: TaskStatus) -> dict[str, Any]:

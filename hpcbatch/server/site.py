@@ -10,6 +10,7 @@ from typing import Any
 from ..cluster.cluster import Cluster
 from ..registry.registry import Registry
 from ..sites import wire
+from ..sites.uploads import Uploads
 from ..use import service
 from ..use.cancel import Canceled, cancel
 from ..use.dependencies import with_whole_ids
@@ -40,7 +41,6 @@ from .release import Releaser
 from .settings import MODULES, Settings
 from .tokens import Tokens
 from .tracking import Tracking
-from .uploads import Uploads
 from .users import ANONYMOUS, LOCAL, User, Users
 
 NEEDED = "a token is needed: see /validate/token"

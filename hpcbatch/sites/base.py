@@ -7,13 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from ..words.errors import NotFound, RegistryError, SchedulerError
 from ..words.look import Look
 
 if TYPE_CHECKING:
     from ..registry.draft import Draft
     from ..use.cancel import Canceled
     from ..use.resubmit import Resubmission
-    from ..words.errors import JobError
+    from ..words.errors import HpcbatchError, JobError
     from ..words.model import Attempt, TaskSpec
     from ..words.options import SubmitOptions
     from ..words.ranges import Ranges
@@ -24,6 +25,7 @@ class Site(ABC):
     """Every verb raises what the verb of its name in ``use`` does; ``task_id`` is a whole id."""
 
     place: str  # as a person knows it: a folder, or an address
+    tends_itself = False  # it retries, and submits what was held back, when nobody watches
 
     @abstractmethod
     def create(self, draft: Draft) -> TaskSpec:
@@ -75,6 +77,22 @@ class Site(ABC):
     @abstractmethod
     def track(self, task_id: str, begins: bool = False) -> TaskStatus:
         """The status; and what whoever watches a task does: retries, and what was held back."""
+
+    def statuses(
+        self, task_ids: Sequence[str] | None, tracks: bool = False
+    ) -> list[TaskStatus | HpcbatchError]:
+        """Of several tasks (None: of all), in their order, or why there is none; ``tracks`` as
+        ``track`` does."""
+        found: list[TaskStatus | HpcbatchError] = []
+        ids = [spec.id for spec in self.specs()] if task_ids is None else task_ids
+        for task_id in ids:
+            try:
+                found.append(self.track(task_id) if tracks else self.status(task_id))
+            except (RegistryError, NotFound, SchedulerError) as error:
+                found.append(error)
+            except OSError as error:
+                found.append(RegistryError(f"{error.filename}: {error.strerror}"))
+        return found
 
     @abstractmethod
     def jobs(

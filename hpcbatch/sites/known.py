@@ -1,4 +1,5 @@
-"""The servers that a user knows: by name, address and the hash of their key."""
+"""The sites that a user knows: servers by name, address and the hash of their key; login nodes by
+name and address, whose keys are in ~/.ssh/known_hosts."""
 
 from __future__ import annotations
 
@@ -16,15 +17,21 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,40}\Z")
 
 @dataclass(frozen=True)
 class Card:
-    """Where a server is, and what it is known by: ``https://login:7033#HASH``. ``own`` is the file
-    of the key to come in with, where that is not the user's only one."""
+    """Where a site is, and what its server is known by: ``https://login:7033#HASH``; without a
+    key ``ssh://me@login``. ``own`` is the file of the key to come in with, where that is not the
+    user's only one."""
 
     address: str
-    key: str
+    key: str = ""
     own: str = ""
 
     def __str__(self) -> str:
-        return f"{self.address}#{self.key}"
+        return f"{self.address}#{self.key}" if self.key else self.address
+
+    @property
+    def is_login(self) -> bool:
+        """A login node, or a server behind one."""
+        return is_login(self.address)
 
     @property
     def host(self) -> str:
@@ -34,6 +41,10 @@ class Card:
     def read(cls, text: str) -> Card:
         """Raises UsageError."""
         address, _, key = text.strip().partition("#")
+        if is_login(address) and not key:
+            from .ssh.address import Address
+
+            return cls(str(Address.read(address)))
         try:
             split = urlsplit(address)
             has_place = split.scheme in ("https", "http") and split.hostname and split.port != 0
@@ -45,6 +56,10 @@ class Card:
                 "add and hpcbatch server status print it)"
             )
         return cls(address.rstrip("/"), key)
+
+
+def is_login(address: str) -> bool:
+    return address.startswith(("ssh://", "ssh+http://", "ssh+https://"))
 
 
 def key_file() -> str:
@@ -110,7 +125,7 @@ def find(text: str) -> Card:
             return card
     raise NotFound(
         f"there is no site {text!r}{nearest(text, known)}. A server is known by its card: hpcbatch "
-        "site add CARD"
+        "site add CARD; a login node by hpcbatch remote setup"
     )
 
 

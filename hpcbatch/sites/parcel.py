@@ -40,7 +40,9 @@ def pack(path: str, draft: Draft) -> TaskSpec:
 
 def unpack(path: str, registry: Registry, task_id: str, owner: str) -> TaskSpec:
     """Store the task of a parcel, which may come from anybody, as ``owner``'s. Nothing of it is
-    unpickled, and no name in it becomes a path. Raises InputError for what is no parcel."""
+    unpickled, and no name in it becomes a path. Elements run in the folder of whoever made it where
+    this machine has one of that name, else in the home folder. Raises InputError for what is no
+    parcel."""
     try:
         with (
             zipfile.ZipFile(path) as parcel,
@@ -79,7 +81,8 @@ def _store(
         raise InputError("what was uploaded is no task: it has no function")
     function = callable_and_constants[0], callable_and_constants[1]
     code = parcel.read(CODE) if CODE in members else None
-    own = replace(spec, owner=owner)
+    runs_in = spec.folder if os.path.isdir(spec.folder) else os.path.expanduser("~")
+    own = replace(spec, owner=owner, folder=runs_in)
     return registry.create(Draft(own, function, _blocks(unpacked.inputs), code))
 
 

@@ -1,4 +1,4 @@
-"""What travels between a server and its clients, as JSON and as records, and back."""
+"""What travels between a site elsewhere and its clients, as JSON and as records, and back."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from struct import Struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..disk.records import FRAME, checksum, frame
-from ..use.create import Mended
-from ..use.resubmit import Resubmission
 from ..words import errors
 from ..words.errors import DamagedFile, HpcbatchError, JobError, RegistryUnwritable
 from ..words.events import pack_text, unpack_text
+from ..words.model import Array, Attempt
 from ..words.options import SubmitOptions
+from ..words.plan import Plan
 from ..words.ranges import Ranges
 from ..words.status import JobInfo
+
+if TYPE_CHECKING:  # which load all that submits
+    from ..use.create import Mended
+    from ..use.resubmit import Resubmission
 
 _HEAD = Struct("<cQ")  # what a record of a result is, and of which job
 _VALUE, _ERROR, _END = b"v", b"e", b"z"
@@ -31,6 +35,42 @@ def job_json(info: JobInfo) -> dict[str, Any]:
 
 def job_from(told: Mapping[str, Any]) -> JobInfo:
     return JobInfo(**{name: told[name] for name in JobInfo.__dataclass_fields__ if name in told})
+
+
+def attempt_json(attempt: Attempt) -> dict[str, Any]:
+    """Of one that was just made: what is to happen to it is still to come."""
+    return {
+        **{name: getattr(attempt, name) for name in _PLAIN},
+        "plan": attempt.plan.to_json(),
+        "held_back": attempt.held_back.to_json(),
+        "arrays": [asdict(array) for array in attempt.arrays],
+        "options": options_json(attempt.options),
+    }
+
+
+def attempt_from(told: Mapping[str, Any]) -> Attempt:
+    return Attempt(
+        **{name: told[name] for name in _PLAIN},
+        plan=Plan.from_json(told["plan"]),
+        held_back=Plan.from_json(told["held_back"]),
+        arrays=tuple(Array(**array) for array in told["arrays"]),
+        options=options_from(told["options"]),
+    )
+
+
+_PLAIN = (
+    "number",
+    "cluster",
+    "scheduler",
+    "host",
+    "created",
+    "resources",
+    "logs",
+    "given_up",
+    "part_of",
+    "retry",
+    "function",
+)
 
 
 def failure_json(failure: JobError) -> dict[str, Any]:
@@ -69,6 +109,8 @@ def resubmission_json(asked: Resubmission) -> dict[str, Any]:
 
 def resubmission_from(told: Mapping[str, Any]) -> Resubmission:
     """Raises UsageError, ResourceError; ValueError for a function that is no base 64."""
+    from ..use.resubmit import Resubmission
+
     return Resubmission(
         options_from(told["options"]),
         told["states"],
@@ -89,6 +131,8 @@ def mended_json(mended: Mended) -> dict[str, Any]:
 
 def mended_from(told: Mapping[str, Any]) -> Mended:
     """Raises ValueError for what is no base 64."""
+    from ..use.create import Mended
+
     code = None if told["code"] is None else b64decode(told["code"], validate=True)
     return Mended(b64decode(told["function"], validate=True), code)
 

@@ -23,6 +23,8 @@ HpcbatchError
 │       └── SubmissionUnclear   no answer: it may have been taken; status will tell
 ├── SiteError                   a site elsewhere
 │   ├── SiteUnreachable         no answer: it may be away, or the network
+│   ├── SiteNotReady            hpcbatch is not there, or not the same: remote setup
+│   ├── ServerUnknown           its key is not known yet, and nobody has accepted it
 │   ├── ServerChanged           its key is not the one that is known; nothing was sent
 │   └── AccessDenied            a key or token that it does not know, or not for that
 │       └── TooManyFailures     after which it does not listen for a while
@@ -138,6 +140,14 @@ class SiteError(HpcbatchError):
 
 class SiteUnreachable(SiteError):
     """It does not answer: it may be away, or the network."""
+
+
+class SiteNotReady(SiteError):
+    """No hpcbatch of this version is there; ``hpcbatch remote setup`` makes it."""
+
+
+class ServerUnknown(SiteError):
+    """The server's key is not known yet, and nobody has accepted it; nothing was sent to it."""
 
 
 class ServerChanged(SiteError):

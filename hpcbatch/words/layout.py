@@ -121,6 +121,18 @@ class ServerLayout:
         self.log = f"{self.folder}/server.log"
 
 
+class RemoteLayout:
+    """Every path of what commands that come over SSH keep, in the registry that they work on."""
+
+    def __init__(self, root: str):
+        self.folder = f"{root}/remote"
+        self.uploads = f"{self.folder}/uploads"
+
+    def once_lock(self, task_id: str) -> str:
+        """Held while a request for the task is done that may be repeated."""
+        return f"{self.uploads}/{task_id}.once"
+
+
 class AttemptLayout:
     """Every path of one attempt's folder."""
 

@@ -29,7 +29,7 @@ NOT_RETRIED = ("canceled", "launch-failure", "failed", "dependency", "error")  #
 LARGEST_FACTOR = 1000
 SCALED = ("memory", "walltime", "element_walltime")
 _OF_ONE_CLUSTER = ("resources", "throttle")
-_OF_ONE_ATTEMPT = ("after", "after_ok")
+_OF_ONE_ATTEMPT = ("after", "after_ok", "request")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class SubmitOptions:
     own for each job; ``job_timeout`` the time of one job, which isolates as well; ``retries`` how
     often a job that expired is submitted again, for the reasons ``retry_on``, with the resources
     times ``retry_scale``; ``after`` and ``after_ok`` ids of tasks that must have ended, or must
-    be done; ``notify`` a command or URL that is told when the task resolves.
+    be done; ``notify`` a command or URL that is told when the task resolves; ``request`` its
+    client's own word for it, by which one that is repeated is known.
     """
 
     cluster: str | None = None
@@ -56,6 +57,7 @@ class SubmitOptions:
     after: tuple[str, ...] = ()
     after_ok: tuple[str, ...] = ()
     notify: str | None = None
+    request: str | None = None
 
     @classmethod
     def read(cls, **options: Any) -> SubmitOptions:
@@ -69,7 +71,7 @@ class SubmitOptions:
     def __post_init__(self) -> None:
         for name, read in _READERS.items():
             value = getattr(self, name)
-            if value is None and name in _OF_ONE_ATTEMPT:
+            if value is None and read is _ids:
                 object.__setattr__(self, name, ())
             elif value is not None:
                 object.__setattr__(self, name, read(name, value))
@@ -190,4 +192,5 @@ _READERS: dict[str, Any] = {
     "after": _ids,
     "after_ok": _ids,
     "notify": _text,
+    "request": _text,
 }

@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...disk.files import read
 from ...sites import wire
 from ...sites.here import Here
+from ...sites.uploads import Told
 from ...use import outcomes, service
 from ...use.newest import newest_failures
 from ...words.errors import InputError
 from ...words.look import Look
 from ...words.ranges import Ranges
 from ..access import Caller, Site
-from ..uploads import Told
 
 LARGEST_PART = 16 << 20  # bytes
 

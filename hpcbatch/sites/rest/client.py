@@ -28,13 +28,13 @@ AGAIN = (502, 503, 504)  # of proxies, or of a server that starts; ours says it 
 
 class Client:
     """Speaks to the server at ``address`` whose key has the hash ``known``; without ``key`` as
-    nobody in particular."""
+    nobody in particular; ``through`` a socket that leads there, if any."""
 
-    def __init__(self, address: str, known: str, key: RSAPrivateKey | None):
+    def __init__(self, address: str, known: str, key: RSAPrivateKey | None, through: str = ""):
         self.address, self._known, self._key = address.rstrip("/"), known, key
         self._token, self._ends = "", 0.0
         self._was_there = False
-        self._http = _http(self.address, known)
+        self._http = _http(self.address, known, through)
         weakref.finalize(self, self._http.close)  # handles come and go: nobody closes a site
 
     def ask(self, path: str, body: Any = None) -> Any:
@@ -96,14 +96,15 @@ class Client:
         return {"Authorization": f"Bearer {self._token}"}
 
 
-def _http(address: str, known: str) -> httpx.Client:
+def _http(address: str, known: str, through: str | None) -> httpx.Client:
     if address.startswith(UNIX):
         path = address.removeprefix(UNIX)
         _check_own(path)
         transport = httpx.HTTPTransport(uds=path)
         return httpx.Client(transport=transport, base_url="http://localhost", timeout=TIMEOUT)
     verify: Any = PinnedContext(known) if address.startswith("https:") else True
-    return httpx.Client(base_url=address, verify=verify, timeout=TIMEOUT)
+    way = httpx.HTTPTransport(verify=verify, uds=through) if through else None
+    return httpx.Client(base_url=address, verify=verify, transport=way, timeout=TIMEOUT)
 
 
 def _check_own(path: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 import time
@@ -22,6 +21,7 @@ from ...words.ranges import Ranges
 from ...words.status import JobInfo, TaskStatus, known_states
 from .. import parcel, wire
 from ..base import Site
+from ..digest import digest_of
 from .client import PATIENCE, Client
 
 CHUNK = 4 << 20  # bytes of one upload request
@@ -29,6 +29,8 @@ CHUNK = 4 << 20  # bytes of one upload request
 
 class Rest(Site):
     """Raises, beside what the verbs raise: SiteUnreachable, ServerChanged, AccessDenied."""
+
+    tends_itself = True
 
     def __init__(self, client: Client):
         self._client = client
@@ -40,7 +42,7 @@ class Rest(Site):
         with tempfile.TemporaryDirectory(prefix="hpcbatch-") as folder:
             path = f"{folder}/parcel"
             spec = parcel.pack(path, draft)
-            told = {"id": spec.id, "size": os.path.getsize(path), "digest": _digest(path)}
+            told = {"id": spec.id, "size": os.path.getsize(path), "digest": digest_of(path)}
             with open(path, "rb") as file:
                 answer = self._client.ask("/task/new", told)
                 while answer["offset"] < told["size"]:
@@ -171,11 +173,3 @@ def _token() -> str:
 def _listed(states: str | Sequence[str] | None) -> list[str] | None:
     known = known_states(states)
     return None if known is None else list(known)
-
-
-def _digest(path: str) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(CHUNK):
-            digest.update(block)
-    return digest.hexdigest()

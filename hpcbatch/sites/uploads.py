@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import time
-from collections import defaultdict
 from dataclasses import asdict, dataclass
-from threading import Lock
 
 from ..disk.files import make_folder, publish, read, unlink_quietly, unwritable, write_all
+from ..disk.locks import held
 from ..registry.registry import Registry
-from ..sites import parcel
 from ..words.errors import InputError, NotFound, StateError
 from ..words.layout import is_task_id
+from . import parcel
+from .digest import digest_of
 
 LARGEST = 1 << 40  # bytes
+PATIENCE = 60.0  # seconds that a part may wait for another one of its task
 KEPT = 86400.0  # seconds without a part, after which the beginning of an upload is removed
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -33,12 +33,11 @@ class Told:
 
 
 class Uploads:
-    """Uploads in ``folder``, which become tasks of ``registry``."""
+    """Uploads in ``folder``, which become tasks of ``registry``. Several processes may have it."""
 
     def __init__(self, folder: str, registry: Registry):
         make_folder(folder)
         self._folder, self._registry = folder, registry
-        self._locks: defaultdict[str, Lock] = defaultdict(Lock)
         self._forget_old()
 
     def begin(self, told: Told) -> int:
@@ -48,7 +47,7 @@ class Uploads:
             raise InputError("an upload begins with a task's id and a SHA-256")
         if not 0 < told.size <= LARGEST:
             raise InputError(f"{told.size} bytes are no size of a task")
-        with self._locks[told.task]:
+        with held(self._lock(told.task), PATIENCE):
             if (stored := self._stored(told.task)) is not None:
                 if stored != told:
                     raise StateError(f"there is another task {told.task}")
@@ -70,7 +69,7 @@ class Uploads:
         twice. Raises NotFound, InputError, RegistryUnwritable."""
         if not is_task_id(task_id):
             raise NotFound(f"there is no upload {task_id!r}")
-        with self._locks[task_id]:
+        with held(self._lock(task_id), PATIENCE):
             if (stored := self._stored(task_id)) is not None and stored.owner == owner:
                 return stored.size
             told = self._told(task_id)
@@ -105,11 +104,7 @@ class Uploads:
 
     def _store(self, told: Told) -> None:
         path = self._path(told.task)
-        digest = hashlib.sha256()
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-        if digest.hexdigest() != told.digest:
+        if digest_of(path) != told.digest:
             self._drop(told.task)
             raise InputError("what was uploaded was altered on its way: upload it again")
         try:
@@ -136,6 +131,9 @@ class Uploads:
 
     def _path(self, task_id: str) -> str:
         return f"{self._folder}/{task_id}"
+
+    def _lock(self, task_id: str) -> str:
+        return f"{self._path(task_id)}.lock"
 
     def _drop(self, task_id: str) -> None:
         unlink_quietly(self._path(task_id))

@@ -1,0 +1,133 @@
+"""remote: a login node is set up, and looked over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from ..words.errors import UsageError
+from ..words.resources import parse_walltime
+from .common import Setting, common, global_options, print_json, say
+from .exits import FAILED, SITE
+from .text import plain_lines
+
+if TYPE_CHECKING:
+    from ..sites.ssh.check import Finding
+    from ..sites.ssh.site import Ssh
+
+MARKS = {True: "ok", False: "NO", None: "?"}
+
+
+@click.group("remote")
+@global_options
+def remote() -> None:
+    """Login nodes that are reached by SSH.
+
+    \b
+    Examples:
+      hpcbatch remote setup ssh://me@login.cluster --setup 'module load python/3.11'
+      hpcbatch remote check login.cluster
+      hpcbatch list --site login.cluster
+    """
+
+
+address_argument = click.argument("address", metavar="SITE")
+cluster_option = click.option("--cluster", help="That runs the test job [default: the default].")
+timeout_option = click.option(
+    "--timeout", default="2m", show_default=True, metavar="TIME", help="For the test job."
+)
+
+
+@remote.command("setup")
+@address_argument
+@click.option("--python", default="", help="The interpreter there [default: one like here].")
+@click.option("--setup", "lines", multiple=True, metavar="LINE", help="Shell lines to begin with.")
+@click.option("--name", help="A short one for --site [default: that of the host].")
+@cluster_option
+@timeout_option
+@common
+def setup(
+    setting: Setting,
+    address: str,
+    python: str,
+    lines: tuple[str, ...],
+    name: str | None,
+    cluster: str | None,
+    timeout: str,
+) -> None:
+    """Put this version of hpcbatch on a login node, and run a test job there.
+
+    Its wheel is sent along; what it needs comes from the package index there, or from here where
+    there is none. Safe to repeat; what was set up before is kept.
+    """
+    from ..sites import known
+    from ..sites.ssh import setup as steps
+    from ..sites.ssh.address import Address
+    from ..sites.ssh.check import check
+
+    seconds = parse_walltime(timeout, "--timeout")
+    site = _site(address)
+    found = steps.look(site.line, python, lines)
+    say(f"{found.host} has Python {found.minor}: {found.python}")
+    steps.install(site.line, found, say)
+    told = steps.configure(site.line)
+    if "file" in told:
+        say(f"Its clusters are written down in {told['file']} there")
+    place = Address.read(site.place)
+    name = name or place.host
+    known.add(known.Card(site.place), name)
+    _tell(setting, check(site, cluster, seconds))
+    say(f"{name} is {site.place}: hpcbatch list --site {name}")
+
+
+@remote.command("check")
+@address_argument
+@cluster_option
+@timeout_option
+@common
+def check_site(setting: Setting, address: str, cluster: str | None, timeout: str) -> None:
+    """Tell in plain words what is wrong with a login node. Exit status 0: nothing is."""
+    from ..sites.ssh.check import check
+
+    seconds = parse_walltime(timeout, "--timeout")
+    _tell(setting, check(_site(address), cluster, seconds))
+
+
+@remote.command("close")
+@address_argument
+@common
+def close(setting: Setting, address: str) -> None:
+    """Close the connection that is kept for later commands."""
+    was_there = _site(address).line.close()
+    if setting.json:
+        print_json({"closed": was_there})
+    else:
+        say("Closed." if was_there else "No connection was kept.")
+
+
+def _site(address: str) -> Ssh:
+    from ..sites.connect import connect
+    from ..sites.ssh.site import Ssh
+
+    site = connect(address)
+    if not isinstance(site, Ssh):
+        raise UsageError(f"{address} is no login node, such as ssh://me@login.cluster")
+    return site
+
+
+def _tell(setting: Setting, findings: Iterable[Finding]) -> None:
+    """Each as it is found; ends the command where something is wrong."""
+    found = []
+    for finding in findings:
+        found.append(finding)
+        if not setting.json:
+            words = plain_lines(finding.words)
+            click.echo(f"{MARKS[finding.is_right]:<3} {finding.what:<11} {words}")
+    if setting.json:
+        print_json([asdict(finding) for finding in found])
+    if any(finding.is_right is False for finding in found):
+        is_away = found[-1].what in ("connection", "hpcbatch")
+        click.get_current_context().exit(SITE if is_away else FAILED)

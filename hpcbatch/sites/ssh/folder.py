@@ -1,0 +1,55 @@
+"""Folders that are this user's alone: of the sockets of kept connections, and of results."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+
+from ...disk.files import make_folder, unwritable
+from ...words.errors import RegistryUnsafe
+
+
+def sockets() -> str:
+    """Made where it is missing. Raises RegistryUnsafe, RegistryUnwritable."""
+    path = os.environ.get("HPCBATCH_SSH_SOCKETS") or _usual()
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise unwritable(path, error) from error
+    return _own(path)
+
+
+def socket_of(login: str) -> str:
+    """Short: the path of a socket has at most 107 bytes."""
+    home = os.path.expanduser("~")  # with another ~/.ssh/config the same name is another host
+    return f"{sockets()}/{hashlib.sha256(f'{login} {home}'.encode()).hexdigest()[:16]}"
+
+
+def results(place: str) -> str:
+    """Where results of a site are kept that have come here. Raises RegistryUnsafe,
+    RegistryUnwritable."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    path = f"{cache}/hpcbatch/results/{hashlib.sha256(place.encode()).hexdigest()[:16]}"
+    make_folder(path)
+    return _own(path)
+
+
+def _usual() -> str:
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if os.path.isabs(runtime) and os.path.isdir(runtime):
+        return f"{runtime}/hpcbatch"
+    return f"/tmp/hpcbatch-ssh-{os.getuid()}"
+
+
+def _own(path: str) -> str:
+    found = os.lstat(path)
+    is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+    if not is_own or found.st_mode & 0o077:
+        raise RegistryUnsafe(
+            f"{path} is not a folder of yours alone (mode 0700): whoever can write there becomes "
+            "you, here and at every site. Remove it, or make it yours (chmod 700)"
+        )
+    return path

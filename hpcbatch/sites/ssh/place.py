@@ -1,0 +1,24 @@
+"""What is where on the login node, from its user's home on."""
+
+from __future__ import annotations
+
+import sys
+
+from ...words.version import VERSION
+
+FOLDER = ".hpcbatch/remote"
+
+
+def minor() -> str:
+    return "{}.{}".format(*sys.version_info[:2])
+
+
+def entrance(version: str = VERSION, python: str = "") -> str:
+    """A script that sets the environment and runs what answers: of one version, for one minor
+    version of Python, so that several clients get along."""
+    return f"enter-{version}-py{python or minor()}"
+
+
+def command() -> str:
+    """What is run there. Every login shell understands it, and nothing of a user is in it."""
+    return f'sh "$HOME/{FOLDER}/{entrance()}"'

@@ -1,0 +1,237 @@
+"""A site behind a login node: each verb is one command there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from base64 import b64decode
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...disk.files import publish
+from ...words.errors import HpcbatchError, JobError, NotFound, SiteUnreachable
+from ...words.look import Look
+from ...words.model import Attempt, TaskSpec
+from ...words.options import SubmitOptions
+from ...words.ranges import Ranges
+from ...words.status import JobInfo, TaskStatus, known_states
+from .. import wire
+from ..base import Site
+from ..digest import digest_of
+from . import frames
+from .address import Address
+from .exchange import Exchange, Patience
+from .line import Line
+from .progress import Sent
+
+if TYPE_CHECKING:
+    from ...registry.draft import Draft
+    from ...use.cancel import Canceled
+    from ...use.resubmit import Resubmission
+
+
+class Ssh(Site):
+    """Raises, beside what the verbs raise: SiteUnreachable, SiteNotReady, ServerUnknown,
+    ServerChanged, AccessDenied."""
+
+    def __init__(self, address: Address, root: str = ""):
+        self.place = str(address)
+        self.line = Line(address.login)
+        self.exchange = Exchange(self.line, root or address.root)
+        self._ask = self.exchange.ask
+        self._known: dict[str, tuple[TaskSpec, str]] = {}  # what of a task never changes
+        self._modules: dict[str, list[str]] = {}
+        self._folders: list[tempfile.TemporaryDirectory[str]] = []
+
+    def create(self, draft: Draft) -> TaskSpec:
+        from .. import parcel
+
+        with tempfile.TemporaryDirectory(prefix="hpcbatch-") as folder:
+            path = f"{folder}/parcel"
+            spec = parcel.pack(path, draft)
+            size = os.path.getsize(path)
+            told = {"id": spec.id, "size": size, "digest": digest_of(path)}
+            with Sent(spec.name, size) as sent:
+                patience = Patience(self.exchange)
+                while True:
+                    try:
+                        return self._upload(path, told, sent)
+                    except SiteUnreachable as error:
+                        if sent.grew():
+                            patience.progressed()
+                        patience.wait(error)
+
+    def _upload(self, path: str, told: dict[str, Any], sent: Sent) -> TaskSpec:
+        """All that is not there yet."""
+        with self.exchange.begun("create", **told) as answer, open(path, "rb") as file:
+            _, here = answer.next()
+            file.seek(here["offset"])
+            sent.show(here["offset"])
+            while block := file.read(frames.BLOCK):
+                try:
+                    answer.send(frames.DATA, frames.packed(block))
+                except SiteUnreachable:
+                    answer.last()  # it may have said why it reads no more
+                    raise
+                sent.show(file.tell())
+            return self._keep(answer.last())
+
+    def find(self, text: str) -> str:
+        return self._keep(self._ask("find", text=text)).id
+
+    def spec(self, task_id: str) -> TaskSpec:
+        if task_id not in self._known:
+            self._keep(self._ask("find", text=task_id))
+        if task_id not in self._known:
+            raise NotFound(f"there is no task {task_id!r} at {self.place}")
+        return self._known[task_id][0]
+
+    def specs(self) -> list[TaskSpec]:
+        return [TaskSpec.from_json(told) for told in self._ask("specs")]
+
+    def folder(self, task_id: str) -> str:
+        self.spec(task_id)
+        return self._known[task_id][1]
+
+    def checked(self, options: SubmitOptions) -> SubmitOptions:
+        return options  # they are checked there, when it is asked to submit
+
+    def submit(self, task_id: str, options: SubmitOptions) -> Attempt | None:
+        told = wire.options_json(options)
+        return _attempt(self._ask("submit", id=task_id, request=_word(), options=told))
+
+    def resubmit(self, task_id: str, asked: Resubmission) -> Attempt | None:
+        order = wire.resubmission_json(asked)
+        return _attempt(self._ask("resubmit", id=task_id, request=_word(), order=order))
+
+    def cancel(self, task_id: str, only: Ranges | None = None) -> Canceled:
+        from ...use.cancel import Canceled
+
+        return Canceled(**self._ask("cancel", id=task_id, jobs=wire.ranges_text(only)))
+
+    def remove(self, task_id: str) -> None:
+        tries = 0
+
+        def once() -> None:
+            nonlocal tries
+            tries += 1
+            with self.exchange.begun("remove", id=task_id) as answer:
+                answer.last()
+
+        try:
+            self.exchange.patiently(once)
+        except NotFound:
+            if tries == 1:  # else it is the one whose answer was lost
+                raise
+        from . import kept
+
+        self._known.pop(task_id, None)
+        kept.forget(self.place, task_id)
+
+    def status(self, task_id: str, look: Look = Look.ONCE) -> TaskStatus:
+        return TaskStatus.from_json(self._ask("status", id=task_id, look=look.name))
+
+    def track(self, task_id: str, begins: bool = False) -> TaskStatus:
+        return TaskStatus.from_json(self._ask("track", id=task_id, begins=begins))
+
+    def statuses(
+        self, task_ids: Sequence[str] | None, tracks: bool = False
+    ) -> list[TaskStatus | HpcbatchError]:
+        ids = None if task_ids is None else list(task_ids)
+        if ids == []:
+            return []
+        found = self._ask("statuses", ids=ids, tracks=tracks)
+        return [
+            wire.error_from(told) if "error" in told else TaskStatus.from_json(told)
+            for told in found
+        ]
+
+    def jobs(
+        self,
+        task_id: str,
+        states: str | Sequence[str] | None = None,
+        only: Ranges | None = None,
+    ) -> list[JobInfo]:
+        known = known_states(states)
+        asked = {"states": known and list(known), "jobs": wire.ranges_text(only)}
+        return [wire.job_from(told) for told in self._ask("jobs", id=task_id, **asked)]
+
+    def resolved_jobs(self, task_id: str) -> Ranges:
+        return Ranges.parse(self._ask("resolved_jobs", id=task_id))
+
+    def collect(
+        self, task_id: str, only: Ranges | None = None
+    ) -> Iterator[tuple[int, bytes | JobError]]:
+        """Those alone that have not come here before."""
+        from . import kept
+
+        wanted = Ranges([(0, self.spec(task_id).njobs)]) if only is None else only
+        kept.forget_old(self.place)
+        with contextlib.closing(kept.Kept(self.place, task_id)) as here:
+            fetched = self._fetched(task_id, wanted.without(Ranges.of(here.jobs)))
+            for job in wanted:
+                if job in here:
+                    yield job, here.value(job)
+                    continue
+                job, value = next(fetched)
+                if isinstance(value, bytes):
+                    here.add(job, value)
+                yield job, value
+
+    def _fetched(self, task_id: str, jobs: Ranges) -> Iterator[tuple[int, bytes | JobError]]:
+        """Each as it comes, in order; what was cut off is asked for again, without those."""
+        left, patience = jobs, Patience(self.exchange)
+        while left:
+            got: list[int] = []
+            try:
+                with self.exchange.begun("collect", id=task_id, jobs=str(left)) as answer:
+                    for job, value in wire.results_from(answer.data()):
+                        got.append(job)
+                        yield job, value
+                return
+            except SiteUnreachable as error:
+                if got:
+                    patience.progressed()
+                    left = left.without(Ranges.of(got))
+                patience.wait(error)
+
+    def errors(self, task_id: str) -> list[JobError]:
+        return [wire.failure_from(told) for told in self._ask("errors", id=task_id)]
+
+    def newest_failures(self, task_id: str, limit: int) -> list[JobError]:
+        found = self._ask("newest_failures", id=task_id, limit=limit)
+        return [wire.failure_from(told) for told in found]
+
+    def log(self, task_id: str, job: int) -> str:
+        return str(self._ask("log", id=task_id, job=job))
+
+    def element_log(self, task_id: str, attempt: int, element: int, begin: int) -> bytes:
+        where = {"attempt": attempt, "element": element, "begin": begin}
+        return b64decode(self._ask("element_log", id=task_id, **where))
+
+    def modules(self, task_id: str) -> list[str]:
+        """Downloaded once, and kept as long as the process lives: imports come from there."""
+        if task_id not in self._modules:
+            folder = tempfile.TemporaryDirectory(prefix="hpcbatch-modules-")
+            self._folders.append(folder)
+            paths = []
+            for number, code in enumerate(self._ask("modules", id=task_id)):
+                paths.append(f"{folder.name}/{number}.zip")
+                publish(paths[-1], b64decode(code))
+            self._modules[task_id] = paths
+        return self._modules[task_id]
+
+    def _keep(self, told: Any) -> TaskSpec:
+        spec = TaskSpec.from_json(told["spec"])
+        self._known[spec.id] = spec, str(told["folder"])
+        return spec
+
+
+def _attempt(told: Any) -> Attempt | None:
+    return None if told is None else wire.attempt_from(told)
+
+
+def _word() -> str:
+    """Of one request: when it is repeated because no answer came, it is done once."""
+    return os.urandom(16).hex()

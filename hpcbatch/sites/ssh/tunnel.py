@@ -1,0 +1,35 @@
+"""A server that listens on the login node alone, through the connection to that node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from ...words.errors import UsageError
+from ..base import Site
+from .address import Address
+from .exchange import Exchange
+from .line import Line
+
+
+def through(address: Address, root: str | None, ask: Callable[[str], str]) -> Site:
+    """Where it listens and the hash of its key are asked through the connection; a request then
+    proves this user's own key, as to any server. Raises NotFound where none runs."""
+    try:
+        from ..rest.client import Client
+        from ..rest.site import Rest
+    except ImportError as error:
+        raise UsageError(
+            f"a site over HTTP needs more packages ({error}): pip install 'hpcbatch[server]'"
+        ) from error
+    from .. import known
+    from ..keys import load_private
+
+    line = Line(address.login)
+    told = Exchange(line, root or address.root).ask("server")
+    key = load_private(known.key_file(), ask)
+    place = urlsplit(told["address"])
+    socket = line.forward(str(place.hostname), int(place.port or 443))
+    site = Rest(Client(told["address"], told["key"], key, socket))
+    site.place = str(address)
+    return site

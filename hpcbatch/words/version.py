@@ -1,0 +1,3 @@
+"""The version of hpcbatch."""
+
+VERSION = "0.1.0"

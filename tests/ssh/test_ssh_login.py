@@ -1,0 +1,198 @@
+"""Who is let in, and who is trusted: host keys, jump hosts, questions, and what others can see."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hpcbatch as hb
+from hpcbatch.sites.ssh import line as lines
+from hpcbatch.sites.ssh import place
+from tests.core import eventually
+
+from .asking import AskingServer
+from .conftest import Client
+from .sshd import Host, Sshd, make_key
+
+pytestmark = [pytest.mark.slow, pytest.mark.sshd]
+
+
+def test_a_host_that_is_not_known_is_refused_where_nobody_can_be_asked(
+    client: Client, sshd: Sshd
+) -> None:
+    client.configure(sshd.config("login"))
+    with pytest.raises(hb.ServerUnknown, match="SHA256:"):
+        client.site().specs()
+    assert not (client.ssh / "known_hosts").exists()
+
+
+@pytest.mark.parametrize("answer", ["yes", "no"])
+def test_a_host_that_is_not_known_is_asked_about(
+    client: Client, sshd: Sshd, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    client.configure(sshd.config("login"))
+    asked: list[str] = []
+
+    def ask(words: str, shown: bool) -> str:
+        asked.append(words)
+        return answer
+
+    monkeypatch.setattr(lines, "_ask", ask)
+    if answer == "no":
+        with pytest.raises(hb.ServerUnknown, match="not accepted"):
+            client.site().specs()
+        return
+    client.site().specs()
+    client.close()
+    client.site().specs()
+    assert len(asked) == 1
+    assert (client.ssh / "known_hosts").read_text() == sshd.known_line()
+    assert (client.ssh / "known_hosts").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa"])
+def test_a_host_whose_key_has_changed_is_refused(client: Client, sshd: Sshd, kind: str) -> None:
+    """Also where only a key of another kind is known of it."""
+    make_key(client.home / "other", kind)
+    words = (client.home / "other.pub").read_text().split()
+    known = f"[127.0.0.1]:{sshd.port} {words[0]} {words[1]}\n"
+    (client.ssh / "known_hosts").write_text(known)
+    client.configure(sshd.config("login"))
+    with pytest.raises(hb.ServerChanged, match="Nothing was sent"):
+        client.site().specs()
+    assert (client.ssh / "known_hosts").read_text() == known
+
+
+def test_a_key_that_is_not_known_there_is_told(client: Client, sshd: Sshd) -> None:
+    client.knows(sshd)
+    make_key(client.home / "other")
+    text = sshd.config("login").replace(f"{sshd.folder}/client", f"{client.home}/other")
+    client.configure(text)
+    with pytest.raises(hb.AccessDenied, match="authorized_keys"):
+        client.site().specs()
+
+
+def test_a_host_that_is_not_there_is_told(client: Client, sshd: Sshd) -> None:
+    client.knows(sshd)
+    client.configure(sshd.config("login").replace(str(sshd.port), "1"))
+    with pytest.raises(hb.SiteUnreachable, match="no route"):
+        client.site().specs()
+
+
+def test_through_a_jump_host(client: Client, sshd: Sshd, host: Host) -> None:
+    jump = Sshd(host.folder / "jump", host)
+    try:
+        client.knows(jump, sshd)
+        client.configure(jump.config("jump"), sshd.config("inner", "ProxyJump jump"))
+        inner = client.site("ssh://inner")
+        assert inner.specs() is not None
+        jump.cut()
+        assert inner.specs() is not None
+        client.close()
+        client.knows(sshd)
+        with pytest.raises(hb.ServerUnknown):
+            client.site("ssh://inner").specs()
+    finally:
+        jump.stop()
+
+
+def test_a_code_is_asked_for_once(
+    client: Client, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of keyboard-interactive; the connection is then there for the commands that come."""
+    with AskingServer(client.home / "server", host) as server:
+        (client.ssh / "known_hosts").write_text(server.known_line())
+        client.configure(f"Host login\n  HostName 127.0.0.1\n  Port {server.port}\n")
+        with pytest.raises(hb.AccessDenied, match="nobody can be asked"):
+            client.site().specs()
+        asked: list[tuple[str, bool]] = []
+
+        def ask(words: str, shown: bool) -> str:
+            asked.append((words, shown))
+            return "wrong" if len(asked) == 1 else server.code
+
+        monkeypatch.setattr(lines, "_ask", ask)
+        client.site().specs()
+        monkeypatch.undo()
+        client.enter(monkeypatch)
+        client.site().specs()
+        assert len(asked) == 2
+        assert all("code" in words and not shown for words, shown in asked)
+
+
+def test_what_a_login_shell_prints_does_no_harm(client: Client, sshd: Sshd, host: Host) -> None:
+    client.knows(sshd)
+    client.configure(sshd.config("login"))
+    host.write_entrance(
+        "printf 'Welcome\\nq\\001\\000\\000\\000x {\"error\": 1}\\n'", "echo hm >&2"
+    )
+    try:
+        assert client.site().specs() is not None
+    finally:
+        host.write_entrance()
+
+
+def test_a_node_without_this_version_is_told(client: Client, sshd: Sshd, host: Host) -> None:
+    client.knows(sshd)
+    client.configure(sshd.config("login"))
+    older = host.enter.with_name(place.entrance("0.0.9"))
+    host.enter.rename(older)
+    try:
+        with pytest.raises(hb.SiteNotReady, match="hpcbatch remote setup"):
+            client.site().specs()
+        argv = [sys.executable, "-m", "hpcbatch", "remote", "check", "ssh://login", "--json"]
+        told = subprocess.run(argv, capture_output=True, text=True, check=False)
+        assert told.returncode == 6, told.stderr
+        found = json.loads(told.stdout)
+        assert [each["is_right"] for each in found] == [True, False]
+        assert "older" in found[1]["words"]
+    finally:
+        older.rename(host.enter)
+
+
+def test_nothing_of_a_request_is_on_a_command_line(client: Client, sshd: Sshd, host: Host) -> None:
+    """Everybody on a login node can read those."""
+    client.knows(sshd)
+    client.configure(sshd.config("login"))
+    client.site()  # whose connection is closed at the end
+    gate = host.home / "gate-cmdline"
+    os.mkfifo(gate)
+    gate.chmod(0o666)
+    host.write_entrance(f"read line <'{gate}'")
+    try:
+        waiting = subprocess.Popen(
+            [sys.executable, "-m", "hpcbatch", "list", "--site", f"ssh://login{host.home}/sec-ret"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        eventually(lambda: place.entrance() in commands(host), "the command there")
+        seen = commands(host)
+        host.write_entrance()
+        gate.write_text("go\n")
+        said = waiting.communicate(timeout=60)[1]
+        assert waiting.returncode == 0, said
+        assert "sec-ret" not in seen
+        assert (host.home / "sec-ret").stat().st_mode & 0o777 == 0o700
+    finally:
+        waiting.kill()
+        waiting.communicate()
+        host.write_entrance()
+    assert client.sockets.stat().st_mode & 0o777 == 0o700
+    for path in client.sockets.iterdir():
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def commands(host: Host) -> str:
+    """The command lines of the user who logs in."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if b"HPCBATCH_LOCAL_SPOOL=" + bytes(host.folder) in (folder / "environ").read_bytes():
+                found.append((folder / "cmdline").read_text())
+        except OSError:
+            continue
+    return "\n".join(found)
