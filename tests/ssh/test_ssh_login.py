@@ -13,7 +13,6 @@ import pytest
 import hpcbatch as hb
 from hpcbatch.sites.ssh import line as lines
 from hpcbatch.sites.ssh import place
-from tests.core import eventually
 
 from .asking import AskingServer
 from .conftest import Client
@@ -169,10 +168,11 @@ def test_nothing_of_a_request_is_on_a_command_line(client: Client, sshd: Sshd, h
             [sys.executable, "-m", "hpcbatch", "list", "--site", f"ssh://login{host.home}/sec-ret"],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
-        eventually(lambda: place.entrance() in commands(host), "the command there")
-        seen = commands(host)
-        host.write_entrance()
-        gate.write_text("go\n")
+        with gate.open("w") as file:  # which waits until the command there reads
+            seen = commands(host)
+            host.write_entrance()
+            file.write("go\n")
+        assert place.entrance() in seen
         said = waiting.communicate(timeout=60)[1]
         assert waiting.returncode == 0, said
         assert "sec-ret" not in seen
