@@ -6,11 +6,11 @@ import sys
 import tempfile
 
 import submitit
-from serve import serve, square
+from serve import serve
 
 
 def squares(numbers: list[int]) -> list[int]:
-    return [square(i) for i in numbers]
+    return [i * i for i in numbers]  # without this folder's modules, which no node finds
 
 
 def main(folder: str, jobs: str, chunk: str, parallelism: str) -> None:

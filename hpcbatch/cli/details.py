@@ -212,9 +212,11 @@ class _Tail:
         if (attempt, element) != self._owner:
             self._owner, self._place = (attempt, element), 0
             self._decoder.reset()
-        added = self._site.element_log(self._task_id, attempt, element, self._place)
-        self._place += len(added)
-        return self._decoder.decode(added)
+        told = ""
+        while added := self._site.element_log(self._task_id, attempt, element, self._place):
+            self._place += len(added)
+            told += self._decoder.decode(added)
+        return told
 
 
 def _write(text: str) -> None:

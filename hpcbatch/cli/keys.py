@@ -14,8 +14,14 @@ from .tables import print_table
 from .text import clock
 
 if TYPE_CHECKING:
+    from ..server.settings import Settings
     from ..server.users import Users
     from ..sites.known import Card
+
+
+settings_option = click.option(
+    "--settings", metavar="FILE", help="Of the server, where those name its task_root."
+)
 
 
 @click.group("keys")
@@ -64,15 +70,16 @@ def whoami(setting: Setting) -> None:
 
 @keys.command("add")
 @click.argument("file", metavar="FILE.pub")
+@settings_option
 @click.option("--name", required=True, help="Of the user, on this server.")
 @click.option("--admin", is_flag=True, help="May see and end everybody's tasks, and the server.")
 @common
-def add(setting: Setting, file: str, name: str, admin: bool) -> None:
+def add(setting: Setting, file: str, settings: str | None, name: str, admin: bool) -> None:
     """Let in whoever has the private half of FILE.pub. Prints the card of this server."""
     from ..disk.files import read
 
-    user = _users(setting).add(read(file), name, admin)
-    card = str(_card(setting))
+    user = _users(setting, settings).add(read(file), name, admin)
+    card = str(_card(setting, settings))
     if setting.json:
         print_json({"id": user.id, "name": user.name, "admin": user.admin, "card": card})
         return
@@ -85,8 +92,11 @@ def add(setting: Setting, file: str, name: str, admin: bool) -> None:
 @click.option("--name", required=True, help="Of the user, on this server.")
 @click.option("--admin", is_flag=True, help="May see and end everybody's tasks, and the server.")
 @click.option("--output", "-o", metavar="FILE", help="[default: NAME.pem]")
+@settings_option
 @common
-def issue(setting: Setting, user: str, name: str, admin: bool, output: str | None) -> None:
+def issue(
+    setting: Setting, user: str, name: str, admin: bool, output: str | None, settings: str | None
+) -> None:
     """Make a key for a user. Its password is printed once: tell it by another way than the file."""
     import secrets
 
@@ -96,12 +106,12 @@ def issue(setting: Setting, user: str, name: str, admin: bool, output: str | Non
     from ..words.errors import KeyFileError, UsageError
 
     key, password = new_key(), secrets.token_urlsafe(15)
-    card, path = _card(setting), os.path.abspath(output or f"{name}.pem")
+    card, path = _card(setting, settings), os.path.abspath(output or f"{name}.pem")
     content = IssuedKey(user, card, private_pem(key, password)).to_bytes()
     if not store_once(path, content):
         raise KeyFileError(f"there is a file {path} already: a key is never overwritten")
     try:
-        added = _users(setting).add(public_pem(key), name, admin)
+        added = _users(setting, settings).add(public_pem(key), name, admin)
     except UsageError:
         unlink_quietly(path)
         raise
@@ -148,10 +158,11 @@ def import_key(
 
 
 @keys.command("list")
+@settings_option
 @common
-def list_keys(setting: Setting) -> None:
+def list_keys(setting: Setting, settings: str | None) -> None:
     """List the users of this server."""
-    found = _users(setting).all()
+    found = _users(setting, settings).all()
     if setting.json:
         told = [(u.id, u.name, u.admin, u.added, u.revoked) for u in found]
         names = ("id", "name", "admin", "added", "revoked")
@@ -166,35 +177,44 @@ def list_keys(setting: Setting) -> None:
 
 @keys.command("revoke")
 @click.argument("user", metavar="USER")
+@settings_option
 @common
-def revoke(setting: Setting, user: str) -> None:
-    """Let USER, a name or an id, in no more: at once, and for good."""
-    revoked = _users(setting).revoke(user)
+def revoke(setting: Setting, user: str, settings: str | None) -> None:
+    """Let USER, a name or an id, in no more: at once, and for good. What waits is not released;
+    what runs goes on until it is canceled."""
+    revoked = _users(setting, settings).revoke(user)
     if setting.json:
         print_json({"id": revoked.id, "name": revoked.name, "revoked": revoked.revoked})
     else:
         say(f"{revoked.name} ({revoked.id}) comes in no more.")
 
 
-def _users(setting: Setting) -> Users:
+def _served(setting: Setting, file: str | None) -> tuple[str, Settings]:
+    """The registry of the server, and its settings."""
+    from ..server.settings import read_settings
+
+    settings = read_settings(file)
+    return setting.registry(settings.options.task_root).root, settings
+
+
+def _users(setting: Setting, file: str | None) -> Users:
     from ..server.users import Users
     from ..words.layout import ServerLayout
 
-    return Users(ServerLayout(setting.registry().root).users)
+    return Users(ServerLayout(_served(setting, file)[0]).users)
 
 
-def _card(setting: Setting) -> Card:
+def _card(setting: Setting, file: str | None) -> Card:
     """That of the server, also of one that does not run."""
     from ..server.identity import Identity
-    from ..server.settings import Settings
     from ..sites.known import Card
     from ..sites.run import find_run
     from ..words.layout import ServerLayout
 
-    root = setting.registry().root
+    root, settings = _served(setting, file)
     run = find_run(root)
     own = Identity.at(ServerLayout(root).identity)
-    return run.card if run else Card(Settings().address, own.id)
+    return run.card if run else Card(settings.address, own.id)
 
 
 def _own_id() -> str:

@@ -56,6 +56,23 @@ def held_if_free(path: str) -> Iterator[bool]:
         os.close(fd)
 
 
+def is_held(path: str) -> bool:
+    """Whether somebody holds the lock ``path``. To look disturbs no one who looks too."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        os.close(fd)
+    return False
+
+
 def _is_taken(fd: int, path: str) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,18 +14,9 @@ from fastapi.responses import JSONResponse, Response
 from .. import __version__
 from ..sites.wire import error_json
 from ..words.errors import (
-    AccessDenied,
     ConfigError,
     HpcbatchError,
     InputError,
-    NotFound,
-    RegistryBusy,
-    RegistryError,
-    RegistryUnwritable,
-    SchedulerError,
-    StateError,
-    TooManyFailures,
-    UsageError,
 )
 from .access import caller
 from .dashboard import door, pages, views
@@ -31,22 +24,16 @@ from .dashboard.watched import make_feed
 from .guard import Guard, own_names
 from .hooks import load
 from .metrics import Counting
+from .refusals import told_error
 from .routes import info, task, validate
 from .site import ServedSite
 
-# the first that fits; StateError: the task is in no state for that
-STATUSES: tuple[tuple[type[HpcbatchError], int], ...] = (
-    (NotFound, 404),
-    (UsageError, 400),
-    (TooManyFailures, 429),
-    (AccessDenied, 401),
-    (StateError, 409),
-    (RegistryUnwritable, 507),
-    (RegistryBusy, 503),
-    (RegistryError, 500),
-    (SchedulerError, 502),
-    (HpcbatchError, 500),
-)
+
+class Ascii(JSONResponse):
+    """Paths of a file system may hold what is no text."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
 def make_app(site: ServedSite) -> FastAPI:
@@ -57,7 +44,14 @@ def make_app(site: ServedSite) -> FastAPI:
         site.releaser.start()
         yield
 
-    app = FastAPI(title="hpcbatch", version=__version__, lifespan=life)
+    app = FastAPI(
+        title="hpcbatch",
+        version=__version__,
+        lifespan=life,
+        default_response_class=Ascii,
+        docs_url=None,  # what FastAPI offers comes from elsewhere
+        redoc_url=None,
+    )
     app.state.site = site
     app.state.is_ending = lambda: False  # whoever serves knows better
     app.state.feed = make_feed(site, lambda: app.state.is_ending())
@@ -68,7 +62,13 @@ def make_app(site: ServedSite) -> FastAPI:
         app.include_router(_router(path, name), prefix=path, dependencies=[Depends(caller)])
     app.exception_handler(HpcbatchError)(_told)
     app.exception_handler(RequestValidationError)(_not_understood)
-    app.add_middleware(Guard, names=own_names(site.settings), from_disk=(door.ENTER,))
+    app.add_middleware(
+        Guard,
+        names=own_names(site.settings),
+        from_disk=(door.ENTER,),
+        check=lambda request: caller(request, site),
+        headers=pages.EVERYWHERE,
+    )
     app.add_middleware(Counting, metrics=site.metrics)
     return app
 
@@ -82,13 +82,7 @@ def _router(path: str, name: str) -> APIRouter:
 
 async def _told(request: Request, error: Exception) -> Response:
     assert isinstance(error, HpcbatchError)
-    status = next(status for kind, status in STATUSES if isinstance(error, kind))
-    headers = {}
-    if isinstance(error, TooManyFailures):
-        headers["Retry-After"] = str(int(error.retry_after) + 1)
-    if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(error_json(error), status, headers)
+    return told_error(error)
 
 
 async def _not_understood(request: Request, error: Exception) -> Response:

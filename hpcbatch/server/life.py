@@ -7,10 +7,12 @@ import os
 import signal
 import sys
 import time
+import warnings
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 from ..disk.files import make_folder
+from ..disk.locks import is_held
 from ..registry.registry import Registry
 from ..sites.run import Run, find_run
 from ..words.errors import HpcbatchError, StateError
@@ -49,7 +51,10 @@ def start(registry: Registry, asked: Serving) -> Run:
     layout = ServerLayout(registry.root)
     make_folder(layout.folder)
     if (run := find_run(registry.root)) is not None:
-        raise StateError(f"a server runs already: {run.address} (process {run.pid}, {run.host})")
+        told = f"a server runs already: {run.address} (process {run.pid}, {run.host})"
+        if not run.is_here:
+            told += f"; if that host has gone, remove {layout.run_file}"
+        raise StateError(told)
     command = [sys.executable, "-m", "hpcbatch", "--root", registry.root, "server", "run"]
     command += asked.argv()
     with open(layout.log, "ab", opener=_private) as log:
@@ -87,21 +92,24 @@ def stop(registry: Registry, keep_running: bool = False) -> Stopped:
         raise StateError(f"the server runs on {run.host}: stop it there")
     os.kill(run.pid, signal.SIGTERM)
     give_up = time.monotonic() + ENDS_WITHIN
-    while find_run(registry.root) is not None:
+    while is_held(ServerLayout(registry.root).lock):
         if time.monotonic() > give_up:
             raise StateError(f"the server (process {run.pid}) does not end")
         time.sleep(0.05)
     with contextlib.suppress(ChildProcessError):  # of whoever has started it in this process
         os.waitpid(run.pid, 0)
-    return Stopped([], []) if keep_running else _cancel_released(registry)
+    return Stopped([], []) if keep_running else cancel_released(registry)
 
 
-def _cancel_released(registry: Registry) -> Stopped:
-    """Of tasks that came to the server; those of the command line are nobody else's business."""
+def cancel_released(registry: Registry) -> Stopped:
+    """The tasks that came to the server; those of the command line are nobody else's business."""
     from ..use.cancel import cancel
 
     stopped = Stopped([], [])
-    for spec in registry.specs():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what cannot be read is told by who looks at it
+        specs = registry.specs()
+    for spec in specs:
         if not spec.owner:
             continue
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from threading import Lock
@@ -12,13 +13,14 @@ from typing import Any
 
 from ..disk.files import make_folder, publish, read, unlink_quietly
 
+TIDIED_EVERY = 60.0  # seconds
 KEPT = 86400.0  # seconds that a request is known to have been done
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A submission that was accepted. ``request`` is its client's own word for it: the same one
-    again is done once. ``attempt`` is the number that its attempt gets, once it is being made."""
+    """A submission that was accepted. ``request`` is its word, which its attempt carries too: the
+    same one again is done once."""
 
     task: str
     owner: str
@@ -26,7 +28,12 @@ class Entry:
     request: str
     added: float  # seconds since 1970
     order: Mapping[str, Any]  # what is to be submitted, as it travels
-    attempt: int = 0
+
+    @property
+    def after(self) -> set[str]:
+        """The tasks that it waits for."""
+        options = self.order["options"]
+        return {*options.get("after", ()), *options.get("after_ok", ())}
 
     @property
     def name(self) -> str:
@@ -39,9 +46,12 @@ class Queue:
     def __init__(self, folder: str):
         self._folder, self._done = f"{folder}/waiting", f"{folder}/done"
         self._refused = f"{folder}/refused"
-        for path in (self._folder, self._done, self._refused):
+        for path in (folder, self._folder, self._done, self._refused):
             make_folder(path)
         self._lock = Lock()
+        self._turns: defaultdict[str, Lock] = defaultdict(Lock)
+        self._troubles: dict[str, str] = {}  # of entries, by name
+        self._tidied = float("-inf")
         self._entries: dict[str, Entry] = {}
         for name in sorted(os.listdir(self._folder)):
             if name.endswith(".json"):
@@ -63,13 +73,28 @@ class Queue:
         with self._lock:
             return self._is_known(request)
 
-    def update(self, entry: Entry) -> None:
+    def turn(self, task_id: str) -> Lock:
+        """Held by whoever releases or withdraws what waits of a task."""
         with self._lock:
-            publish(f"{self._folder}/{entry.name}", json.dumps(asdict(entry)).encode())
-            self._entries[entry.name] = entry
+            return self._turns[task_id]
+
+    def holds(self, entry: Entry) -> bool:
+        with self._lock:
+            return entry.name in self._entries
+
+    def trouble(self, entry: Entry, why: str) -> None:
+        """It could not be released yet."""
+        with self._lock:
+            self._troubles[entry.name] = why
+
+    def trouble_of(self, task_id: str) -> str:
+        """Why what waits of a task could not be released yet; empty where that is not known."""
+        with self._lock:
+            names = (name for name, entry in self._entries.items() if entry.task == task_id)
+            return next((self._troubles[name] for name in names if name in self._troubles), "")
 
     def finish(self, entry: Entry) -> None:
-        """It was released: the same request again is nothing new."""
+        """It was released, or never will be: the same request again is nothing new."""
         publish(f"{self._done}/{entry.request}", b"")
         self._drop(entry)
         self._forget_old()
@@ -80,10 +105,10 @@ class Queue:
         self.finish(entry)
 
     def withdraw(self, task_id: str) -> int:
-        """Drop what waits of a task; returns how many that were."""
+        """Drop what waits of a task, in its turn; returns how many that were."""
         found = [entry for entry in self.waiting() if entry.task == task_id]
         for entry in found:
-            self._drop(entry)
+            self.finish(entry)
         return len(found)
 
     def forget(self, task_id: str) -> None:
@@ -116,9 +141,13 @@ class Queue:
     def _drop(self, entry: Entry) -> None:
         with self._lock:
             self._entries.pop(entry.name, None)
+            self._troubles.pop(entry.name, None)
             unlink_quietly(f"{self._folder}/{entry.name}")
 
     def _forget_old(self) -> None:
+        if time.monotonic() < self._tidied + TIDIED_EVERY:
+            return
+        self._tidied = time.monotonic()
         for file in os.scandir(self._done):
             if file.stat().st_mtime < time.time() - KEPT:
                 unlink_quietly(file.path)

@@ -2,49 +2,62 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections import Counter
 from dataclasses import replace
 from threading import Event, Thread
 
-from ..registry.attempts import next_number, read_attempts
 from ..registry.registry import Registry
 from ..sites import wire
+from ..use.once import made_for
 from ..use.resubmit import resubmit
 from ..use.submit import submit_defined
 from ..words.errors import (
+    AccessDenied,
     AlreadySubmitted,
     HpcbatchError,
     NotFound,
+    ProgramMissing,
     RegistryBusy,
     RegistryUnwritable,
     SchedulerError,
     StateError,
     SubmissionRejected,
 )
-from ..words.model import Attempt
 from ..words.options import SubmitOptions
 from .queue import Entry, Queue
 from .settings import Options
 from .tracking import Tracking
+from .users import Users
 
 PATIENCE = 120.0  # seconds that a task may be in no state for its submission
 TRACKED_EVERY = 2.0  # seconds
 RETRIED_AFTER = 5.0  # seconds
+PASSING = (RegistryBusy, RegistryUnwritable, SchedulerError)
+FINAL = (SubmissionRejected, ProgramMissing)
 log = logging.getLogger("hpcbatch.server")
 
 
 class Releaser(Thread):
     """One thread releases and tracks: what is submitted is tracked by the same hand."""
 
-    def __init__(self, registry: Registry, queue: Queue, tracking: Tracking, options: Options):
+    def __init__(
+        self,
+        registry: Registry,
+        users: Users,
+        queue: Queue,
+        tracking: Tracking,
+        options: Options,
+    ):
         super().__init__(name="release", daemon=True)
-        self._registry, self._queue, self._tracking = registry, queue, tracking
+        self._registry, self._users = registry, users
+        self._queue, self._tracking = queue, tracking
         self._options = options
         self._wake, self._ends = Event(), False
         self._waits_until: dict[str, float] = {}  # entries that could not be submitted yet
-        self._first_tried: dict[str, float] = {}
+        self._objections: dict[str, tuple[type[Exception], float]] = {}  # the last, since when
 
     def wake(self) -> None:
         """Something was added."""
@@ -81,68 +94,84 @@ class Releaser(Thread):
         running = self._tracking.running()
         if len(running) >= self._options.max_concurrent_tasks:
             return None
-        now = time.monotonic()
-        waiting = [
+        now, waiting = time.monotonic(), self._queue.waiting()
+        queued = {entry.task for entry in waiting}
+        shares = Counter(self._owner(task_id) for task_id in running)
+        ready = [
             entry
-            for entry in self._queue.waiting()
+            for entry in waiting
             if self._waits_until.get(entry.name, now) <= now
+            and not entry.after & (queued - {entry.task})
         ]
-        shares = Counter(self._registry.spec(task_id).owner for task_id in running)
-        return min(waiting, key=lambda entry: shares[entry.owner], default=None)
+        return min(ready, key=lambda entry: shares[entry.owner], default=None)
+
+    def _owner(self, task_id: str) -> str:
+        try:
+            return self._registry.spec(task_id).owner
+        except HpcbatchError:
+            return ""  # it was removed or damaged meanwhile
 
     def _release(self, entry: Entry) -> None:
-        try:
-            made = self._made(entry)
-            if any(attempt.is_in_doubt for attempt in made):
-                self._wait(entry)  # whoever tracks it finds out; one given up is made again
+        """In the turn of its task: whoever cancels comes before or after."""
+        with self._queue.turn(entry.task):
+            if not self._queue.holds(entry):
                 return
-            if not made:
-                number = next_number(self._registry.layout(entry.task))
-                self._queue.update(replace(entry, attempt=number))
+            try:
+                self._submit_once(entry)
+            except HpcbatchError as error:
+                self._object(entry, error)
+            except Exception as error:  # of one entry, which is to hold up no other
+                log.exception("%s cannot be released", entry.task)
+                self._object(entry, error)
+            if not self._queue.holds(entry):
+                self._waits_until.pop(entry.name, None)
+                self._objections.pop(entry.name, None)
+
+    def _submit_once(self, entry: Entry) -> None:
+        owner = self._users.get(entry.owner)
+        if owner is not None and owner.revoked is not None:
+            raise AccessDenied(f"the key of {owner.name} was revoked")
+        made = made_for(self._registry, entry.task, entry.request)
+        if made is not None and made.is_in_doubt:
+            self._wait(entry)  # whoever tracks it finds out; one that is given up is made again
+            return
+        if made is None or not made.is_taken:
+            with contextlib.suppress(AlreadySubmitted, NotFound):
                 self._submit(entry)
-        except (AlreadySubmitted, NotFound):
-            pass
-        except (RegistryBusy, RegistryUnwritable, SchedulerError, StateError) as error:
-            if self._is_final(entry, error):
-                self._queue.refuse(entry, str(error))
-            else:
-                log.warning("%s waits on: %s", entry.task, error)
-                self._wait(entry)
-            return
-        except HpcbatchError as error:
-            self._queue.refuse(entry, str(error))
-            return
         try:
-            self._tracking.released(entry.task)  # first: nobody is to see it as never submitted
+            self._tracking.look_again(entry.task)  # first: nobody sees it as never submitted
         except HpcbatchError as error:
             log.warning("%s: %s", entry.task, error)
         self._queue.finish(entry)
 
-    def _is_final(self, entry: Entry, error: HpcbatchError) -> bool:
-        first = self._first_tried.setdefault(entry.name, time.monotonic())
-        if isinstance(error, StateError):
-            return time.monotonic() - first > PATIENCE
-        return isinstance(error, SubmissionRejected)
+    def _object(self, entry: Entry, error: Exception) -> None:
+        """Refuse what will never be; try again what may be."""
+        kind, first = self._objections.get(entry.name, (type(error), time.monotonic()))
+        if kind is not type(error):
+            first = time.monotonic()
+        self._objections[entry.name] = type(error), first
+        is_passing = isinstance(error, PASSING) and not isinstance(error, FINAL)
+        may_pass = isinstance(error, StateError) or not isinstance(error, HpcbatchError)
+        if is_passing or (may_pass and time.monotonic() - first < PATIENCE):
+            log.warning("%s waits on: %s", entry.task, error)
+            self._queue.trouble(entry, str(error))
+            self._wait(entry)
+        else:
+            self._queue.refuse(entry, str(error) or repr(error))
 
     def _wait(self, entry: Entry) -> None:
         pause = max(RETRIED_AFTER, self._options.task_queue_interval)
         self._waits_until[entry.name] = time.monotonic() + pause
 
-    def _made(self, entry: Entry) -> list[Attempt]:
-        """The attempts of the entry that a server has made which was killed since."""
-        if not entry.attempt:
-            return []
-        attempts = read_attempts(self._registry.layout(entry.task))
-        return [a for a in attempts if a.number >= entry.attempt and not a.given_up]
-
     def _submit(self, entry: Entry) -> None:
         if entry.verb == "submit":
             options = self._throttled(wire.options_from(entry.order["options"]))
+            options = replace(options, request=entry.request)
             submit_defined(self._registry, self._registry.spec(entry.task), options)
         else:
             asked = wire.resubmission_from(entry.order)
-            asked = replace(asked, options=self._throttled(asked.options))
-            resubmit(self._registry, entry.task, asked)
+            options = replace(self._throttled(asked.options), request=entry.request)
+            resubmit(self._registry, entry.task, replace(asked, options=options))
 
     def _throttled(self, options: SubmitOptions) -> SubmitOptions:
         most = self._options.max_concurrent_jobs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import time
@@ -9,17 +10,21 @@ import time
 import uvicorn
 
 from ..disk.files import make_folder, unlink_quietly
-from ..disk.locks import held_if_free
+from ..disk.locks import held
 from ..registry.registry import Registry
-from ..sites.keys import load_private, new_key, private_pem, public_pem, store_once
+from ..sites.keys import key_id, load_private, new_key, private_pem, public_pem, store_once
 from ..sites.run import Run
-from ..words.errors import ConfigError, StateError
+from ..words.errors import ConfigError, RegistryBusy, StateError
 from ..words.layout import ServerLayout
 from .app import make_app
+from .life import cancel_released
 from .listening import listening
+from .prompt import Prompt
 from .settings import Settings
 from .site import ServedSite
 from .users import LOCAL
+
+AT_ONCE = 1000  # connections; others are told to come later
 
 
 def serve(
@@ -30,9 +35,13 @@ def serve(
     _check(settings, insecure, alone)
     layout = ServerLayout(registry.root)
     make_folder(layout.folder)
-    with held_if_free(layout.lock) as is_free:
-        if not is_free:
-            raise StateError(f"a server runs for {registry.root} already: hpcbatch server status")
+    with contextlib.ExitStack() as ends:
+        try:
+            ends.enter_context(held(layout.lock, 1.0))  # somebody may just be looking at it
+        except RegistryBusy as error:
+            raise StateError(
+                f"a server runs for {registry.root} already: hpcbatch server status"
+            ) from error
         _run_script(settings.startup_script)
         site = ServedSite(registry, settings)
         ensure_local_user(site, layout)
@@ -44,16 +53,22 @@ def serve(
             try:
                 server.run(sockets=[listener.socket])
             finally:
-                unlink_quietly(layout.run_file)
                 site.releaser.end()
+                if site.cancels_at_end:
+                    cancel_released(registry)
+                unlink_quietly(layout.run_file)
 
 
 def ensure_local_user(site: ServedSite, layout: ServerLayout) -> None:
     """Whoever started the server is its admin, by a key that lies beside it."""
-    if not os.path.exists(layout.local_key):
-        store_once(layout.local_key, private_pem(new_key(), None))
+    if os.path.exists(layout.local_key):
+        key = load_private(layout.local_key, None)
+        known = site.users.get(key_id(key.public_key()))
+        if known is not None and known.revoked is not None:
+            os.rename(layout.local_key, f"{layout.local_key}.revoked")
+    store_once(layout.local_key, private_pem(new_key(), None))
     key = load_private(layout.local_key, None)
-    site.users.add(public_pem(key), LOCAL, admin=True)
+    site.users.add(public_pem(key), LOCAL, admin=True, is_local=True)
 
 
 def _check(settings: Settings, insecure: bool, alone: bool) -> None:
@@ -62,9 +77,12 @@ def _check(settings: Settings, insecure: bool, alone: bool) -> None:
             "protocol http sends tokens for all to read, on a login node's loopback too: leave it "
             "at https, or say --insecure-http"
         )
-    if not settings.options.require_auth and settings.protocol != "unix" and not alone:
+    options = settings.options
+    is_open = options.anonymous_request and "task" not in options.modules_require_auth
+    if (is_open or not options.require_auth) and settings.protocol != "unix" and not alone:
+        said = "anonymous_request for tasks" if is_open else "require_auth: false"
         raise ConfigError(
-            "require_auth: false lets everybody in who reaches the server, on a login node's "
+            f"{said} lets everybody run code here who reaches the server, on a login node's "
             "loopback too: set protocol: unix, or say --i-am-alone on this machine"
         )
 
@@ -84,6 +102,8 @@ def _server(site: ServedSite) -> uvicorn.Server:
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=2,
+        limit_concurrency=AT_ONCE,
+        http=Prompt,
         **secured,  # type: ignore[arg-type]
     )
     server = uvicorn.Server(config)

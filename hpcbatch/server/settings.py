@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from ..words.errors import ConfigError, nearest
+from ..words.errors import ConfigError, ResourceError, nearest
 from ..words.resources import parse_walltime
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 7033
@@ -44,6 +44,7 @@ class Settings:
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
     protocol: str = "https"
+    names: tuple[str, ...] = ()  # by which it is reached, besides the machine's
     startup_script: str = ""
     batch_cluster: str | None = None
     modules: Mapping[str, str] = field(default_factory=dict)
@@ -60,7 +61,7 @@ class Settings:
         return self.host in LOOPBACK
 
 
-TOP = ("host", "port", "protocol", "server_scripts", "modules", "options")
+TOP = ("host", "port", "protocol", "names", "server_scripts", "modules", "options")
 SCRIPTS = ("startup_script", "batch_cluster")
 
 
@@ -92,13 +93,13 @@ def _settings(path: str, given: Mapping[str, Any]) -> Settings:
         raise ConfigError(f"{path}: modules is no table of paths and routers")
     for place, router in modules.items():
         _attribute(path, f"modules: {place}", router)
-        if not str(place).startswith("/"):
+        if not str(place).startswith("/") or str(place).endswith("/"):
             raise ConfigError(f"{path}: modules: {place!r} is no path such as /mine")
     read: dict[str, Any] = {
         name: _READERS[name](path, name, value) for name, value in options.items()
     }
     top: dict[str, Any] = {
-        name: _READERS[name](path, name, given[name]) for name in TOP[:3] if name in given
+        name: _READERS[name](path, name, given[name]) for name in TOP[:4] if name in given
     }
     top |= {name: _text(path, name, value) for name, value in scripts.items() if value}
     return Settings(**top, modules=modules, options=Options(**read))
@@ -157,7 +158,10 @@ def _protocol(path: str, name: str, value: Any) -> str:
 
 
 def _time(path: str, name: str, value: Any) -> int | None:
-    return None if value is None else parse_walltime(value, name)
+    try:
+        return None if value is None else parse_walltime(value, name)
+    except ResourceError as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def _attribute(path: str, name: str, value: Any) -> str:
@@ -177,6 +181,12 @@ def _modules(path: str, name: str, value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _names(path: str, name: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ConfigError(f"{path}: {name} {value!r} is no list such as [login.lab.edu]")
+    return tuple(_text(path, name, one) for one in value)
+
+
 def _folder(path: str, name: str, value: Any) -> str:
     return os.path.abspath(os.path.expanduser(_text(path, name, value)))
 
@@ -185,6 +195,7 @@ _READERS: dict[str, Any] = {
     "host": _text,
     "port": _port,
     "protocol": _protocol,
+    "names": _names,
     "debug": _flag,
     "require_auth": _flag,
     "anonymous_request": _flag,
@@ -205,6 +216,7 @@ SAMPLE = f"""\
 host: {DEFAULT_HOST}          # another address is reached by others: who may is a matter of keys
 port: {DEFAULT_PORT}
 protocol: https          # unix: a socket in a folder of yours; http: only with --insecure-http
+# names: [login.lab.edu]  # by which it is reached, besides the machine's own
 server_scripts:
   # startup_script: module load slurm   # a shell command, run before serving
   # batch_cluster: slurm                # of submissions that name none

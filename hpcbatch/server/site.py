@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from ..cluster.cluster import Cluster
+from ..cluster.config import is_installed
 from ..registry.registry import Registry
 from ..sites import wire
 from ..sites.uploads import Uploads
@@ -18,6 +20,7 @@ from ..use.submit import checked
 from ..words.errors import (
     AccessDenied,
     AlreadySubmitted,
+    ConfigError,
     InputError,
     NotFound,
     ResourceError,
@@ -63,7 +66,8 @@ class ServedSite:
         self.queue = Queue(layout.queue)
         self.tracking = Tracking(registry, self.queue)
         self.metrics = Metrics(self)
-        self.releaser = Releaser(registry, self.queue, self.tracking, settings.options)
+        self.releaser = Releaser(registry, self.users, self.queue, self.tracking, settings.options)
+        self.cancels_at_end = False
 
     @property
     def is_secured(self) -> bool:
@@ -102,8 +106,14 @@ class ServedSite:
         if given.get("cluster") is None:
             given["cluster"] = self.settings.batch_cluster
         options = self.hooks.new_job(user, spec, wire.options_from(given))
-        options = checked(self.registry, options)
-        self._check_time(options, Cluster.named(options.cluster).config.resources)
+        options = checked(self.registry, self._seen_by(user, options))
+        cluster = Cluster.named(options.cluster)
+        if not is_installed(cluster.config):
+            raise ConfigError(
+                f"the programs of cluster {cluster.name} are not where this server is"
+            )
+        self._check_time(options, cluster.config.resources)
+        request = _word(user, spec, "submit", request)
         is_known = self.queue.is_known(request) or self.queue.ahead_of(spec.id) is not None
         if not is_known and not self.tracking.status(spec.id).counts["defined"]:
             raise AlreadySubmitted(
@@ -121,19 +131,22 @@ class ServedSite:
             raise InputError(f"what was asked cannot be read: {error}") from error
         check = with_whole_ids if asked.options.cluster is None else checked
         options = self.hooks.new_job(user, spec, asked.options)
-        asked = replace(asked, options=check(self.registry, options))
+        asked = replace(asked, options=check(self.registry, self._seen_by(user, options)))
         self._check_time(asked.options, {})
+        request = _word(user, spec, "resubmit", request)
         self._enqueue(user, spec, "resubmit", request, wire.resubmission_json(asked))
 
     def cancel(self, spec: TaskSpec, only: Ranges | None) -> Canceled:
-        withdrawn = self.queue.withdraw(spec.id) if only is None else 0
-        done = cancel(self.registry, spec.id, only)
-        self.tracking.released(spec.id)
+        with self.queue.turn(spec.id):
+            withdrawn = self.queue.withdraw(spec.id) if only is None else 0
+            done = cancel(self.registry, spec.id, only)
+        self.tracking.look_again(spec.id)
         return done if done.jobs or not withdrawn else Canceled(spec.njobs, done.objections)
 
     def remove(self, spec: TaskSpec) -> None:
-        service.remove(self.registry, spec.id)
-        self.queue.forget(spec.id)
+        with self.queue.turn(spec.id):
+            service.remove(self.registry, spec.id)
+            self.queue.forget(spec.id)
         self.tracking.forget(spec.id)
 
     def _enqueue(
@@ -143,6 +156,14 @@ class ServedSite:
         self.queue.add(Entry(spec.id, owner, verb, request, time.time(), order))
         self.releaser.wake()
 
+    def _seen_by(self, user: User, options: SubmitOptions) -> SubmitOptions:
+        """With whole ids of the tasks to wait for, which are those that the user may see."""
+        after, after_ok = (
+            tuple(self.find(user, text) for text in texts)
+            for texts in (options.after, options.after_ok)
+        )
+        return replace(options, after=after, after_ok=after_ok)
+
     def _check_time(self, options: SubmitOptions, defaults: Mapping[str, Any]) -> None:
         most = self.settings.options.max_nodetime
         asked = Resources.parse(defaults, options.resources)
@@ -150,6 +171,12 @@ class ServedSite:
         if most is not None and seconds is not None and seconds > most:
             told = f"an element of {clock(seconds)} is longer than this server allows"
             raise ResourceError(f"{told}: {clock(most)}")
+
+
+def _word(user: User, spec: TaskSpec, verb: str, request: str) -> str:
+    """Of this request alone: what another user or another task calls so is another one."""
+    told = "\0".join((user.id, spec.id, verb, request))
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _may_see(user: User, spec: TaskSpec) -> bool:

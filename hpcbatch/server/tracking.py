@@ -72,7 +72,8 @@ class Tracking:
         with self._lock:
             return [status for _, status in self._known.values()]
 
-    def released(self, task_id: str) -> None:
+    def look_again(self, task_id: str) -> None:
+        """After it was submitted or canceled."""
         with self._lock:
             self._open.add(task_id)
             self._known.pop(task_id, None)  # what was known is no more
@@ -119,4 +120,6 @@ class Tracking:
             counts["submitted"] += counts["defined"]
             counts["defined"] = 0
         note = f"waits in the queue of the server: {first}"
+        if trouble := self._queue.trouble_of(status.id):
+            note += f"; the last try failed and is made again: {trouble}"
         return replace(status, counts=counts, notes=(*status.notes, note), unreleased=True)

@@ -45,8 +45,10 @@ class Users:
         self._known: dict[str, tuple[_Version, User | None]] = {}
         make_folder(folder)
 
-    def add(self, pem: bytes, name: str, admin: bool = False) -> User:
+    def add(self, pem: bytes, name: str, admin: bool = False, *, is_local: bool = False) -> User:
         """The same key again changes its name and rights. Raises UsageError."""
+        if name == LOCAL and not is_local:
+            raise UsageError(f"{name!r} is whoever starts the server: choose another name")
         if not _NAME.fullmatch(name):
             raise UsageError(f"{name!r} is no user's name: 1 to 40 letters, digits, '.', '_', '-'")
         key = load_public(pem)

@@ -9,6 +9,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
+from struct import Struct
 
 from ..disk.packed import PackedReader
 from ..disk.records import read_records
@@ -21,6 +22,7 @@ from ..words.ranges import Ranges
 
 SPEC, FUNCTION, INPUTS, CODE = "task.json", "function.pkl", "inputs.rec", "code.zip"
 SMALL = {SPEC: 1 << 20, FUNCTION: 1 << 30, CODE: 1 << 30}  # the most bytes that are held in memory
+END = Struct("<4s4H2LH")
 BLOCK, LARGE = 1000, 8 << 20  # inputs, and about how many bytes, that are stored at once
 
 
@@ -44,6 +46,7 @@ def unpack(path: str, registry: Registry, task_id: str, owner: str) -> TaskSpec:
     this machine has one of that name, else in the home folder. Raises InputError for what is no
     parcel."""
     try:
+        _check_members(path)
         with (
             zipfile.ZipFile(path) as parcel,
             tempfile.TemporaryDirectory(prefix="unpack-", dir=os.path.dirname(path)) as folder,
@@ -55,6 +58,16 @@ def unpack(path: str, registry: Registry, task_id: str, owner: str) -> TaskSpec:
         raise InputError(f"what was uploaded is no task: {error}") from error
     except DamagedFile as error:
         raise InputError(f"what was uploaded is damaged: {error}") from error
+
+
+def _check_members(path: str) -> None:
+    """Before a list of them is read, which may be very long. The end of an archive (APPNOTE.TXT of
+    PKWARE, 4.3.16) tells their number; ours has no comment behind it."""
+    with open(path, "rb") as file:
+        file.seek(-min(END.size, os.path.getsize(path)), os.SEEK_END)
+        end = file.read()
+    if len(end) < END.size or not 0 < END.unpack(end)[4] <= len(SMALL) + 1:
+        raise InputError("what was uploaded is no task")
 
 
 def _store(
@@ -69,6 +82,7 @@ def _store(
         if member.file_size > SMALL.get(member.filename, member.file_size):
             raise InputError(f"what was uploaded is no task: its {member.filename} is too large")
     spec = TaskSpec.from_json(json.loads(parcel.read(SPEC)))
+    json.dumps(spec.to_json(), ensure_ascii=False).encode()  # ValueError: what is no text
     if spec.id != task_id or not is_task_id(task_id):
         raise InputError("what was uploaded is another task than was told")
     unpacked = TaskLayout(folder, task_id)

@@ -8,7 +8,7 @@ import socket
 from dataclasses import asdict, dataclass
 
 from ..disk.files import publish, read
-from ..disk.locks import held_if_free
+from ..disk.locks import is_held
 from ..words.layout import ServerLayout
 from .known import Card
 
@@ -55,7 +55,6 @@ def find_run(root: str) -> Run | None:
         run = Run(**json.loads(read(layout.run_file)))
     except FileNotFoundError:
         return None
-    if run.is_here:  # a killed one leaves its file behind
-        with held_if_free(layout.lock) as is_free:
-            return None if is_free else run
+    if run.is_here and not is_held(layout.lock):  # a killed one leaves its file behind
+        return None
     return run

@@ -60,6 +60,8 @@ class Uploads:
                 self._finish(told)  # a server that was killed had stored it
                 return told.size
             if not is_known:
+                if os.path.exists(f"{path}.json") and self._told(told.task).owner != told.owner:
+                    raise StateError(f"there is another task {told.task}")
                 unlink_quietly(path)
                 publish(f"{path}.json", json.dumps(asdict(told)).encode())
             return os.path.getsize(path) if os.path.exists(path) else 0

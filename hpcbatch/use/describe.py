@@ -15,6 +15,7 @@ from ..words.status import JobInfo
 from .unsubmitted import refusal
 
 LAST_LINE = 300  # characters of it that a message takes
+LARGEST_LOG = 16 << 20  # bytes of what a job printed that are read
 LOG_TAIL = 1500  # bytes of a log that explain an ending
 
 
@@ -119,11 +120,16 @@ def log_path(layout: TaskLayout, attempts: Sequence[Attempt], number: int, eleme
 
 
 def read_log(view: View, attempt: int, element: int, begin: int = 0, end: int | None = None) -> str:
-    """Bytes ``begin`` to ``end`` of an element's log; a negative ``begin`` counts from its end."""
+    """Bytes ``begin`` to ``end`` of an element's log; a negative ``begin`` counts from its end. Of
+    very many the last are read."""
     try:
         with open(log_path(view.layout, view.attempts, attempt, element), "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            file.seek(begin if begin >= 0 else max(size + begin, 0))
-            return file.read(-1 if end is None else max(end - begin, 0)).decode("utf-8", "replace")
+            first = begin if begin >= 0 else max(size + begin, 0)
+            last = size if end is None else max(first + end - begin, first)
+            left_out = max(last - first - LARGEST_LOG, 0)
+            file.seek(first + left_out)
+            told = file.read(max(last - first, 0) - left_out).decode("utf-8", "replace")
+            return f"[{left_out:,} bytes are left out here]\n{told}" if left_out else told
     except FileNotFoundError:
         return ""

@@ -29,13 +29,13 @@ def submit_once(
     with held(layout.once_lock(task_id), LOCK_SECONDS):
         give_up = time.monotonic() + 2 * GRACE
         while True:
-            made = _made(registry, task_id, word)
+            made = made_for(registry, task_id, word)
             if made is not None and made.is_taken and not made.is_in_doubt:
                 return made
             try:
                 return submit()
             except StateError:
-                made = _made(registry, task_id, word)
+                made = made_for(registry, task_id, word)
                 if made is None or not made.is_in_doubt or time.monotonic() > give_up:
                     if made is not None and made.is_taken:
                         return made
@@ -43,8 +43,8 @@ def submit_once(
             time.sleep(PAUSE)
 
 
-def _made(registry: Registry, task_id: str, word: str) -> Attempt | None:
-    """The newest attempt of that word; its parts and retries carry it too."""
+def made_for(registry: Registry, task_id: str, word: str) -> Attempt | None:
+    """The newest attempt that was made for that word; its parts and retries carry it too."""
     attempts = read_attempts(registry.layout(task_id))
     own = [a for a in attempts if a.options.request == word and not (a.retry or a.part_of)]
     return own[-1] if own else None

@@ -22,6 +22,8 @@ from .describe import job_error, job_info, log_path, read_log
 from .unsubmitted import refusal
 from .update import update
 
+LOG_PART = 1 << 20  # bytes that are read of a log at once
+
 
 class LogPart(NamedTuple):
     """``content`` lies at the byte ``begin`` of a log that has ``size`` bytes by now."""
@@ -138,11 +140,5 @@ def script(registry: Registry, task_id: str, attempt: int, array: int) -> str:
 
 
 def element_log(registry: Registry, task_id: str, attempt: int, element: int, begin: int) -> bytes:
-    """An element's log from the byte ``begin``; empty where there is nothing (yet)."""
-    layout = registry.layout(task_id)
-    try:
-        with open(log_path(layout, read_attempts(layout), attempt, element), "rb") as file:
-            file.seek(begin)
-            return file.read()
-    except FileNotFoundError:
-        return b""
+    """A part of an element's log, from the byte ``begin``; empty where there is nothing (yet)."""
+    return log_part(registry, task_id, attempt, element, begin, LOG_PART).content

@@ -27,6 +27,7 @@ HpcbatchError
 │   ├── ServerUnknown           its key is not known yet, and nobody has accepted it
 │   ├── ServerChanged           its key is not the one that is known; nothing was sent
 │   └── AccessDenied            a key or token that it does not know, or not for that
+│       ├── NotAllowed          that user may not
 │       └── TooManyFailures     after which it does not listen for a while
 ├── StateError                  the task is in no state for that
 │   ├── AlreadySubmitted
@@ -156,6 +157,10 @@ class ServerChanged(SiteError):
 
 class AccessDenied(SiteError):
     """The server does not know the key or token, or it is not for that."""
+
+
+class NotAllowed(AccessDenied):
+    """The user is known, and may not do that."""
 
 
 class TooManyFailures(AccessDenied):

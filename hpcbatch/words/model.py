@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 from .formats import FORMAT, checked_format
@@ -42,7 +43,25 @@ class TaskSpec:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> TaskSpec:
-        return cls(**checked_format(fields, "task.json"))
+        spec = cls(**checked_format(fields, "task.json"))
+        for name, kind in _KINDS.items():
+            value = getattr(spec, name)
+            if not _is_a(kind, value):
+                raise ValueError(f"its {name} is {value!r:.50}")
+        return spec
+
+
+_KINDS = {each.name: str(each.type) for each in fields(TaskSpec)}
+
+
+def _is_a(kind: str, value: Any) -> bool:
+    if kind == "list[str]":
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if kind == "str":
+        return isinstance(value, str)
+    if kind == "int":
+        return type(value) is int
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ TYPE_CHECKING = False  # see hpcbatch/__init__.py
 if TYPE_CHECKING:
     from typing import Any
 
+LARGEST = 10**15  # number in a text
+
 
 def whole_numbers(name: str, values: Iterable[Any]) -> list[int]:
     """``values`` as whole numbers; NumPy's count as well. Raises UsageError."""
@@ -75,6 +77,8 @@ class Ranges:
                 raise UsageError(f"{text!r} is no list of numbers such as 3,7-9") from None
             if low > high or low < 0:
                 raise UsageError(f"{part.strip()!r} in {text!r} runs backwards")
+            if high > LARGEST:
+                raise UsageError(f"{part.strip()!r} in {text!r:.100} is larger than {LARGEST}")
             runs.append((low, high + 1))
         return cls(_merged(runs))
 

@@ -107,6 +107,10 @@ def test_without_authentication_everybody_is_the_owner(tmp_path: Path) -> None:
     [
         (Settings(options=Options(require_auth=False)), "--i-am-alone"),
         (Settings(protocol="http"), "--insecure-http"),
+        (
+            Settings(options=Options(anonymous_request=True, modules_require_auth=("info",))),
+            "anonymous_request for tasks",
+        ),
         (Settings(protocol="http", host="0.0.0.0"), "--insecure-http"),
     ],
 )

@@ -46,16 +46,19 @@ def test_requests_of_long_ago_are_forgotten(folder: str) -> None:
     queue.finish(entry(1))
     done = f"{folder}/done/r1"
     os.utime(done, (os.stat(done).st_atime, os.stat(done).st_mtime - KEPT - 1))
+    queue = Queue(folder)
     queue.add(entry(2))
     queue.finish(entry(2))
     assert os.listdir(f"{folder}/done") == ["r2"]
 
 
-def test_what_is_known_of_its_attempt_is_kept(folder: str) -> None:
+def test_a_request_that_was_withdrawn_is_not_accepted_again(folder: str) -> None:
     queue = Queue(folder)
     queue.add(entry(1))
-    queue.update(replace(entry(1), attempt=4))
-    assert Queue(folder).waiting() == [replace(entry(1), attempt=4)]
+    assert queue.withdraw(entry(1).task) == 1
+    assert queue.waiting() == []
+    assert not queue.add(entry(1))
+    assert not Queue(folder).add(entry(1))
 
 
 def test_a_refusal_is_told_until_the_next_submission(folder: str) -> None:

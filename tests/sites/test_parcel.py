@@ -109,6 +109,30 @@ def test_another_id_is_refused(task: hb.Task, sent: Path, tmp_path: Path) -> Non
     assert os.listdir(there.root) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("created", "x"),
+        ("created", None),
+        ("created", float("inf")),
+        ("folder", "\ud800"),
+        ("name", 7),
+        ("names", [7]),
+        ("names", "x"),
+        ("njobs", True),
+    ],
+)
+def test_a_specification_has_what_belongs_in_it(
+    task: hb.Task, sent: Path, tmp_path: Path, name: str, value: Any
+) -> None:
+    there = Registry(str(tmp_path / "there"))
+    told = json.loads(Path(task.folder, "task.json").read_text())
+    content = json.dumps({**told, name: value}).encode()
+    with pytest.raises(hb.InputError):
+        parcel.unpack(str(rewritten(sent, task_json=content)), there, task.id, OWNER)
+    assert os.listdir(there.root) == []
+
+
 def test_what_is_compressed_is_refused(task: hb.Task, sent: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(sent, "a", zipfile.ZIP_DEFLATED) as file:
         file.writestr("code.zip", b"\0" * 10_000_000)

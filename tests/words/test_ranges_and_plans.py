@@ -147,3 +147,8 @@ def test_a_plan_of_a_million_jobs_is_arithmetic() -> None:
     plan = Plan(Ranges([(0, 10**9)]), 10**6)
     assert plan.jobs_of(999_999).runs == [(999_999_000, 10**9)]
     assert plan.element_of(123_456_789) == 123_456
+
+
+def test_a_number_that_no_file_has_is_refused() -> None:
+    with pytest.raises(UsageError, match="larger than"):
+        Ranges.parse("0-99999999999999999999")

@@ -20,13 +20,16 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-HEADERS = {
+EVERYWHERE = {
     "Content-Security-Policy": (
         "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
         "frame-ancestors 'none'"
     ),
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
+}
+HEADERS = {
+    **EVERYWHERE,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
@@ -38,6 +41,12 @@ router = APIRouter(include_in_schema=False)
 @router.get("/")
 def index() -> Response:
     return page("index.html")
+
+
+@router.get("/docs")
+def docs() -> Response:
+    """The routes, from /openapi.json."""
+    return page("docs.html")
 
 
 @router.get("/assets/{name}")

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict
 
 from ... import __version__
 from ...sites.keys import GRANT
-from ...words.errors import AccessDenied, InputError
+from ...words.errors import InputError, NotAllowed
 from ..access import Caller, Site, counting_failures
 
 router = APIRouter(prefix="/validate", tags=["validate"])
@@ -70,10 +71,17 @@ def ping(site: Site) -> dict[str, Any]:
     return {"server": site.identity.id, "version": __version__, **site.hooks.validation()}
 
 
+class Shutdown(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    keep_running: bool = False
+
+
 @router.post("/shutdown")
-def shutdown(user: Caller, site: Site) -> dict[str, Any]:
-    """End the server; for admins."""
+def shutdown(user: Caller, site: Site, asked: Shutdown | None = None) -> dict[str, Any]:
+    """End the server; for admins. What it had released and is unfinished is canceled, unless that
+    is to be kept running, as it is by a signal."""
     if not user.admin:
-        raise AccessDenied("only admins end the server")
+        raise NotAllowed("only admins end the server")
+    site.cancels_at_end = asked is None or not asked.keep_running
     os.kill(os.getpid(), signal.SIGTERM)
     return {"ends": site.identity.id}

@@ -1,0 +1,98 @@
+"""Requests that go no further than the guard: of strangers, of other pages, large and slow ones."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from hpcbatch.server import prompt
+from hpcbatch.server.guard import own_names
+from hpcbatch.server.settings import Settings
+from tests.core import eventually
+
+from .test_doors import client
+
+
+def test_what_a_stranger_sends_is_not_read(tmp_path: Path) -> None:
+    with client(tmp_path) as closed:
+        for path in ("/task/new", "/task/resubmit", "/task/upload", "/nowhere"):
+            answer = closed.post(path, content=b"x" * 100_000)
+            assert answer.status_code == 401, path
+
+
+def test_a_request_has_its_limit(tmp_path: Path) -> None:
+    with client(tmp_path, require_auth=False) as opened:
+        assert opened.post("/task/list", content=b" " * (9 << 20)).status_code == 413
+        assert opened.post("/task/resubmit", content=b" " * (9 << 20)).status_code == 422
+        assert opened.post("/task/list", content=iter([b"{}"])).status_code == 411
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("https://127.0.0.1", 200),
+        ("https://127.0.0.1:9999", 403),  # on a login node another account's page
+        ("https://evil.example", 403),
+        ("null", 403),
+    ],
+)
+def test_a_page_of_another_place_is_refused(tmp_path: Path, origin: str, status: int) -> None:
+    with client(tmp_path) as opened:
+        answer = opened.post("/validate/ping", headers={"Origin": origin})
+        assert answer.status_code == status
+        assert "default-src 'self'" in answer.headers["content-security-policy"]
+
+
+def test_other_names_are_set(tmp_path: Path) -> None:
+    assert "login.lab.edu" in own_names(Settings(names=("Login.Lab.edu",)))
+
+
+def test_the_document_of_routes_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
+    with client(tmp_path) as opened:
+        text = opened.get("/docs").text
+        assert "//" not in text
+        assert opened.get("/assets/docs.js").status_code == 200
+        assert opened.get("/redoc").status_code == 404
+
+
+@contextlib.contextmanager
+def served(app: Any) -> Iterator[int]:
+    config = uvicorn.Config(app, port=0, log_level="critical", http=prompt.Prompt, lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    eventually(lambda: server.started, "the server to start")
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+async def hello(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / H"])
+def test_who_does_not_ask_is_put_off(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    monkeypatch.setattr(prompt, "ASKS_WITHIN", 0.2)
+    with served(hello) as port, socket.create_connection(("127.0.0.1", port), 30) as slow:
+        slow.sendall(said)
+        with contextlib.suppress(ConnectionResetError):
+            while slow.recv(1000):
+                pass
+
+
+def test_who_asks_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(hello) as port, socket.create_connection(("127.0.0.1", port), 30) as quick:
+        for _ in range(2):
+            quick.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert quick.recv(1000).startswith(b"HTTP/1.1 204")

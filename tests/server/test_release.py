@@ -1,0 +1,198 @@
+"""What waits in the queue is released once, holds up no other, and can be withdrawn any time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hpcbatch as hb
+from hpcbatch.registry.attempts import read_attempts
+from hpcbatch.registry.registry import Registry
+from hpcbatch.server import release
+from hpcbatch.server.serve import ensure_local_user
+from hpcbatch.server.settings import Options, Settings
+from hpcbatch.server.site import ServedSite
+from hpcbatch.server.users import User
+from hpcbatch.sites.keys import new_key, public_pem
+from hpcbatch.sites.uploads import Told
+from hpcbatch.use.submit import submit_defined
+from hpcbatch.words.layout import ServerLayout
+from hpcbatch.words.model import TaskSpec
+from hpcbatch.words.options import SubmitOptions
+
+WORD = "0" * 32
+
+
+class House:
+    """A served site whose releaser is driven by hand, two users, and the local cluster."""
+
+    def __init__(self, root: Path):
+        self.site = ServedSite(Registry(str(root)), Settings(options=Options(keep_alive=60)))
+        ensure_local_user(self.site, ServerLayout(str(root)))
+        self.alice = self.site.users.add(public_pem(new_key()), "alice")
+        self.bob = self.site.users.add(public_pem(new_key()), "bob")
+
+    def task(self, owner: User, *inputs: Any) -> TaskSpec:
+        registry = self.site.registry
+        made = hb.create(abs, list(inputs) or [-1], root=registry.root).spec
+        path = Path(registry.layout(made.id).spec)
+        path.write_text(path.read_text().replace('"owner": ""', f'"owner": "{owner.id}"'))
+        return registry.spec(made.id)
+
+    def submit(self, spec: TaskSpec, word: str = WORD, **order: Any) -> None:
+        user = self.alice if spec.owner == self.alice.id else self.bob
+        self.site.submit(user, spec, word, {"cluster": "local", **order})
+
+    def release(self) -> None:
+        self.site.releaser._release_some()
+
+    def attempts(self, spec: TaskSpec) -> list[Any]:
+        return read_attempts(self.site.registry.layout(spec.id))
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    house = House(tmp_path / "root")
+    yield house
+    for spec in house.site.registry.specs():
+        hb.restore(spec.id, root=house.site.registry.root).cancel()
+
+
+def test_one_that_breaks_the_server_holds_up_no_other(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = house.task(house.bob), house.task(house.alice)
+
+    def broken(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> Any:
+        if spec.id == bad.id:
+            raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
+        return submit_defined(registry, spec, options)
+
+    monkeypatch.setattr(release, "submit_defined", broken)
+    house.submit(bad)
+    house.submit(good)
+    house.release()
+    assert len(house.attempts(good)) == 1
+    note = house.site.tracking.status(bad.id).notes[-1]
+    assert "surrogates not allowed" in note
+    monkeypatch.setattr(release, "PATIENCE", 0.0)
+    house.site.releaser._waits_until.clear()
+    house.release()
+    assert "surrogates not allowed" in house.site.queue.refusal(bad.id)
+    assert house.site.queue.waiting() == []
+
+
+def test_what_is_canceled_while_it_is_released_is_canceled(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = house.task(house.alice)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> Any:
+        begun.set()
+        go_on.wait(30)
+        return submit_defined(registry, spec, options)
+
+    monkeypatch.setattr(release, "submit_defined", slow)
+    house.submit(spec)
+    releasing = threading.Thread(target=house.release)
+    releasing.start()
+    begun.wait(30)
+    canceling = threading.Thread(target=house.site.cancel, args=(spec, None))
+    canceling.start()
+    go_on.set()
+    for thread in (releasing, canceling):
+        thread.join()
+    status = house.site.tracking.status(spec.id)
+    assert not status.unreleased
+    assert status.counts["canceled"] + status.counts["done"] == 1
+    assert house.site.queue.waiting() == []
+
+
+def test_a_resubmission_is_not_taken_for_one_of_somebody_else(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = house.task(house.alice, -1, -2)
+    house.submit(spec)
+    house.site.cancel(spec, None)
+    order = {"options": {"cluster": "local"}, "states": None, "mended": None, "revoke": False}
+    house.site.resubmit(house.alice, spec, WORD, {**order, "jobs": "0"})
+    with monkeypatch.context() as busy:
+        busy.setattr(release, "resubmit", raising(hb.RegistryBusy("somebody else has it")))
+        house.release()
+    assert "somebody else has it" in house.site.tracking.status(spec.id).notes[-1]
+    hb.restore(spec.id, root=house.site.registry.root).resubmit(jobs=[1], cluster="local")
+    house.site.releaser._waits_until.clear()
+    house.release()
+    taken = [str(attempt.plan.jobs) for attempt in house.attempts(spec)]
+    assert sorted(taken) == ["0", "1"]
+
+
+def raising(error: Exception) -> Any:
+    def fails(*args: Any) -> Any:
+        raise error
+
+    return fails
+
+
+def test_what_waits_of_a_revoked_user_is_refused(house: House) -> None:
+    spec = house.task(house.alice)
+    house.submit(spec)
+    house.site.users.revoke("alice")
+    house.release()
+    assert house.attempts(spec) == []
+    assert "revoked" in house.site.queue.refusal(spec.id)
+
+
+def test_who_waits_for_what_waits_is_released_behind_it(house: House) -> None:
+    first, second = house.task(house.alice), house.task(house.alice)
+    house.submit(first)
+    [entry] = house.site.queue.waiting()
+    house.submit(second, after=[first.id])
+    house.site.queue._entries[entry.name] = replace(entry, owner=entry.owner)
+    house.site.releaser._waits_until[entry.name] = float("inf")
+    house.release()
+    assert house.attempts(second) == []
+    house.site.releaser._waits_until.clear()
+    house.release()
+    assert len(house.attempts(first)) == len(house.attempts(second)) == 1
+
+
+def test_the_word_of_a_request_is_that_of_its_user_and_task(house: House) -> None:
+    mine, other = house.task(house.alice), house.task(house.bob)
+    house.submit(mine)
+    house.submit(other)
+    house.submit(mine)  # said again: nothing new
+    assert {entry.task for entry in house.site.queue.waiting()} == {mine.id, other.id}
+
+
+def test_nobody_learns_of_anothers_task_by_waiting_for_it(house: House) -> None:
+    mine, other = house.task(house.alice), house.task(house.bob)
+    for text in (other.id, other.id[:8], "nothere"):
+        with pytest.raises(hb.NotFound) as caught:
+            house.submit(mine, after=[text])
+        assert other.id not in str(caught.value).replace(repr(text), "")
+
+
+def test_an_upload_is_begun_anew_by_its_owner_alone(house: House) -> None:
+    told = Told("0123abcd__x", house.alice.id, 10, "0" * 64)
+    uploads = house.site.uploads
+    assert uploads.begin(told) == 0
+    assert uploads.add(told.task, told.owner, 0, b"12345") == 5
+    with pytest.raises(hb.StateError, match="another task"):
+        uploads.begin(replace(told, owner=house.bob.id))
+    assert uploads.begin(told) == 5
+
+
+def test_a_cluster_that_is_not_there_is_told_at_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    spec = house.task(house.alice)
+    with pytest.raises(hb.ConfigError, match="cluster lsf"):
+        house.submit(spec, cluster="lsf")
