@@ -105,7 +105,10 @@ def status(setting: Setting, file: str | None) -> None:
 @common
 def stop(setting: Setting, keep_running: bool, file: str | None) -> None:
     """End the server; what it had released and is unfinished is canceled. What waited in its queue
-    waits for the next one, and a resubmit runs again only what has no result."""
+    waits for the next one, and a resubmit runs again only what has no result.
+
+    A signal to its process ends the server alone: what runs goes on, and the next server finds it.
+    """
     from ..server.life import stop as stop_server
 
     stopped = stop_server(_registry(setting, _settings(Serving(settings=file))), keep_running)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..words.errors import ConfigError, nearest
+from ..words.layout import config_folder
 
 FILE_NAME = "hpcbatch.yaml"
 DEPTH = 4  # clusters, name, setting, and what a setting holds
@@ -79,8 +80,7 @@ def find_file() -> str | None:
 
 def home_file() -> str:
     """Where this user's own configuration lies, or would lie."""
-    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    return f"{home}/hpcbatch/{FILE_NAME}"
+    return f"{config_folder()}/{FILE_NAME}"
 
 
 def _lines(node: Any, place: Place = ()) -> list[tuple[Place, int]]:

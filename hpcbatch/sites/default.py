@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
-from ..cluster.config_file import home_file
-from ..disk.files import publish, unlink_quietly
-
-
-def folder() -> str:
-    """Where a user keeps servers and keys: that of the configuration."""
-    return os.path.dirname(home_file())
+from ..disk.files import make_folder, publish, unlink_quietly
+from ..words.layout import config_folder
 
 
 def read() -> str:
@@ -24,8 +17,12 @@ def read() -> str:
 
 def write(name: str) -> None:
     """Empty: this machine."""
-    publish(_path(), f"{name}\n".encode()) if name else unlink_quietly(_path())
+    if not name:
+        unlink_quietly(_path())
+        return
+    make_folder(config_folder())
+    publish(_path(), f"{name}\n".encode())
 
 
 def _path() -> str:
-    return f"{folder()}/site"
+    return f"{config_folder()}/site"

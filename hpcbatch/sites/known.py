@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from ..disk.files import make_folder, publish
 from ..words.errors import ConfigError, NotFound, UsageError, nearest
-from .default import folder
+from ..words.layout import config_folder
 
 _KEY = re.compile(r"[a-z2-7]{52}\Z")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,40}\Z")
@@ -63,16 +63,16 @@ def is_login(address: str) -> bool:
 
 
 def key_file() -> str:
-    return f"{folder()}/key.pem"
+    return f"{config_folder()}/key.pem"
 
 
 def public_file() -> str:
-    return f"{folder()}/key.pub"
+    return f"{config_folder()}/key.pub"
 
 
 def issued_key_file(site: str) -> str:
     """Of a key that the server ``site`` has made."""
-    return f"{folder()}/keys/{checked_name(site)}.pem"
+    return f"{config_folder()}/keys/{checked_name(site)}.pem"
 
 
 def checked_name(name: str) -> str:
@@ -136,9 +136,9 @@ def _publish(known: dict[str, Card]) -> None:
         name: {field: value for field, value in asdict(card).items() if value}
         for name, card in sorted(known.items())
     }
-    make_folder(folder())
+    make_folder(config_folder())
     publish(_path(), yaml.safe_dump(told).encode())
 
 
 def _path() -> str:
-    return f"{folder()}/sites.yaml"
+    return f"{config_folder()}/sites.yaml"

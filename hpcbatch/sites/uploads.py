@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import time
 from dataclasses import asdict, dataclass
 
-from ..disk.files import make_folder, publish, read, unlink_quietly, unwritable, write_all
+from ..disk.files import (
+    make_folder,
+    publish,
+    read,
+    remove_tree,
+    unlink_quietly,
+    unwritable,
+    write_all,
+)
 from ..disk.locks import held
 from ..registry.registry import Registry
 from ..words.errors import InputError, NotFound, StateError
@@ -18,6 +27,7 @@ from .digest import digest_of
 
 LARGEST = 1 << 40  # bytes
 PATIENCE = 60.0  # seconds that a part may wait for another one of its task
+TIDIED_EVERY = 3600.0  # seconds
 KEPT = 86400.0  # seconds without a part, after which the beginning of an upload is removed
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -38,7 +48,7 @@ class Uploads:
     def __init__(self, folder: str, registry: Registry):
         make_folder(folder)
         self._folder, self._registry = folder, registry
-        self._forget_old()
+        self._tidied = float("-inf")
 
     def begin(self, told: Told) -> int:
         """The bytes that are here; all of them where the task was stored. Raises InputError,
@@ -47,6 +57,7 @@ class Uploads:
             raise InputError("an upload begins with a task's id and a SHA-256")
         if not 0 < told.size <= LARGEST:
             raise InputError(f"{told.size} bytes are no size of a task")
+        self._forget_old()
         with held(self._lock(told.task), PATIENCE):
             if (stored := self._stored(told.task)) is not None:
                 if stored != told:
@@ -142,6 +153,10 @@ class Uploads:
         unlink_quietly(f"{self._path(task_id)}.json")
 
     def _forget_old(self) -> None:
-        for file in os.scandir(self._folder):
-            if file.is_file() and file.stat().st_mtime < time.time() - KEPT:
-                unlink_quietly(file.path)
+        if time.monotonic() < self._tidied + TIDIED_EVERY:
+            return
+        self._tidied = time.monotonic()
+        for found in os.scandir(self._folder):
+            with contextlib.suppress(FileNotFoundError):
+                if found.stat().st_mtime < time.time() - KEPT:
+                    (remove_tree if found.is_dir() else unlink_quietly)(found.path)

@@ -66,6 +66,12 @@ def segment_owner(name: str) -> tuple[int, int]:
     return int(attempt), int(rest.partition(".")[0])
 
 
+def config_folder() -> str:
+    """Where a user's configuration, keys and known sites are."""
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return f"{home}/hpcbatch"
+
+
 class TaskLayout:
     """Every path of one task's folder."""
 

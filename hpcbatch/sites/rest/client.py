@@ -34,6 +34,7 @@ class Client:
         self.address, self._known, self._key = address.rstrip("/"), known, key
         self._token, self._ends = "", 0.0
         self._was_there = False
+        self.tries = 0  # of the last request
         self._http = _http(self.address, known, through)
         weakref.finalize(self, self._http.close)  # handles come and go: nobody closes a site
 
@@ -64,8 +65,10 @@ class Client:
     def _patiently(self, request: Callable[[], httpx.Response]) -> Any:
         """What is answered; asked for again and again while a server that was there is away."""
         pause, longest = PAUSES
+        self.tries = 0
         give_up = time.monotonic() + PATIENCE
         while True:
+            self.tries += 1
             try:
                 answer = request()
                 if answer.status_code == 401 and self._ends:  # a server with another secret, say

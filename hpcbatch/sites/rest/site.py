@@ -13,7 +13,7 @@ from ...disk.files import publish
 from ...registry.draft import Draft
 from ...use.cancel import Canceled
 from ...use.resubmit import Resubmission
-from ...words.errors import DamagedFile, JobError, SiteUnreachable
+from ...words.errors import DamagedFile, JobError, NotFound, SiteUnreachable
 from ...words.look import Look
 from ...words.model import Attempt, TaskSpec
 from ...words.options import SubmitOptions
@@ -80,7 +80,11 @@ class Rest(Site):
         return Canceled(told["canceled"], list(told["objections"]))
 
     def remove(self, task_id: str) -> None:
-        self._ask("remove", id=task_id)
+        try:
+            self._ask("remove", id=task_id)
+        except NotFound:
+            if self._client.tries == 1:  # else it is the one whose answer was lost
+                raise
 
     def status(self, task_id: str, look: Look = Look.ONCE) -> TaskStatus:
         afresh = look is Look.AFRESH
