@@ -21,7 +21,7 @@ from hpcbatch.registry.registry import Registry
 from hpcbatch.registry.results import Results
 from hpcbatch.registry.view import View
 from hpcbatch.runner.bundle import ensure_runner
-from hpcbatch.use.own_modules import has_data
+from hpcbatch.use.code import has_data
 from hpcbatch.words.assignment import Assignment
 from hpcbatch.words.events import Event
 from hpcbatch.words.model import STATES, Array, Attempt

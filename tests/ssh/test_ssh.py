@@ -140,6 +140,23 @@ def test_hostile_names_and_values(site: Ssh) -> None:
             hb.restore(text, site=site)
 
 
+def test_a_project_goes_along(site: Ssh, tmp_path: Path) -> None:
+    (tmp_path / "src" / "lab").mkdir(parents=True)
+    (tmp_path / "src" / "lab" / "__init__.py").write_text("import top\ndef f(k): return k + top.n")
+    read = "from pathlib import Path\nn = int(Path(__file__).with_name('n.txt').read_text())\n"
+    (tmp_path / "top.py").write_text(read)
+    (tmp_path / "n.txt").write_text("10")
+
+    def job(k: int) -> Any:
+        import lab  # type: ignore[import-not-found]
+
+        return lab.f(k)
+
+    task = hb.create(by_value(job), [1, 2], site=site, with_project=tmp_path)
+    task.submit("local", chunk=2).wait(60, progress=False)
+    assert task.collect() == [11, 12]
+
+
 def test_a_registry_elsewhere_there(site: Ssh, host: Host) -> None:
     site = connect("ssh://login/~/two%20words")
     task = hb.create(abs, [1], site=site)
