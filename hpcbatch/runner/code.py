@@ -50,10 +50,10 @@ def _unpacked(archive: str) -> Iterator[list[str]]:
             fcntl.flock(fd, fcntl.LOCK_EX)  # held by us and by the jobs that we fork
             _remove_left(os.path.dirname(folder))
             with zipfile.ZipFile(archive) as file:
-                file.extractall(folder)
                 for member in file.infolist():
+                    path = file.extract(member, folder)
                     if member.external_attr >> 16 & 0o100:  # a program, which zipfile forgets
-                        os.chmod(f"{folder}/{member.filename}", 0o700)
+                        os.chmod(path, 0o700)
                 paths = import_paths(file)
             yield [os.path.normpath(f"{folder}/{path}") for path in paths]
         finally:

@@ -7,13 +7,20 @@ import json
 import os
 import sys
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from importlib.machinery import all_suffixes
 from typing import Any, NamedTuple
 
 from ..runner.code import import_paths
 from ..words.errors import InputError
-from .own_modules import is_installed, own_modules, root_of, roots_of
+from .own_modules import (
+    is_installed,
+    own_modules,
+    root_of,
+    roots_of,
+    warn_of_others,
+    words_of,
+)
 from .project import LARGEST as LARGEST_PROJECT
 from .project import WithProject, below, find_project, project_files
 
@@ -27,20 +34,25 @@ _TOO_LARGE = (
 
 class Code(NamedTuple):
     """An archive, where there is anything of the user's own; ``roots`` are the folders that the
-    modules in it are imported from here."""
+    modules in it are imported from here; ``imports`` are the first parts of names that it takes
+    from elsewhere."""
 
     archive: bytes | None
     roots: list[str]
+    imports: frozenset[str]
 
 
-def take_code(function: Any, with_project: WithProject = False) -> Code:
-    """What ``function`` may need; with its project, all of that. Raises InputError when it is too
-    large."""
-    roots = roots_of(function)
+def take_code(function: Any, pickled: bytes, with_project: WithProject = False) -> Code:
+    """What ``function`` may need; with its project, all of that. Warns of modules that do not
+    travel. Raises InputError when it is too large."""
+    roots, named = roots_of(function), words_of(pickled)
     if with_project is not False:
-        return _take_project(find_project(with_project, roots), roots)
-    found = own_modules(roots)
-    return Code(_zip(found, LARGEST) if found else None, roots)
+        code = _take_project(find_project(with_project, roots), roots, named)
+    else:
+        files, imports = own_modules(roots, named)
+        code = Code(_zip(files, LARGEST) if files else None, roots, imports)
+    warn_of_others(function, named, code.roots)
+    return code
 
 
 def has_data(archive: str) -> bool:
@@ -50,21 +62,22 @@ def has_data(archive: str) -> bool:
         return is_more or import_paths(file) != ["."]
 
 
-def _take_project(folder: str, roots: Sequence[str]) -> Code:
+def _take_project(folder: str, roots: Sequence[str], named: Set[str]) -> Code:
     files = project_files(folder)
     if not files:
         raise InputError(f"the project {folder} is empty, or git ignores all that is in it")
     inside = _roots_in(folder, roots, files)
     outside = [root for root in roots if below(folder, root) is None]
     ways = [*inside, *outside]
-    for name, path in own_modules(ways).items():
+    modules = own_modules(ways, named)
+    for name, path in modules.files.items():
         within = below(folder, path)
         if within is None:
             files[f"{OUTSIDE}/{name}"] = path
         elif name.endswith(tuple(all_suffixes())):
             files.setdefault(within, path)  # one that is made, and so ignored, is needed as well
     paths = list(dict.fromkeys(inside.values())) + [OUTSIDE] * bool(outside)
-    return Code(_zip(files, LARGEST_PROJECT, paths), ways)
+    return Code(_zip(files, LARGEST_PROJECT, paths), ways, modules.imports)
 
 
 def _roots_in(folder: str, roots: Sequence[str], files: Mapping[str, str]) -> dict[str, str]:

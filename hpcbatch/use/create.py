@@ -17,7 +17,6 @@ from ..words.errors import InputError, nearest
 from ..words.model import TaskSpec
 from .code import take_code
 from .inputs import pack_inputs
-from .own_modules import warn_of_others
 from .project import WithProject
 
 OWN_PLACES = ("index", "seed")  # that a command line may use beside its inputs
@@ -42,11 +41,10 @@ def draft_task(
     module = sys.modules.get(getattr(function, "__module__", None) or "")
     file = getattr(module, "__file__", None) or "interactive"
     pickled = _pickle_function(function), _pickle_constants(constants)
-    code = take_code(function, with_project)
-    warn_of_others(function, pickled[0], code.roots)
+    code = take_code(function, pickled[0], with_project)
     name = name or str(getattr(function, "__name__", "task"))
     spec = _spec("python", f"{shown} ({file})", name, seed, len(positional), named, constants)
-    return Draft(spec, pickled, pack_inputs(positional, named), code.archive)
+    return Draft(spec, pickled, pack_inputs(positional, named), code.archive, code.imports)
 
 
 def draft_program(
@@ -94,9 +92,7 @@ class Mended(NamedTuple):
             raise InputError(f"{function!r} cannot be called: it is to be the task's function")
         _check_signature(function, spec.positional, [*spec.names, *spec.constants])
         pickled = _pickle_function(function)
-        code = take_code(function, with_project)
-        warn_of_others(function, pickled, code.roots)
-        return cls(pickled, code.archive)
+        return cls(pickled, take_code(function, pickled, with_project).archive)
 
     @classmethod
     def chosen(cls, spec: TaskSpec, function: Any, with_project: WithProject) -> Mended | None:

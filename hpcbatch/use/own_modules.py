@@ -12,10 +12,10 @@ import re
 import sys
 import sysconfig
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from functools import cache, partial
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..words.errors import CodeWarning
 
@@ -24,53 +24,78 @@ _IMPORT = re.compile(
     r"(?:^|[;:])[ \t]*(?:from[ \t]+(\w[\w.]*)[ \t]+import\b|import[ \t]+(\w[\w., \t]*))",
     re.MULTILINE,
 )
+_RUNNERS = {"hpcbatch", "cloudpickle"}  # which it brings along
 _SKIPPED = {"__pycache__", "node_modules", "site-packages"}
 
 
-def own_modules(roots: Sequence[str]) -> dict[str, str]:
+class Modules(NamedTuple):
+    """``files`` with data of packages: name below its root -> path. ``imports``: the first parts of
+    names, of neither these nor the standard library, that the function or what is loaded of these
+    imports."""
+
+    files: dict[str, str]
+    imports: frozenset[str]
+
+
+def own_modules(roots: Sequence[str], named: Set[str]) -> Modules:
     """The modules of the folders ``roots`` that the script or the modules loaded from there may
-    need, data of packages included: name below its root -> path."""
+    need; ``named`` are the words that a pickled function holds."""
     main = sys.modules.get("__main__")
+    script = _file(main)
     found: dict[str, str] = {}
-    waiting = [path for path in map(_file, (main,)) if path]
+    waiting = [script] if script else []
+    loaded: set[str | None] = set()
+    imports = {name.partition(".")[0] for name in _modules_of(named)}
     for module in list(sys.modules.values()):
         root = root_of(module)
         if root is not None and root in roots and module is not main:
             waiting += _add(root, module.__name__.partition(".")[0], found)
+            loaded.add(_file(module))
     seen: set[str] = set()
     while waiting:
         path = waiting.pop()
         if path not in seen:
             seen.add(path)
-            for name in imported(path):
+            names = imported(path)
+            if path in loaded:
+                imports |= names
+            elif path == script:
+                imports |= names & named  # it may do more than its function
+            for name in names:
                 for root in roots:
                     waiting += _add(root, name, found)
-    return {name: path for name, path in found.items() if not name.endswith("/")}
+    own = {re.split(r"/|\.py$", name, maxsplit=1)[0] for name in found}
+    files = {name: path for name, path in found.items() if not name.endswith("/")}
+    return Modules(files, frozenset(imports - own - sys.stdlib_module_names - _RUNNERS))
 
 
-def warn_of_others(function: Any, pickled: bytes, roots: Sequence[str]) -> None:
-    """Tell of modules that ``pickled`` refers to and that neither travel, as those of ``roots`` do,
+def warn_of_others(function: Any, named: Set[str], roots: Sequence[str]) -> None:
+    """Tell of modules that a function ``named`` and that neither travel, as those of ``roots`` do,
     nor are installed, as after ``pip install -e``."""
     # a function that travels by value carries the name of its module, and does not need it
     home = getattr(function, "__globals__", {"__name__": type(function).__module__})
     own = f"{home.get('__name__')}."
-    for name in sorted(_named_in(pickled)):
+    for name in sorted(_modules_of(named)):
         root = root_of(sys.modules.get(name))
         if root is not None and root not in roots and not own.startswith(f"{name}."):
             warnings.warn(
                 f"module {name!r} of {root} is neither installed nor beside the script: it does "
                 "not travel with the task and must be importable on the nodes",
                 CodeWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
 
-def _named_in(pickled: bytes) -> set[str]:
-    """Names of loaded modules among the strings of a pickle."""
+def words_of(pickled: bytes) -> set[str]:
+    """The strings of a pickle."""
     import pickletools
 
-    strings = {value for _, value, _ in pickletools.genops(pickled) if isinstance(value, str)}
-    return {name for name in strings if name in sys.modules and name != "__main__"}
+    return {value for _, value, _ in pickletools.genops(pickled) if isinstance(value, str)}
+
+
+def _modules_of(named: Set[str]) -> set[str]:
+    """Those that are names of loaded modules."""
+    return {name for name in named if name in sys.modules and name != "__main__"}
 
 
 def roots_of(function: Any) -> list[str]:

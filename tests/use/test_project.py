@@ -21,6 +21,7 @@ from tests.conftest import HOSTILE_NAMES
 from tests.core import Case, run_python, run_script
 from tests.local import Local
 
+NONE = b"N."  # a pickle without words
 SCRIPT = """
 import json, sys
 sys.path.insert(0, "{top}/src")  # as an editable installation does
@@ -167,7 +168,7 @@ def test_hostile_names(top: Path) -> None:
     names = [name.replace("/", "_") for name in HOSTILE_NAMES]
     write(top / "odd", **dict.fromkeys(names, "text"))
     assert {f"odd/{name}" for name in names} <= names_of(top)
-    code = take_code(abs, top).archive
+    code = take_code(abs, NONE, top).archive
     assert code is not None
     with zipfile.ZipFile(io.BytesIO(code)) as archive:
         archive.extractall(top.parent / "node")
@@ -194,7 +195,7 @@ def test_files_that_vanish(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listed = project_files(str(top))
     (top / "late.txt").unlink()
     monkeypatch.setattr("hpcbatch.use.code.project_files", lambda folder: listed)
-    code = take_code(abs, top).archive
+    code = take_code(abs, NONE, top).archive
     assert code is not None
     assert "late.txt" not in zipfile.ZipFile(io.BytesIO(code)).namelist()
 
@@ -218,11 +219,11 @@ def test_submodules_and_repositories_within(top: Path, tmp_path: Path) -> None:
 
 
 def test_the_same_files_make_the_same_archive(top: Path) -> None:
-    first = take_code(abs, top).archive
+    first = take_code(abs, NONE, top).archive
     for folder, _, files in os.walk(top):
         for name in files:
             os.utime(os.path.join(folder, name), (1, 1))
-    assert take_code(abs, top).archive == first
+    assert take_code(abs, NONE, top).archive == first
 
 
 @pytest.mark.parametrize(
