@@ -191,8 +191,8 @@ def _check_size(folder: str, files: dict[str, str]) -> None:
     most = ", ".join(f"{plain(n)} ({count // each:,} {unit})" for n, count in parts.most_common(3))
     largest = max(sizes, key=lambda name: sizes[name])
     raise InputError(
-        f"the project {folder} is too large to travel ({total >> 20:,} MiB in {len(sizes):,} files, "
-        f"of {LARGEST >> 20} MiB and {MOST:,} at most): {most}; its largest file is "
+        f"the project {folder} is too large to travel ({total >> 20:,} MiB in {len(sizes):,} "
+        f"files, of {LARGEST >> 20} MiB and {MOST:,} at most): {most}; its largest file is "
         f"{plain(largest)} ({sizes[largest] >> 20:,} MiB). Have git ignore what no job needs "
         "(.gitignore), or name a smaller folder"
     )
