@@ -21,7 +21,7 @@ from hpcbatch.registry.registry import Registry
 from hpcbatch.registry.results import Results
 from hpcbatch.registry.view import View
 from hpcbatch.runner.bundle import ensure_runner
-from hpcbatch.use.own_modules import has_data
+from hpcbatch.use.code import has_data
 from hpcbatch.words.assignment import Assignment
 from hpcbatch.words.events import Event
 from hpcbatch.words.model import STATES, Array, Attempt
@@ -188,6 +188,19 @@ def stored_values(layout: Any, njobs: int) -> dict[int, bytes]:
     entries = read_entries(layout.index, everyone(njobs))
     with Results(layout) as results:
         return {j: results.value(j, e.place) for j, e in entries.items() if e.said == DONE}
+
+
+def install(folder: Path, distribution: str, version: str, *modules: str) -> None:
+    """A distribution of empty modules in ``folder``, as pip does it."""
+    info = folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\n")
+    with open(info / "METADATA", "a") as file:
+        file.write(f"Version: {version}\n")
+    (info / "top_level.txt").write_text("\n".join(modules))
+    (info / "RECORD").write_text("".join(f"{name}.py,,\n" for name in modules))
+    for name in modules:
+        (folder / f"{name}.py").touch()
 
 
 def run_script(

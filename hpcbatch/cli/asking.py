@@ -30,13 +30,19 @@ class Asked:
     grid: bool
     name: str | None
     seed: int | None
+    with_project: str | None
 
     def draft(self) -> Draft:
         """It as a task. Raises InputError."""
         if self.target is not None and self.shell is not None:
             raise UsageError(f"{self.target} and --shell were both given: one of them is run")
         if self.target is None and self.shell is None:
-            raise UsageError("name a function as FILE.py:FUNCTION, or give --shell 'COMMAND'")
+            taken = f": --with-project took {self.with_project!r}" if self.with_project else ""
+            raise UsageError(
+                f"name a function as FILE.py:FUNCTION, or give --shell 'COMMAND'{taken}"
+            )
+        if self.shell is not None and self.with_project is not None:
+            raise UsageError("--with-project goes with a function: --shell starts what is there")
         if self.shell is not None and not self.shell.strip():
             raise InputError("--shell is empty: give it a command")
         is_shell = self.shell is not None
@@ -45,7 +51,22 @@ class Asked:
         if self.shell is not None:
             return draft_program(self.shell, columns, constants, self.name, self.seed)
         function = load_function(str(self.target))
-        return draft_task(function, (), columns, constants, self.name, self.seed)
+        project = named_project(self.with_project)
+        return draft_task(function, (), columns, constants, self.name, self.seed, project)
+
+
+def named_project(option: str | None) -> bool | str:
+    """What --with-project asks for: a folder, the one above the function's file, or none."""
+    return False if option is None else option or True
+
+
+project_option = click.option(
+    "--with-project",
+    is_flag=False,
+    flag_value="",
+    metavar="[FOLDER]",
+    help="Send a whole source folder, but for what git ignores.",
+)
 
 
 def asked_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,4 +91,5 @@ _ASKED = (
     click.option("--grid", is_flag=True, help="Every combination of the --arg columns."),
     click.option("--name", help="Name of the task [default: the function's]."),
     click.option("--seed", type=int, help="Makes random numbers of jobs repeatable."),
+    project_option,
 )

@@ -17,7 +17,7 @@ from ..use.resubmit import Resubmission
 from ..words.errors import StateError, UsageError
 from ..words.options import SubmitOptions
 from ..words.text import counted
-from .asking import Asked, asked_options
+from .asking import Asked, asked_options, named_project, project_option
 from .common import Setting, chosen, common, jobs_option, listed, print_json, say, task_argument
 from .exits import INTERRUPTED, Stop, final_exit, left_alone
 from .functions import load_function
@@ -44,11 +44,16 @@ def map_command(setting: Setting, asked: Asked, options: SubmitOptions, wait: bo
     written, and is quoted; {index} and {seed} of the job can be used as well, and exit status
     and output are the result.
 
+    Modules beside the file travel with the task. --with-project sends a whole source folder, but
+    for what git ignores: FOLDER, or the nearest one above the file that is the top of a git
+    repository or has a pyproject.toml. Write it behind the function, or as --with-project=FOLDER.
+
     \b
     Examples:
       hpcbatch map sim.py:simulate --arg x=range:0:100 --const y=3 --walltime 10m
       hpcbatch map sim.py:simulate --arg x=1,2,3 --arg mode='["fast", "slow"]' --grid
       hpcbatch map sim.py:simulate --args-file params.csv --cluster slurm --memory 2GB --wait
+      hpcbatch map scripts/sim.py:simulate --arg x=range:0:100 --with-project
       hpcbatch map --shell './sim --x {x} --seed {seed}' --args-file params.csv
     """
     site = setting.site()
@@ -91,6 +96,7 @@ def script(setting: Setting, asked: Asked, options: SubmitOptions) -> None:
 @click.option("--only", multiple=True, metavar="STATES", help="States, such as error,expired.")
 @jobs_option
 @click.option("--function", metavar="FILE.py:NAME", help="Call this instead, from now on.")
+@project_option
 @click.option("--revoke", is_flag=True, help="Take jobs that wait or run from their elements.")
 @submit_options
 @click.option("--wait", is_flag=True, help="Wait until all jobs are resolved.")
@@ -101,6 +107,7 @@ def resubmit(
     only: tuple[str, ...],
     jobs: str | None,
     function: str | None,
+    with_project: str | None,
     revoke: bool,
     options: SubmitOptions,
     wait: bool,
@@ -118,7 +125,8 @@ def resubmit(
     """
     site, task_id = setting.find(task)
     spec = site.spec(task_id)
-    mended = None if function is None else Mended.of(spec, load_function(function))
+    loaded = None if function is None else load_function(function)
+    mended = Mended.chosen(spec, loaded, named_project(with_project))
     with Busy("submitting"), _resumable(task_id):
         asked = Resubmission(options, listed(only), chosen(jobs), mended, revoke)
         attempt = site.resubmit(task_id, asked)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
+from collections.abc import Iterator
 from typing import Any
 
+from ..runner.code import import_paths
 from ..sites.base import Site
 from ..words.errors import JobError
 
@@ -28,6 +31,15 @@ class Loader:
 
     def _found_modules(self) -> bool:
         """Whether modules of the task joined ``sys.path`` that were not there."""
-        fresh = [path for path in self._site.modules(self._task_id) if path not in sys.path]
+        archives = self._site.modules(self._task_id)
+        fresh = [path for path in _paths_into(archives) if path not in sys.path]
         sys.path += fresh
         return bool(fresh)
+
+
+def _paths_into(archives: list[str]) -> Iterator[str]:
+    import zipfile
+
+    for archive in archives:
+        with zipfile.ZipFile(archive) as file:
+            yield from (os.path.normpath(f"{archive}/{path}") for path in import_paths(file))

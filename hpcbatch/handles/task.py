@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -206,6 +207,7 @@ class Task:
         jobs: Iterable[int] | None = None,
         resources: Mapping[str, Any] | None = None,
         function: Callable[..., Any] | None = None,
+        with_project: bool | str | os.PathLike[str] = False,
         revoke: bool = False,
         **options: Any,
     ) -> Attempt | None:
@@ -213,15 +215,16 @@ class Task:
 
         By default on the last cluster, with its resources and options; ``options`` are others of
         ``submit``. ``only`` chooses states, such as ``"expired"``; ``jobs`` indices. ``function``
-        takes the place of the task's own, for these jobs and later attempts. Raises StateError
-        while chosen jobs are alive, unless ``revoke`` takes them from their elements.
+        takes the place of the task's own, for these jobs and later attempts, ``with_project`` as
+        for ``create``. Raises StateError while chosen jobs are alive, unless ``revoke`` takes them
+        from their elements.
         """
         from ..use.create import Mended
         from ..use.resubmit import Resubmission
 
         asked = SubmitOptions.read(cluster=cluster, resources=resources or {}, **options)
         chosen = None if jobs is None else Ranges.of(whole_numbers("jobs", jobs))
-        mended = None if function is None else Mended.of(self.spec, function)
+        mended = Mended.chosen(self.spec, function, with_project)
         return self.site.resubmit(self.id, Resubmission(asked, only, chosen, mended, revoke))
 
     def _watched(self, timeout: float | None) -> Iterator[TaskStatus]:

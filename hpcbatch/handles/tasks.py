@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,16 +21,22 @@ def create(
     seed: int | None = None,
     root: str | None = None,
     site: Site | None = None,
+    with_project: bool | str | os.PathLike[str] = False,
     **named: Any,
 ) -> Task:
     """Store ``function`` and its inputs as a task; nothing is submitted yet.
 
     ``inputs`` are iterables, as for ``map``; or name them as the function does:
-    ``create(f, x=range(10), y=values)``, but for the words const, name, seed, root and
-    site.
+    ``create(f, x=range(10), y=values)``, but for the words const, name, seed, root, site and
+    with_project.
     One job per position. ``const`` are arguments that are the same for every job. ``seed`` makes
     random numbers of jobs repeatable; it is drawn when absent. ``root`` is another registry than
     ``$HPCBATCH_ROOT`` or ``~/.hpcbatch``, ``site`` a place elsewhere, see ``connect``.
+
+    The modules beside the script, and beside the function's file, travel with the task.
+    ``with_project`` sends a whole source folder, but for what git ignores, data files included:
+    the one named, or with True the nearest one above the script that is the top of a git repository
+    or has a pyproject.toml. Jobs import from it as the script does, from its top, and from ``src``.
 
     Raises InputError, RegistryUnwritable, RegistryUnsafe.
     """
@@ -37,14 +44,15 @@ def create(
         ("name", name, str, "text"),
         ("root", root, str, "text"),
         ("site", site, Site, "site"),
+        ("with_project", with_project, (bool, str, os.PathLike), "folder"),
     ):
         if given is not None and not isinstance(given, kind):
             raise InputError(
-                f"{word}={given!r} is no {told}. create() keeps the words const, name, seed, root "
-                f"and site for itself: give an input of the name {word!r} by position"
+                f"{word}={given!r} is no {told}. create() keeps the words const, name, seed, root, "
+                f"site and with_project for itself: give an input of the name {word!r} by position"
             )
     place = _place(root, site)
-    spec = place.create(draft_task(function, inputs, named, const, name, seed))
+    spec = place.create(draft_task(function, inputs, named, const, name, seed, with_project))
     return Task(place, spec.id)
 
 

@@ -8,8 +8,12 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ..words.assignment import Assignment
+
+if TYPE_CHECKING:
+    from zipfile import ZipFile
 
 PREFIX = "hpcbatch-code-"
 FRESH = 60.0  # seconds that a folder may be without its lock
@@ -24,12 +28,19 @@ def on_path(folder: str, assignment: Assignment) -> Iterator[None]:
         for name in assignment.code:
             archive = f"{folder}/{name}"
             unpacks = name in assignment.unpacked
-            sys.path.insert(1, stack.enter_context(_unpacked(archive)) if unpacks else archive)
+            sys.path[1:1] = stack.enter_context(_unpacked(archive)) if unpacks else [archive]
         yield
 
 
+def import_paths(archive: ZipFile) -> list[str]:
+    """The folders in an archive that its modules are imported from: of a project several."""
+    import json
+
+    return list(json.loads(archive.comment)) if archive.comment else ["."]
+
+
 @contextlib.contextmanager
-def _unpacked(archive: str) -> Iterator[str]:
+def _unpacked(archive: str) -> Iterator[list[str]]:
     import tempfile
     import zipfile
 
@@ -39,8 +50,12 @@ def _unpacked(archive: str) -> Iterator[str]:
             fcntl.flock(fd, fcntl.LOCK_EX)  # held by us and by the jobs that we fork
             _remove_left(os.path.dirname(folder))
             with zipfile.ZipFile(archive) as file:
-                file.extractall(folder)
-            yield folder
+                for member in file.infolist():
+                    path = file.extract(member, folder)
+                    if member.external_attr >> 16 & 0o100:  # a program, which zipfile forgets
+                        os.chmod(path, 0o700)
+                paths = import_paths(file)
+            yield [os.path.normpath(f"{folder}/{path}") for path in paths]
         finally:
             os.close(fd)
 

@@ -18,8 +18,8 @@ from ..words.options import SubmitOptions
 from ..words.plan import NOTHING
 from ..words.ranges import Ranges
 from ..words.resources import Resources
+from .code import has_data
 from .dependencies import Dependencies, find_dependencies
-from .own_modules import has_data
 from .planning import check_limits, make_arrays, make_plan, with_queue
 
 

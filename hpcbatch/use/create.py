@@ -15,8 +15,9 @@ from ..registry.draft import Draft
 from ..runner.program import places
 from ..words.errors import InputError, nearest
 from ..words.model import TaskSpec
+from .code import take_code
 from .inputs import pack_inputs
-from .own_modules import pack_code, warn_of_others
+from .project import WithProject
 
 OWN_PLACES = ("index", "seed")  # that a command line may use beside its inputs
 
@@ -28,6 +29,7 @@ def draft_task(
     constants: Mapping[str, Any] | None,
     name: str | None,
     seed: int | None,
+    with_project: WithProject = False,
 ) -> Draft:
     """A task of one job per input. Raises InputError; whoever reads the inputs gets it for one
     that cannot be pickled."""
@@ -39,10 +41,10 @@ def draft_task(
     module = sys.modules.get(getattr(function, "__module__", None) or "")
     file = getattr(module, "__file__", None) or "interactive"
     pickled = _pickle_function(function), _pickle_constants(constants)
-    warn_of_others(function, pickled[0])
+    code = take_code(function, pickled[0], with_project)
     name = name or str(getattr(function, "__name__", "task"))
     spec = _spec("python", f"{shown} ({file})", name, seed, len(positional), named, constants)
-    return Draft(spec, pickled, pack_inputs(positional, named), pack_code(function))
+    return Draft(spec, pickled, pack_inputs(positional, named), code.archive, code.imports)
 
 
 def draft_program(
@@ -82,7 +84,7 @@ class Mended(NamedTuple):
     code: bytes | None
 
     @classmethod
-    def of(cls, spec: TaskSpec, function: Any) -> Mended:
+    def of(cls, spec: TaskSpec, function: Any, with_project: WithProject = False) -> Mended:
         """Raises InputError when it could not be called with the task's inputs."""
         if spec.kind != "python":
             raise InputError(f"{spec.id} runs a program: a function cannot take its place")
@@ -90,8 +92,16 @@ class Mended(NamedTuple):
             raise InputError(f"{function!r} cannot be called: it is to be the task's function")
         _check_signature(function, spec.positional, [*spec.names, *spec.constants])
         pickled = _pickle_function(function)
-        warn_of_others(function, pickled)
-        return cls(pickled, pack_code(function))
+        return cls(pickled, take_code(function, pickled, with_project).archive)
+
+    @classmethod
+    def chosen(cls, spec: TaskSpec, function: Any, with_project: WithProject) -> Mended | None:
+        """``of`` a function; None without one. Raises InputError for a project without one."""
+        if function is not None:
+            return cls.of(spec, function, with_project)
+        if with_project is not False:
+            raise InputError("a project goes with a function: name the function as well")
+        return None
 
 
 def _spec(

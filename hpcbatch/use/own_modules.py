@@ -7,89 +7,101 @@ standard library stay out: they must be on the nodes.
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import sys
 import sysconfig
 import warnings
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Set
 from functools import cache, partial
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..words.errors import CodeWarning, InputError
+from ..words.errors import CodeWarning
 
-LARGEST = 64 << 20  # bytes of source and data
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the runner has its own
 _IMPORT = re.compile(
     r"(?:^|[;:])[ \t]*(?:from[ \t]+(\w[\w.]*)[ \t]+import\b|import[ \t]+(\w[\w., \t]*))",
     re.MULTILINE,
 )
+_RUNNERS = {"hpcbatch", "cloudpickle"}  # which it brings along
 _SKIPPED = {"__pycache__", "node_modules", "site-packages"}
 
 
-def pack_code(function: Any) -> bytes | None:
-    """A zip file of the modules that ``function`` may need; None when there are none of its own.
+class Modules(NamedTuple):
+    """``files`` with data of packages: name below its root -> path. ``imports``: the first parts of
+    names, of neither these nor the standard library, that the function or what is loaded of these
+    imports."""
 
-    Raises InputError when they are larger than 64 MiB.
-    """
+    files: dict[str, str]
+    imports: frozenset[str]
+
+
+def own_modules(roots: Sequence[str], named: Set[str]) -> Modules:
+    """The modules of the folders ``roots`` that the script or the modules loaded from there may
+    need; ``named`` are the words that a pickled function holds."""
     main = sys.modules.get("__main__")
-    roots = _roots(function)
-    found: dict[str, str] = {}  # name in the archive -> path
-    waiting = [path for path in map(_file, (main,)) if path]
+    script = _file(main)
+    found: dict[str, str] = {}
+    waiting = [script] if script else []
+    loaded: set[str | None] = set()
+    imports = {name.partition(".")[0] for name in _modules_of(named)}
     for module in list(sys.modules.values()):
-        root = _root(module)
-        if root in roots and module is not main:
+        root = root_of(module)
+        if root is not None and root in roots and module is not main:
             waiting += _add(root, module.__name__.partition(".")[0], found)
+            loaded.add(_file(module))
     seen: set[str] = set()
     while waiting:
         path = waiting.pop()
         if path not in seen:
             seen.add(path)
-            for name in _imported(path):
+            names = imported(path)
+            if path in loaded:
+                imports |= names
+            elif path == script:
+                imports |= names & named  # it may do more than its function
+            for name in names:
                 for root in roots:
                     waiting += _add(root, name, found)
-    return _zip(found) if found else None
+    own = {re.split(r"/|\.py$", name, maxsplit=1)[0] for name in found}
+    files = {name: path for name, path in found.items() if not name.endswith("/")}
+    return Modules(files, frozenset(imports - own - sys.stdlib_module_names - _RUNNERS))
 
 
-def has_data(archive: str) -> bool:
-    """Whether a zip file made by ``pack_code`` holds more than modules."""
-    with zipfile.ZipFile(archive) as file:
-        return any(not name.endswith(".py") for name in file.namelist())
-
-
-def warn_of_others(function: Any, pickled: bytes) -> None:
-    """Tell of modules that ``pickled`` refers to and that neither travel nor are installed, as
-    after ``pip install -e``."""
-    roots = _roots(function)
+def warn_of_others(function: Any, named: Set[str], roots: Sequence[str]) -> None:
+    """Tell of modules that a function ``named`` and that neither travel, as those of ``roots`` do,
+    nor are installed, as after ``pip install -e``."""
     # a function that travels by value carries the name of its module, and does not need it
     home = getattr(function, "__globals__", {"__name__": type(function).__module__})
     own = f"{home.get('__name__')}."
-    for name in sorted(_named_in(pickled)):
-        root = _root(sys.modules.get(name))
+    for name in sorted(_modules_of(named)):
+        root = root_of(sys.modules.get(name))
         if root is not None and root not in roots and not own.startswith(f"{name}."):
             warnings.warn(
                 f"module {name!r} of {root} is neither installed nor beside the script: it does "
                 "not travel with the task and must be importable on the nodes",
                 CodeWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
 
-def _named_in(pickled: bytes) -> set[str]:
-    """Names of loaded modules among the strings of a pickle."""
+def words_of(pickled: bytes) -> set[str]:
+    """The strings of a pickle."""
     import pickletools
 
-    strings = {value for _, value, _ in pickletools.genops(pickled) if isinstance(value, str)}
-    return {name for name in strings if name in sys.modules and name != "__main__"}
+    return {value for _, value, _ in pickletools.genops(pickled) if isinstance(value, str)}
 
 
-def _roots(function: Any) -> list[str]:
-    """The folders whose modules travel."""
+def _modules_of(named: Set[str]) -> set[str]:
+    """Those that are names of loaded modules."""
+    return {name for name in named if name in sys.modules and name != "__main__"}
+
+
+def roots_of(function: Any) -> list[str]:
+    """The folders whose modules travel: the script's, and that of the function's file."""
     main = sys.modules.get("__main__")
-    roots = list(dict.fromkeys(root for root in map(_root, (main, _home(function))) if root))
+    roots = list(dict.fromkeys(root for root in map(root_of, (main, _home(function))) if root))
     if _file(main) is None:
         roots.append(os.getcwd())  # a notebook or a prompt imports from there
     return roots
@@ -103,10 +115,10 @@ def _home(function: Any) -> ModuleType | None:
     return sys.modules.get(name)
 
 
-def _root(module: ModuleType | None) -> str | None:
+def root_of(module: ModuleType | None) -> str | None:
     """The folder that a user's module is imported from; None for installed ones."""
     named = getattr(module, "__file__", None)
-    if module is None or not isinstance(named, str) or _is_installed(named):
+    if module is None or not isinstance(named, str) or is_installed(named):
         return None  # most modules: decided without asking the disk
     file = _file(module)
     if file is None:
@@ -125,7 +137,7 @@ def _file(module: ModuleType | None) -> str | None:
     return os.path.abspath(file) if isinstance(file, str) and os.path.isfile(file) else None
 
 
-def _is_installed(file: str) -> bool:
+def is_installed(file: str) -> bool:
     parts = file.split(os.sep)
     return (
         "site-packages" in parts or "dist-packages" in parts or file.startswith(_installed_places())
@@ -170,7 +182,7 @@ def _tree(root: str, name: str) -> Iterator[tuple[str, str]]:
                 yield os.path.relpath(path, root), path
 
 
-def _imported(path: str) -> set[str]:
+def imported(path: str) -> set[str]:
     """First parts of all names that a source file imports, at its top or in its functions. Found
     by their look: to parse a file takes ten times as long. What a text looks alike adds a module
     too many, if there is one of that name."""
@@ -183,21 +195,3 @@ def _imported(path: str) -> set[str]:
     for whole, several in _IMPORT.findall(source):
         names.update([whole] if whole else map(str.strip, several.split(",")))
     return {re.split(r"\W", name, maxsplit=1)[0] for name in names} - {""}
-
-
-def _zip(found: dict[str, str]) -> bytes:
-    content = io.BytesIO()
-    total = 0
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, path in sorted(found.items()):
-            if name.endswith("/"):
-                continue
-            total += os.path.getsize(path)
-            if total > LARGEST:
-                raise InputError(
-                    f"the modules beside the script are larger than {LARGEST >> 20} MiB (at "
-                    f"{path}): install them on the nodes, or keep data out of the package's folder"
-                )
-            with open(path, "rb") as file:
-                archive.writestr(zipfile.ZipInfo(name), file.read(), zipfile.ZIP_DEFLATED)
-    return content.getvalue()

@@ -240,7 +240,7 @@ class WaitTimeout(HpcbatchError, TimeoutError):
 
 
 class CodeWarning(UserWarning):
-    """A module that the task imports does not travel with it."""
+    """A module or file does not travel with the task, or its site has other packages than here."""
 
 
 def nearest(word: object, known: Iterable[str]) -> str:

@@ -114,8 +114,11 @@ def test_a_hostile_name_breaks_nothing(hb: Shell, hostile_name: str) -> None:
         (["sim.py:simulate", "--args-file", "empty.csv"], "holds no rows"),
         (["sim.py:simulate", "--arg", "x=1", "--seed", "many"], "--seed"),
         (["sim.py:simulate", "--agr", "x=1"], "--arg"),
+        (["--arg", "x=1", "--with-project", "sim.py:f"], "--with-project took 'sim.py:f'"),
+        (["sim.py:simulate", "--arg", "x=1", "--with-project=none"], "'none' is no folder"),
+        (["--shell", "ls {x}", "--arg", "x=1", "--with-project"], "goes with a function"),
     ],
-    ids=range(33),
+    ids=range(36),
 )
 def test_what_cannot_be_right_is_told_and_stores_nothing(
     hb: Shell, argv: list[str], told: str
@@ -201,8 +204,9 @@ def test_resubmit_of_a_finished_task_does_nothing(hb: Shell, options: list[str])
         (["--jobs", "9"], "no job 9"),
         (["--cluster", "nowhere"], "unknown cluster"),
         (["--memory", "much"], "memory 'much'"),
+        (["--with-project"], "name the function as well"),
     ],
-    ids=range(5),
+    ids=range(6),
 )
 def test_bad_resubmissions(hb: Shell, options: list[str], told: str) -> None:
     task = hb.map()

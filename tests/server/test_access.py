@@ -6,6 +6,7 @@ import os
 import time
 import warnings
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 import jwt
@@ -186,6 +187,13 @@ def test_no_id_becomes_another_path(client: TestClient, token: str, path: str, i
 def test_uploads_that_are_none(client: TestClient, token: str, body: Any, status: int) -> None:
     answer = client.post("/task/new", json=body, headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == status, answer.text
+
+
+def test_an_upload_is_told_what_is_not_installed_here(client: TestClient, token: str) -> None:
+    told = {"id": "0123abcd__x", "size": 10, "digest": "0" * 64}
+    told["requirements"] = {"lab_none": {"lab-none": "1.0"}, "click": {"click": version("click")}}
+    answer = client.post("/task/new", json=told, headers={"Authorization": f"Bearer {token}"})
+    assert answer.json()["environment"]["differences"] == [["lab-none", "1.0", ""]]
 
 
 def test_an_upload_that_was_altered_is_told_and_leaves_nothing(

@@ -21,7 +21,7 @@ from hpcbatch.sites.keys import new_key, public_pem, store_private
 from hpcbatch.sites.ssh.site import Ssh
 from hpcbatch.words.layout import ServerLayout
 from tests.conftest import DEBIANS_DRMAA, HOSTILE_NAMES
-from tests.core import eventually
+from tests.core import eventually, install
 from tests.local import by_value
 from tests.server.conftest import running
 
@@ -138,6 +138,43 @@ def test_hostile_names_and_values(site: Ssh) -> None:
     for text in ("../../etc", "x'; touch pwned; '"):
         with pytest.raises(hb.NotFound):
             hb.restore(text, site=site)
+
+
+def test_a_project_goes_along(site: Ssh, tmp_path: Path) -> None:
+    (tmp_path / "src" / "lab").mkdir(parents=True)
+    (tmp_path / "src" / "lab" / "__init__.py").write_text("import top\ndef f(k): return k + top.n")
+    read = "from pathlib import Path\nn = int(Path(__file__).with_name('n.txt').read_text())\n"
+    (tmp_path / "top.py").write_text(read)
+    (tmp_path / "n.txt").write_text("10")
+
+    def job(k: int) -> Any:
+        import lab  # type: ignore[import-not-found]
+
+        return lab.f(k)
+
+    task = hb.create(by_value(job), [1, 2], site=site, with_project=tmp_path)
+    task.submit("local", chunk=2).wait(60, progress=False)
+    assert task.collect() == [11, 12]
+
+
+def test_packages_that_are_otherwise_there_are_told(
+    site: Ssh, host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "site-packages"
+    install(here, "lab-old", "1.2.3", "lab_old")
+    install(here, "lab-absent", "4.5", "lab_absent")
+    install(host.code, "lab-old", "1.1.0", "lab_old")
+    monkeypatch.syspath_prepend(here)
+    import lab_absent  # type: ignore[import-not-found]
+    import lab_old  # type: ignore[import-not-found]
+
+    function = by_value(lambda k: (lab_absent, lab_old) and k)
+    with pytest.warns(hb.CodeWarning) as told:
+        assert commands(site, lambda: hb.create(function, [1], site=site)) == 1
+    text = str(told[0].message)
+    assert "lab_absent 4.5 is absent there, lab_old 1.2.3 is 1.1.0 there" in text
+    assert f"{host.python} -m pip install lab_absent==4.5 lab_old==1.2.3" in text
+    hb.create(function, [1], site=site)  # a warning would be an error
 
 
 def test_a_registry_elsewhere_there(site: Ssh, host: Host) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hpcbatch.use.own_modules import _imported
+from hpcbatch.use.own_modules import imported
 
 LIBRARY = Path(sysconfig.get_paths()["stdlib"])
 
@@ -27,7 +27,7 @@ def test_none_of_the_standard_library_is_missed() -> None:
     files = sorted(LIBRARY.glob("*.py"))
     assert len(files) > 100
     for path in files:
-        assert parsed(path) <= _imported(str(path)), path
+        assert parsed(path) <= imported(str(path)), path
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,4 @@ def test_none_of_the_standard_library_is_missed() -> None:
 def test_ways_to_import(tmp_path: Path, source: str, names: set[str]) -> None:
     path = tmp_path / "module.py"
     path.write_text(source, encoding="utf-8")
-    assert _imported(str(path)) == names
+    assert imported(str(path)) == names

@@ -15,6 +15,7 @@ from ...sites.here import Here
 from ...sites.uploads import Told
 from ...use import outcomes, service
 from ...use.newest import newest_failures
+from ...use.requirements import compared
 from ...words.errors import InputError
 from ...words.look import Look
 from ...words.ranges import Ranges
@@ -36,6 +37,7 @@ class Asked(BaseModel):
 class New(Asked):
     size: int = Field(gt=0)
     digest: str
+    requirements: dict[str, dict[str, str]] = Field({}, max_length=1000)
 
 
 class Listed(BaseModel):
@@ -86,9 +88,12 @@ class Download(Some):
 
 @router.post("/new")
 def new(user: Caller, site: Site, asked: New) -> dict[str, Any]:
-    """Begin an upload, or go on with it: ``offset`` bytes are here."""
+    """Begin an upload, or go on with it: ``offset`` bytes are here. ``environment`` tells which of
+    the ``requirements`` (name that is imported, its distributions, their versions) are absent, or
+    of another version."""
     told = Told(asked.id, user.id, asked.size, asked.digest)
-    return {"id": asked.id, "offset": site.uploads.begin(told)}
+    environment = compared(asked.requirements)
+    return {"id": asked.id, "offset": site.uploads.begin(told), "environment": environment}
 
 
 @router.put("/upload")

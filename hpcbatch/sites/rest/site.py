@@ -12,6 +12,7 @@ from typing import Any
 from ...disk.files import publish
 from ...registry.draft import Draft
 from ...use.cancel import Canceled
+from ...use.requirements import requirements, tell_differences
 from ...use.resubmit import Resubmission
 from ...words.errors import DamagedFile, JobError, NotFound, SiteUnreachable
 from ...words.look import Look
@@ -42,10 +43,13 @@ class Rest(Site):
         with tempfile.TemporaryDirectory(prefix="hpcbatch-") as folder:
             path = f"{folder}/parcel"
             spec = parcel.pack(path, draft)
-            told = {"id": spec.id, "size": os.path.getsize(path), "digest": digest_of(path)}
+            size = os.path.getsize(path)
+            told = {"id": spec.id, "size": size, "digest": digest_of(path)}
+            told["requirements"] = requirements(draft.imports)
             with open(path, "rb") as file:
                 answer = self._client.ask("/task/new", told)
-                while answer["offset"] < told["size"]:
+                tell_differences(self.place, answer["environment"])
+                while answer["offset"] < size:
                     file.seek(answer["offset"])
                     where = {"id": spec.id, "offset": answer["offset"]}
                     answer = self._client.upload("/task/upload", file.read(CHUNK), **where)

@@ -45,6 +45,7 @@ class Ssh(Site):
         self._folders: list[tempfile.TemporaryDirectory[str]] = []
 
     def create(self, draft: Draft) -> TaskSpec:
+        from ...use.requirements import requirements
         from .. import parcel
 
         with tempfile.TemporaryDirectory(prefix="hpcbatch-") as folder:
@@ -52,6 +53,7 @@ class Ssh(Site):
             spec = parcel.pack(path, draft)
             size = os.path.getsize(path)
             told = {"id": spec.id, "size": size, "digest": digest_of(path)}
+            told["requirements"] = requirements(draft.imports)
             with Sent(spec.name, size) as sent:
                 patience = Patience(self.exchange)
                 while True:
@@ -64,8 +66,11 @@ class Ssh(Site):
 
     def _upload(self, path: str, told: dict[str, Any], sent: Sent) -> TaskSpec:
         """All that is not there yet."""
+        from ...use.requirements import tell_differences
+
         with self.exchange.begun("create", **told) as answer, open(path, "rb") as file:
             _, here = answer.next()
+            tell_differences(self.place, here["environment"], stacklevel=5)
             file.seek(here["offset"])
             sent.show(here["offset"])
             while block := file.read(frames.BLOCK):

@@ -22,14 +22,16 @@ Asked = Mapping[str, Any]
 
 
 def create(site: Here, asked: Asked, talk: Talk) -> Any:
-    """The bytes of a task, from where they were cut off; then it is stored."""
+    """The bytes of a task, from where they were cut off; then it is stored. What is not installed
+    here is told before they come."""
+    from ...use.requirements import compared
     from ...words.layout import RemoteLayout
     from ..uploads import Told, Uploads
 
     uploads = Uploads(RemoteLayout(site.registry.root).uploads, site.registry)
     told = Told(str(asked["id"]), "", int(asked["size"]), str(asked["digest"]))
     here = uploads.begin(told)
-    talk.tell(frames.GO_ON, {"offset": here})
+    talk.tell(frames.GO_ON, {"offset": here, "environment": compared(asked["requirements"])})
     while here < told.size:
         kind, payload = talk.messages.next()
         if kind != frames.DATA:
