@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 import warnings
@@ -18,6 +19,7 @@ from hpcbatch.server.app import make_app
 from hpcbatch.server.serve import ensure_local_user
 from hpcbatch.server.settings import Settings
 from hpcbatch.server.site import ServedSite
+from hpcbatch.sites import uploads
 from hpcbatch.sites.keys import GRANT, assertion, load_private, new_key, public_pem
 from hpcbatch.words.layout import ServerLayout
 
@@ -141,6 +143,30 @@ def test_after_many_failures_only_what_is_right_is_listened_to(
     assert right.status_code == 200
 
 
+def test_a_full_disk_is_told_and_the_upload_goes_on_later(
+    client: TestClient, token: str, site: ServedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bearer = {"Authorization": f"Bearer {token}"}
+    task = {"id": "0123abcd__full", "size": 8, "digest": "0" * 64}
+    client.post("/task/new", json=task, headers=bearer)
+    real = uploads.write_all
+
+    def full(fd: int, content: bytes) -> None:
+        real(fd, content[:2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as disk:
+        disk.setattr(uploads, "write_all", full)
+        where = {"id": task["id"], "offset": 0}
+        answer = client.put("/task/upload", params=where, content=b"1234", headers=bearer)
+    assert answer.status_code == 507
+    assert "No space left" in answer.json()["message"]
+    assert client.post("/task/new", json=task, headers=bearer).json()["offset"] == 0
+    again = client.put("/task/upload", params=where, content=b"1234", headers=bearer)
+    assert again.json()["offset"] == 4
+    assert task["id"] not in site.registry.ids()
+
+
 @pytest.mark.parametrize(
     "headers",
     [
@@ -215,5 +241,5 @@ def test_an_upload_that_was_altered_is_told_and_leaves_nothing(
     assert end.status_code == 400
     assert "altered" in end.json()["message"]
     left = os.listdir(ServerLayout(site.registry.root).uploads)
-    assert [name for name in left if not name.endswith(".lock")] == []
+    assert [name for name in left if name.startswith(told["id"])] == [f"{told['id']}.lock"]
     assert site.registry.ids() == []

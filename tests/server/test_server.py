@@ -13,6 +13,9 @@ from click.testing import CliRunner
 import hpcbatch as hb
 from hpcbatch.cli.main import main
 from hpcbatch.sites.connect import connect
+from hpcbatch.sites.keys import load_private
+from hpcbatch.sites.rest.client import Client
+from hpcbatch.words.layout import ServerLayout
 from tests.core import eventually
 from tests.local import by_value
 
@@ -187,6 +190,12 @@ def test_the_command_line(server: Server, monkeypatch: pytest.MonkeyPatch) -> No
     hpcbatch("tend", "--once", status=2)  # that is the server's work
     server.stop()
     hpcbatch("list", status=2)  # there is no such server any more
+
+
+def test_a_server_of_another_key_gets_nothing(shared: Server) -> None:
+    key = load_private(ServerLayout(str(shared.root)).local_key, None)
+    with pytest.raises(hb.ServerChanged, match="Nothing was sent"):
+        Client(shared.told()["address"], "a" * 52, key).ask("/validate/ping")
 
 
 def test_one_server_for_a_registry(shared: Server) -> None:
