@@ -100,6 +100,21 @@ def by_value(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def flaky(gate: str) -> Any:
+    """Prints, squares, and fails for 3 until there is a file ``gate``."""
+
+    def job(k: int) -> int:
+        import os
+
+        print(f"job {k}")
+        if k == 3 and not os.path.exists(gate):
+            raise ValueError(f"no gate for {k}")
+        return k * k
+
+    by_value(job)
+    return job
+
+
 def states(task: hb.Task) -> list[str]:
     return [job.state for job in task.jobs()]
 

@@ -63,19 +63,14 @@ def is_held(path: str) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError as error:
-        raise unwritable(path, error) from error
+        return not _is_taken(fd, path, fcntl.LOCK_SH)
     finally:
         os.close(fd)
-    return False
 
 
-def _is_taken(fd: int, path: str) -> bool:
+def _is_taken(fd: int, path: str, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:

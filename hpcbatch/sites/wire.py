@@ -201,4 +201,5 @@ def in_blocks(records: Iterator[bytes], size: int = 1 << 16) -> Iterator[bytes]:
         if length >= size:
             yield b"".join(held)
             held, length = [], 0
-    yield b"".join(held)
+    if held:
+        yield b"".join(held)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -17,24 +16,11 @@ from hpcbatch.sites.keys import load_private
 from hpcbatch.sites.rest.client import Client
 from hpcbatch.words.layout import ServerLayout
 from tests.core import eventually
-from tests.local import by_value
+from tests.local import by_value, flaky
 
 from .conftest import Server
 
 pytestmark = pytest.mark.slow
-
-
-def flaky(gate: str) -> Any:
-    def job(k: int) -> int:
-        import os
-
-        print(f"job {k}")
-        if k == 3 and not os.path.exists(gate):
-            raise ValueError(f"no gate for {k}")
-        return k * k
-
-    by_value(job)
-    return job
 
 
 def test_the_whole_way(shared: Server, tmp_path: Path) -> None:

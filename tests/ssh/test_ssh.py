@@ -22,26 +22,13 @@ from hpcbatch.sites.ssh.site import Ssh
 from hpcbatch.words.layout import ServerLayout
 from tests.conftest import DEBIANS_DRMAA, HOSTILE_NAMES
 from tests.core import eventually, install
-from tests.local import by_value
+from tests.local import by_value, flaky
 from tests.server.conftest import running
 
 from .conftest import Client
 from .sshd import Host, Sshd
 
 pytestmark = [pytest.mark.slow, pytest.mark.sshd]
-
-
-def flaky(gate: str) -> Any:
-    def job(k: int) -> int:
-        import os
-
-        print(f"job {k}")
-        if k == 3 and not os.path.exists(gate):
-            raise ValueError(f"no gate for {k}")
-        return k * k
-
-    by_value(job)
-    return job
 
 
 def test_the_whole_way(site: Ssh, host: Host) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from struct import Struct
 from typing import Any
 
@@ -79,17 +79,3 @@ def unpacked(payload: bytes) -> bytes:
         return zlib.decompress(payload[1:]) if payload[:1] == b"z" else payload[1:]
     except zlib.error as error:
         raise DamagedFile(f"what came over the connection is damaged: {error}") from error
-
-
-def blocks(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces of about ``BLOCK``."""
-    held: list[bytes] = []
-    length = 0
-    for chunk in chunks:
-        held.append(chunk)
-        length += len(chunk)
-        if length >= BLOCK:
-            yield b"".join(held)
-            held, length = [], 0
-    if held:
-        yield b"".join(held)

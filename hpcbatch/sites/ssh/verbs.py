@@ -47,7 +47,7 @@ def create(site: Here, asked: Asked, talk: Talk) -> Any:
 def collect(site: Here, asked: Asked, talk: Talk) -> None:
     """Results as records, in blocks; whoever was cut off asks for those that are missing."""
     found = site.collect(asked["id"], _ranges(asked["jobs"]))
-    for block in frames.blocks(wire.results_stream(found)):
+    for block in wire.in_blocks(wire.results_stream(found), frames.BLOCK):
         talk.write(frames.message(frames.DATA, frames.packed(block)))
 
 

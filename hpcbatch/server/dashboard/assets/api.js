@@ -1,4 +1,4 @@
-// Requests of this session, and what the server tells by itself.
+// Requests to the server, and what the server tells by itself.
 
 const TOKEN = "hpcbatch-token";
 const HEADER = "X-Hpcbatch-Token";
