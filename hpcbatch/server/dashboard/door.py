@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...words.errors import AccessDenied
 from ...words.model import STATES
 from ..access import Caller, Site, counting_failures, halves_of, session_cookie
-from ..routes.validate import form
+from ..routes.validate import form, form_schema
 from .codes import LIVES
 from .pages import page
 from .sessions import Halves
@@ -21,22 +21,6 @@ from .sessions import Halves
 ENTER = "/dashboard/enter"  # the one route to which a page on a disk may post: its Origin is null
 
 router = APIRouter(prefix="/dashboard", tags=["dashboard"])
-
-
-FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/x-www-form-urlencoded": {
-                "schema": {
-                    "type": "object",
-                    "required": ["code"],
-                    "properties": {"code": {"type": "string"}},
-                }
-            }
-        },
-    }
-}
 
 
 class Asked(BaseModel):
@@ -58,7 +42,9 @@ def used(user: Caller, site: Site, asked: Asked) -> dict[str, Any]:
     return {"used": site.codes.is_used(asked.name, user.id)}
 
 
-@router.post("/enter", response_class=HTMLResponse, openapi_extra=FORM)
+@router.post(
+    "/enter", response_class=HTMLResponse, openapi_extra=form_schema(code={"type": "string"})
+)
 def enter(
     request: Request, site: Site, given: Annotated[dict[str, str], Depends(form)]
 ) -> Response:

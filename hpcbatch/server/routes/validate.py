@@ -20,23 +20,13 @@ router = APIRouter(prefix="/validate", tags=["validate"])
 
 
 LONGEST_FORM = 16384  # bytes
-FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/x-www-form-urlencoded": {
-                "schema": {
-                    "type": "object",
-                    "required": ["grant_type", "assertion"],
-                    "properties": {
-                        "grant_type": {"type": "string", "const": GRANT},
-                        "assertion": {"type": "string"},
-                    },
-                }
-            }
-        },
-    }
-}
+
+
+def form_schema(**fields: Any) -> dict[str, Any]:
+    """What the OpenAPI document tells of a form with such fields, all of which are required."""
+    schema = {"type": "object", "required": list(fields), "properties": fields}
+    content = {"application/x-www-form-urlencoded": {"schema": schema}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 async def form(request: Request) -> dict[str, str]:
@@ -51,6 +41,9 @@ async def form(request: Request) -> dict[str, str]:
     except ValueError as error:
         raise InputError(f"that is no form: {error}") from error
     return {name: values[0] for name, values in fields.items()}
+
+
+FORM = form_schema(grant_type={"type": "string", "const": GRANT}, assertion={"type": "string"})
 
 
 @router.post("/token", openapi_extra=FORM)
