@@ -31,13 +31,11 @@ def start(work: Path) -> Iterator[Row]:
         running.cancel()
     over = (statistics.median(library) - statistics.median(bare)) * 1000
     yield below("import hpcbatch, over bare Python", over, 60, "ms")
-    for what, times in (
-        ("hpcbatch --help", usage),
-        ("hpcbatch status ID --json", status),
-        ("hpcbatch status ID --json, of a task that runs", status_running),
-    ):
+    for what, times in (("hpcbatch --help", usage), ("hpcbatch status ID --json", status)):
         yield below(what, statistics.median(times) * 1000, 250, "ms")
         yield within(what, times, bare, "python -c pass", 8)
+    what = "hpcbatch status ID --json, of a task that runs: asks its cluster as well"
+    yield below(what, statistics.median(status_running) * 1000, 250, "ms")
 
 
 def _sleep(seconds: float) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from ..words.errors import RegistryUnwritable
+
+MANY = 64  # files: below, threads cost more than they save
+UNLINKERS = 8
 
 
 def publish(path: str, content: bytes) -> None:
@@ -62,6 +66,19 @@ def unlink_quietly(path: str) -> None:
 
     with contextlib.suppress(OSError):
         os.unlink(path)
+
+
+def unlink_many(paths: Sequence[str]) -> None:
+    """Remove those of ``paths`` that can be removed. Each waits for the disk, a network's for
+    longer: several wait at once."""
+    if len(paths) < MANY:
+        for path in paths:
+            unlink_quietly(path)
+    else:
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(UNLINKERS) as threads:
+            list(threads.map(unlink_quietly, paths))
 
 
 def unwritable(path: str, error: OSError) -> RegistryUnwritable:

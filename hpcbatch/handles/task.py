@@ -185,8 +185,9 @@ class Task:
         if failures and on_error == "raise":
             _check_finished(self.id, failures)
             raise TaskFailed(self.id, failures, self.spec.njobs)
-        order = found if chosen is None else [job for job in chosen if job in found]
-        return [found[job] for job in order]
+        if chosen is None:
+            return list(found.values())
+        return [found[job] for job in chosen if job in found]
 
     def cancel(self, jobs: Iterable[int] | None = None) -> TaskStatus:
         """Cancel what is not resolved, or those of ``jobs``; results that are there stay. Safe to

@@ -29,7 +29,7 @@ from ..words.model import Attempt
 from ..words.ranges import Ranges
 from .snapshot import SegmentState, Snapshot
 
-BATCH_RECORDS = 100_000  # results, not beginnings
+BATCH_RECORDS = 1 << 17  # results, not beginnings
 BATCH_BYTES = 32 << 20
 
 
@@ -106,13 +106,8 @@ class Batch:
             segment = self.snapshot.segments[name]
             if segment.job is not None:
                 self.begun[segment.job] = segment, *segment_owner(name)
-        told = {KIND_AND_JOB.unpack_from(whole, FRAME.size)[1] for whole in self.frames}
-        jobs = Ranges.of((told | set(self.begun)) - {NO_JOB})
-        self.known = {
-            job: entry
-            for job, entry in read_entries(self.layout.index, jobs).items()
-            if entry.place < self.snapshot.committed  # else a fold that died wrote it
-        }
+        if self.snapshot.committed:  # else all that the index holds is of a fold that died
+            self.known = self._read_known()
         frames = list(self._stored())
         self._note_begun()
         self._append(frames)
@@ -126,6 +121,15 @@ class Batch:
         self.snapshot.publish(self.layout.status)
         self.commits += 1
         self._clear()
+
+    def _read_known(self) -> dict[int, Entry]:
+        """Entries of the batch's jobs, but for those that a fold wrote that died."""
+        jobs = {KIND_AND_JOB.unpack_from(whole, FRAME.size)[1] for whole in self.frames}
+        jobs.update(self.begun)
+        jobs.discard(NO_JOB)
+        entries = read_entries(self.layout.index, Ranges.of(jobs))
+        committed = self.snapshot.committed
+        return {job: entry for job, entry in entries.items() if entry.place < committed}
 
     def _stored(self) -> Iterator[bytes]:
         """Yield the frames to append, in order, and note their entries. The first *done* of a job

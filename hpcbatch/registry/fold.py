@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence, Set
 
-from ..disk.files import unlink_quietly
+from ..disk.files import unlink_many
 from ..disk.index import ERROR, EXPIRED, SUPERSEDED, read_column, read_entries, write_entries
 from ..disk.records import read_records
 from ..words.events import Event, unpack_text
@@ -63,9 +63,8 @@ def _is_same_process(layout: TaskLayout, name: str, state: SegmentState) -> bool
 
 def _unlink_ended(layout: TaskLayout, snapshot: Snapshot) -> None:
     """Their cursors stay until the next fold finds the files gone: nothing is folded twice."""
-    for name, state in snapshot.segments.items():
-        if state.ended:
-            unlink_quietly(f"{layout.segments}/{name}")
+    ended = [name for name, state in snapshot.segments.items() if state.ended]
+    unlink_many([f"{layout.segments}/{name}" for name in ended])
 
 
 def _supersede_errors(layout: TaskLayout, attempts: Sequence[Attempt], snapshot: Snapshot) -> bool:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import struct
 from zlib import crc32
 
 from ..disk.index import DONE, ERROR, EXPIRED, Entry
 from ..disk.records import RecordReader
 from ..words import events
 from ..words.errors import DamagedFile
-from ..words.events import HEAD, KIND_AND_JOB, Event, unpack_text
+from ..words.events import HEAD, KIND_AND_JOB, NO_JOB, Event, unpack_text
 from ..words.layout import TaskLayout
 from ..words.model import Ending
 
@@ -20,16 +20,14 @@ class Results:
 
     def __init__(self, layout: TaskLayout):
         self.layout = layout
-        self._fd: int | None = None
-        self._records: RecordReader | None = None
-        with contextlib.suppress(FileNotFoundError):
+        try:
             self._fd = os.open(layout.results, os.O_RDONLY | os.O_CLOEXEC)
-            self._records = RecordReader(self._fd, layout.results)
+        except FileNotFoundError:
+            self._fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)  # nothing is in it
+        self._read = RecordReader(self._fd, layout.results).read
 
     def close(self) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        os.close(self._fd)
 
     def __enter__(self) -> Results:
         return self
@@ -40,13 +38,15 @@ class Results:
     def value(self, job: int, place: int) -> bytes:
         """The pickled value of a job that is done, from its record at ``place``. Raises
         DamagedFile."""
-        payload = self._payload(place)
-        if payload is not None and len(payload) >= HEAD.size:
+        try:
+            payload = self._read(place)
             kind, told = KIND_AND_JOB.unpack_from(payload)
-            if told == job:
-                body = payload[HEAD.size :]
-                return self._aside(job, body) if kind == events.DONE_ASIDE else body
-        raise self._damaged(job, place)
+        except (DamagedFile, struct.error):
+            told = NO_JOB
+        if told != job:
+            raise self._damaged(job, place)
+        body = payload[HEAD.size :]
+        return self._aside(job, body) if kind == events.DONE_ASIDE else body
 
     def error(self, job: int, entry: Entry) -> tuple[str, str, str]:
         """Type, message, traceback of a job in error. Raises DamagedFile."""
@@ -83,10 +83,8 @@ class Results:
 
     def _payload(self, place: int) -> bytes | None:
         """None where there is no such record, or a damaged one."""
-        if self._records is None:
-            return None
         try:
-            return self._records.read(place)
+            return self._read(place)
         except DamagedFile:
             return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from operator import index
 
 from .errors import UsageError
@@ -40,13 +41,14 @@ class Ranges:
     @classmethod
     def of(cls, numbers: Iterable[int]) -> Ranges:
         """From numbers in any order, repeated or not."""
-        runs: list[tuple[int, int]] = []
-        for number in sorted(set(numbers)):
-            if runs and runs[-1][1] == number:
-                runs[-1] = (runs[-1][0], number + 1)
-            else:
-                runs.append((number, number + 1))
-        return cls(runs)
+        ordered = sorted(set(numbers))
+        starts, stops = ordered[:1], []
+        for number, following in pairwise(ordered):
+            if following - number != 1:
+                stops.append(number + 1)
+                starts.append(following)
+        stops += [number + 1 for number in ordered[-1:]]
+        return cls(zip(starts, stops, strict=True))
 
     @classmethod
     def merged(cls, runs: Iterable[tuple[int, int]]) -> Ranges:

@@ -348,7 +348,7 @@ def test_a_segment_that_came_again_is_whole_when_the_unlink_had_failed(
     first.done(0, b"zero")
     first.end()
     with monkeypatch.context() as patch:
-        patch.setattr(fold_module, "unlink_quietly", lambda path: None)
+        patch.setattr(fold_module, "unlink_many", lambda paths: None)
         size = fold_once(layout).committed
         assert fold_once(layout).committed == size  # nothing is folded twice
     again = Process(layout, 1, 0)
