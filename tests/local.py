@@ -127,7 +127,7 @@ def reasons(task: hb.Task) -> dict[int, str]:
 @pytest.fixture
 def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Local]:
     config = tmp_path / "local.yaml"
-    quick = {"scheduler": "local", "poll_seconds": [0.1, 0.2], "grace": 0.2}
+    quick = {"scheduler": "local", "poll_seconds": [0.3, 0.6], "grace": 0.2}
     config.write_text(yaml.safe_dump({"default": "local", "clusters": {"local": quick}}))
     monkeypatch.setenv("HPCBATCH_CONFIG", str(config))
     monkeypatch.setenv("HPCBATCH_LOCAL_SLOTS", "8")

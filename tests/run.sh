@@ -20,6 +20,12 @@ make_user() {
         "$clusters/user.sh" "$wheels"/hpcbatch-*.whl 'scikit-learn>=1.3' 'hpcbatch[server]' >/dev/null ||
         echo "tests/run.sh: the ordinary user's environment could not be made" >&2
 }
+check() {
+    "$BIN/ruff" format --check hpcbatch tests examples benchmarks &&
+        "$BIN/ruff" check hpcbatch tests examples benchmarks &&
+        "$BIN/mypy" &&
+        "$BIN/lint-imports"
+}
 trap stop EXIT
 trap 'exit 130' INT TERM
 
@@ -42,16 +48,17 @@ else
     echo "tests/run.sh: not root on Debian: no cluster is started, their tests use what is there"
 fi
 wait "$environment" || exit 1
-if [ -n "$debian" ]; then make_user & fi # beside the checks
+if [ -n "$debian" ]; then make_user & user=$!; fi
 
 # Thousands of processes load the same modules, which are compiled once: by now, as pytest's own are
-# by a collection beside the checks. None is written later: a test's disk may fail in the middle.
+# by a collection. None is written later: a test's disk may fail in the middle.
+"$BIN/python" -m pytest --collect-only -q >/dev/null 2>&1 &
+collection=$!
 export PYTHONDONTWRITEBYTECODE=1
 "$BIN/python" -m compileall -q hpcbatch tests
-env -u PYTHONDONTWRITEBYTECODE "$BIN/python" -m pytest --collect-only -q >/dev/null 2>&1 &
-"$BIN/ruff" format --check hpcbatch tests examples benchmarks &&
-    "$BIN/ruff" check hpcbatch tests examples benchmarks &&
-    "$BIN/mypy" &&
-    "$BIN/lint-imports" &&
-    wait &&
-    "$BIN/python" -m pytest -n 6 --dist loadgroup --no-loadscope-reorder -m "${MARKED-not long}" "$@"
+check & # beside the tests, whose real clusters are waited for
+checks=$!
+wait "$collection" ${user:+"$user"}
+"$BIN/python" -m pytest -n 6 --dist loadgroup --no-loadscope-reorder -m "${MARKED-not long}" "$@"
+tested=$?
+wait "$checks" && exit "$tested"

@@ -56,8 +56,8 @@ def test_roundtrip_as_an_ordinary_user(
 @pytest.mark.parametrize(
     ("cluster", "dialect"),
     [
-        ("lsf", "openlava"),
         ("pbs", ""),
+        pytest.param("lsf", "openlava", marks=pytest.mark.long),
         pytest.param("lsf", "ibm", marks=pytest.mark.long),
         pytest.param("torque", "", marks=pytest.mark.long),
     ],

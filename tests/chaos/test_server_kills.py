@@ -17,7 +17,7 @@ from tests.conftest import IS_LONG
 from tests.local import by_value
 from tests.server.conftest import Server
 
-KILLS, CLIENTS = (50, 3) if IS_LONG else (5, 2)
+KILLS, CLIENTS = (50, 3) if IS_LONG else (3, 2)
 LARGE = 12 << 20  # bytes that take a while to upload and to download
 
 

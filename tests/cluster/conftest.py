@@ -128,7 +128,7 @@ class Harness:
         return Cluster.named(self.name)
 
     def configure(self, **entry: Any) -> None:
-        quick = {"poll_seconds": [0.2, 0.4], "grace": 0.3, "patience": 0}
+        quick = {"poll_seconds": [0.4, 0.8], "grace": 0.3, "patience": 0}
         content = {"default": self.name, "clusters": {self.name: {**quick, **entry}}}
         self.config.write_text(yaml.safe_dump(content))
 

@@ -30,7 +30,7 @@ DESK = {"width": 1280, "height": 800}
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("dashboard")
     (folder / "spool").mkdir(mode=0o700)
-    quick = {"scheduler": "local", "poll_seconds": [0.1, 0.2], "grace": 0.2}
+    quick = {"scheduler": "local", "poll_seconds": [0.3, 0.6], "grace": 0.2}
     config = folder / "hpcbatch.yaml"
     config.write_text(yaml.safe_dump({"default": "local", "clusters": {"local": quick}}))
     with pytest.MonkeyPatch.context() as patch:

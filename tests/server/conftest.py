@@ -14,9 +14,15 @@ from typing import Any
 import pytest
 
 import hpcbatch as hb
+from hpcbatch.disk.files import make_folder
+from hpcbatch.registry.registry import Registry
+from hpcbatch.server.life import stop
 from hpcbatch.sites.connect import connect
 from hpcbatch.sites.run import find_run
+from hpcbatch.words.layout import ServerLayout
 from tests.core import eventually
+
+from .warm import begin
 
 
 class Server:
@@ -32,14 +38,23 @@ class Server:
         )
 
     def start(self, *argv: str) -> dict[str, Any]:
+        layout = ServerLayout(str(self.root))
+        make_folder(layout.folder)
         port = () if "--port" in argv else ("--port", "0")
-        started = self.run("server", "start", *port, *argv, "--json")
-        assert started.returncode == 0, started.stderr
-        return dict(json.loads(started.stdout))
+        log = Path(layout.log)
+        process = begin(["--root", str(self.root), "server", "run", *port, *argv], log)
+        ended = f"the server ended: see {log}"
 
-    def stop(self, *argv: str) -> None:
-        stopped = self.run("server", "stop", *argv)
-        assert stopped.returncode == 0, stopped.stderr
+        def is_up() -> bool:
+            assert process.is_alive(), ended
+            run = find_run(str(self.root))
+            return run is not None and run.pid == process.pid
+
+        eventually(is_up, "the server to start")
+        return self.told()
+
+    def stop(self) -> None:
+        stop(Registry(str(self.root)))
 
     @property
     def pid(self) -> int:

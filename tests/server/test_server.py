@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -87,7 +88,8 @@ def test_a_killed_server_comes_back_with_its_queue(server: Server, tmp_path: Pat
     server.stop()
     settings = tmp_path / "settings.yaml"
     settings.write_text("options: {max_concurrent_tasks: 1, task_queue_interval: 0.2}")
-    server.start("--settings", str(settings))
+    started = server.run("server", "start", "--port", "0", "--settings", str(settings), "--json")
+    assert json.loads(started.stdout)["pid"] == server.pid
     gate, log = str(tmp_path / "gate"), str(tmp_path / "log")
 
     def job(k: int) -> int:
@@ -174,7 +176,7 @@ def test_the_command_line(server: Server, monkeypatch: pytest.MonkeyPatch) -> No
     hpcbatch("remove", "last", "--yes")
     hpcbatch("status", "last", status=2)
     hpcbatch("tend", "--once", status=2)  # that is the server's work
-    server.stop()
+    assert server.run("server", "stop").returncode == 0
     hpcbatch("list", status=2)  # there is no such server any more
 
 

@@ -19,7 +19,7 @@ from tests.core import ROOT, eventually
 USER_CONFIG = """\
 default: local
 clusters:
-  local: {scheduler: local, poll_seconds: [0.1, 0.2], grace: 0.2}
+  local: {scheduler: local, poll_seconds: [0.3, 0.6], grace: 0.2}
 """
 
 

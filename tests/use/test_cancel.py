@@ -175,17 +175,17 @@ def test_while_elements_finish(local: Local) -> None:
             file.write(f"{k}\n")
         return k
 
-    task = local.create(job, range(120))
+    task = local.create(job, range(48))
     task.submit("local", chunk=2)
-    local.began(20)
+    local.began(12)
     status = task.cancel()
     local.ended(task)
     status = local.wait(task)
-    assert status.done + status.canceled == 120
+    assert status.done + status.canceled == 48
     assert len(task.collect(on_error="skip")) == status.done
     task.resubmit()
-    assert local.wait(task).done == 120
-    again = sum(local.executions().values()) - 120
+    assert local.wait(task).done == 48
+    again = sum(local.executions().values()) - 48
     assert again <= 8, "at most the jobs in flight ran twice"
 
 

@@ -97,7 +97,7 @@ def test_the_room_is_shared_by_all_tasks(narrow: Local) -> None:
 
 
 def test_two_trackers_never_fill_it_over(narrow: Local) -> None:
-    tasks = [submitted(narrow, 12, chunk=1) for _ in range(2)]
+    tasks = [submitted(narrow, 8, chunk=1) for _ in range(2)]
     most = 0
     narrow.open_gate()
     waiting = [threading.Thread(target=narrow.wait, args=(task,)) for task in tasks]
@@ -107,9 +107,9 @@ def test_two_trackers_never_fill_it_over(narrow: Local) -> None:
         most = max(most, sum(len(narrow.processes(task)) for task in tasks))
         time.sleep(0.05)
     assert most > 0
-    assert [task.status().done for task in tasks] == [12, 12]
+    assert [task.status().done for task in tasks] == [8, 8]
     for task in tasks:
-        assert sum(a.plan.elements for a in narrow.attempts(task)) == 12
+        assert sum(a.plan.elements for a in narrow.attempts(task)) == 8
 
 
 def test_a_cancellation_ends_what_waits_for_room_too(narrow: Local) -> None:
