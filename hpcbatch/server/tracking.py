@@ -13,7 +13,6 @@ from ..registry.registry import Registry
 from ..use import service
 from ..words.errors import HpcbatchError, NotFound
 from ..words.look import Look
-from ..words.model import ALIVE
 from ..words.status import TaskStatus
 from ..words.text import counted
 from .queue import Queue
@@ -115,11 +114,7 @@ class Tracking:
             why = self._queue.refusal(status.id)
             return replace(status, notes=(*status.notes, f"refused: {why}")) if why else status
         first = f"{counted(ahead, 'other submission')} before it" if ahead else "it is the next"
-        counts = dict(status.counts)
-        if not any(counts[state] for state in ALIVE) and not status.attempts:
-            counts["submitted"] += counts["defined"]
-            counts["defined"] = 0
         note = f"waits in the queue of the server: {first}"
         if trouble := self._queue.trouble_of(status.id):
             note += f"; the last try failed and is made again: {trouble}"
-        return replace(status, counts=counts, notes=(*status.notes, note), unreleased=True)
+        return status.waiting(note)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..registry.registry import Registry
 from ..words.look import Look
 from .base import Site
+from .queued import with_queue, withdraw
 
 if TYPE_CHECKING:
     from ..registry.draft import Draft
@@ -67,6 +68,8 @@ class Here(Site):
     def cancel(self, task_id: str, only: Ranges | None = None) -> Canceled:
         from ..use.cancel import cancel
 
+        if only is None:
+            withdraw(self.place, task_id)
         return cancel(self.registry, task_id, only)
 
     def remove(self, task_id: str) -> None:
@@ -77,12 +80,12 @@ class Here(Site):
     def status(self, task_id: str, look: Look = Look.ONCE) -> TaskStatus:
         from ..use import service
 
-        return service.status(self.registry, task_id, look)
+        return with_queue(self.place, service.status(self.registry, task_id, look))
 
     def track(self, task_id: str, begins: bool = False) -> TaskStatus:
         from ..use import service
 
-        return service.track(self.registry, task_id, begins)
+        return with_queue(self.place, service.track(self.registry, task_id, begins))
 
     def jobs(
         self,

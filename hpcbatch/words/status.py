@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from .errors import UsageError, nearest
@@ -79,6 +79,14 @@ class TaskStatus:
     held_back: int = 0  # submitted jobs that wait for room in the queue
     stuck: int = 0  # waiting jobs that will never run without somebody's help
     unreleased: bool = False  # a submission of it waits in the queue of its server
+
+    def waiting(self, note: str) -> TaskStatus:
+        """The same while a submission waits in the queue of a server."""
+        counts = dict(self.counts)
+        if not self.attempts and not any(counts[state] for state in ALIVE):
+            counts["submitted"] += counts["defined"]
+            counts["defined"] = 0
+        return replace(self, counts=counts, notes=(*self.notes, note), unreleased=True)
 
     @property
     def resolved(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,11 +15,13 @@ import hpcbatch as hb
 from hpcbatch.registry.attempts import read_attempts
 from hpcbatch.registry.registry import Registry
 from hpcbatch.server import release
+from hpcbatch.server.queue import Queue
 from hpcbatch.server.serve import ensure_local_user
 from hpcbatch.server.settings import Options, Settings
 from hpcbatch.server.site import ServedSite
 from hpcbatch.server.users import User
 from hpcbatch.sites.keys import new_key, public_pem
+from hpcbatch.sites.run import Run
 from hpcbatch.sites.uploads import Told
 from hpcbatch.use.submit import submit_defined
 from hpcbatch.words.layout import ServerLayout
@@ -196,3 +199,23 @@ def test_a_cluster_that_is_not_there_is_told_at_once(
     spec = house.task(house.alice)
     with pytest.raises(hb.ConfigError, match="cluster lsf"):
         house.submit(spec, cluster="lsf")
+
+
+def test_its_owner_sees_what_waits_without_asking_the_server(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = house.task(house.alice)
+    house.submit(spec)
+    root = house.site.registry.root
+    task = hb.restore(spec.id, root=root)
+    status = task.status()
+    assert (status.submitted, status.unreleased, status.resolved) == (1, True, False)
+    assert "does not run" in status.notes[-1]
+    run = Run(os.getpid(), os.uname().nodename, "https://127.0.0.1:1", "k", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr("hpcbatch.sites.run.find_run", lambda root: run)
+        assert task.status().notes[-1].endswith("the server of this registry")
+        with pytest.raises(hb.StateError, match=r"--site https://127\.0\.0\.1:1"):
+            task.cancel()
+    assert not task.cancel().unreleased
+    assert Queue(ServerLayout(root).queue).waiting() == []

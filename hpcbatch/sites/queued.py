@@ -1,0 +1,46 @@
+"""What waits in the queue of a registry's own server, as commands of its owner see it."""
+
+from __future__ import annotations
+
+import os
+
+from ..disk.files import unlink_quietly
+from ..words.errors import StateError
+from ..words.layout import ServerLayout
+from ..words.status import TaskStatus
+
+
+def with_queue(root: str, status: TaskStatus) -> TaskStatus:
+    """The status of a task of the registry ``root``, with what its server's queue has of it."""
+    if not _entries(root, status.id):
+        return status
+    from .run import find_run
+
+    idle = "" if find_run(root) else ", which does not run: hpcbatch server start"
+    return status.waiting(f"waits in the queue of the server of this registry{idle}")
+
+
+def withdraw(root: str, task_id: str) -> None:
+    """Drop what waits of a task. Raises StateError while the server runs: it may be about to
+    release it, and knows."""
+    entries = _entries(root, task_id)
+    if not entries:
+        return
+    from .run import find_run
+
+    if (run := find_run(root)) is not None:
+        raise StateError(
+            f"a submission of {task_id} waits in the queue of the server of this registry: "
+            f"hpcbatch cancel {task_id} --site {run.address}"
+        )
+    for path in entries:
+        unlink_quietly(path)
+
+
+def _entries(root: str, task_id: str) -> list[str]:
+    folder = ServerLayout(root).waiting
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    return [f"{folder}/{name}" for name in names if name.endswith(f"-{task_id}.json")]
