@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from hpcbatch.sites.ssh import place
@@ -68,7 +69,7 @@ class Host:
 class Sshd:
     """One that lets in whoever has the key, as the user of ``host``."""
 
-    def __init__(self, folder: Path, host: Host, *lines: str):
+    def __init__(self, folder: Path, host: Host, *lines: str, first: Sequence[str] = ()):
         self.folder, self.host = folder, host
         folder.mkdir(parents=True)
         folder.chmod(0o755)
@@ -78,6 +79,7 @@ class Sshd:
         self.port = free_port()
         env = " ".join(f'"{name}={value}"' for name, value in host.env.items())
         settings = [
+            *first,  # what is said first holds
             "ListenAddress 127.0.0.1",
             f"Port {self.port}",
             f"HostKey {folder}/host",

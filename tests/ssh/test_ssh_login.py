@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 import hpcbatch as hb
 from hpcbatch.sites.ssh import line as lines
 from hpcbatch.sites.ssh import place
+from tests.core import eventually
 
 from .asking import AskingServer
 from .conftest import Client
@@ -122,6 +125,62 @@ def test_a_code_is_asked_for_once(
         client.site().specs()
         assert len(asked) == 2
         assert all("code" in words and not shown for words, shown in asked)
+
+
+@pytest.fixture
+def password(host: Host) -> Iterator[str]:
+    """Of the user who logs in, for as long as the test takes."""
+    if os.getuid() != 0:
+        pytest.skip("only root gives another user a password")
+    told = subprocess.run(["getent", "shadow", host.user], capture_output=True, text=True)
+    before, word = told.stdout.split(":")[1], secrets.token_urlsafe(12)
+    subprocess.run(["chpasswd"], input=f"{host.user}:{word}", text=True, check=True)
+    yield word
+    subprocess.run(["usermod", "-p", before, host.user], check=True)
+
+
+@pytest.mark.parametrize("way", ["Password", "KbdInteractive"])
+def test_a_password_is_asked_for_once(
+    client: Client, host: Host, password: str, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """sshd itself asks for it, or PAM through keyboard-interactive."""
+    sshd = Sshd(host.folder / way, host, first=["UsePAM yes", f"{way}Authentication yes"])
+    try:
+        client.knows(sshd)
+        client.configure(sshd.config("login", "IdentitiesOnly yes").replace("client", "nothing"))
+        asked: list[str] = []
+
+        def ask(words: str, shown: bool) -> str:
+            assert not shown
+            asked.append(words)
+            return "wrong" if len(asked) == 1 else password
+
+        monkeypatch.setattr(lines, "_ask", ask)
+        client.site().specs()
+        monkeypatch.undo()
+        client.enter(monkeypatch)
+        client.site().specs()
+        assert len(asked) == 2
+    finally:
+        sshd.stop()
+
+
+def test_a_key_that_an_agent_holds(
+    client: Client, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.knows(sshd)
+    client.configure(sshd.config("login").replace(f"{sshd.folder}/client", "/nowhere"))
+    with pytest.raises(hb.AccessDenied):
+        client.site().specs()
+    socket = client.sockets / "agent"
+    with subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.PIPE) as agent:
+        try:
+            eventually(socket.exists, "the agent to listen")
+            monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+            subprocess.run(["ssh-add", "-q", str(sshd.folder / "client")], check=True)
+            assert client.site().specs() is not None
+        finally:
+            agent.terminate()
 
 
 def test_what_a_login_shell_prints_does_no_harm(client: Client, sshd: Sshd, host: Host) -> None:

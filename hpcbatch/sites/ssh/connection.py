@@ -123,8 +123,11 @@ def _open(hop: Any, ask: Ask) -> None:
     hop.client.set_missing_host_key_policy(hostkeys.AskedPolicy(paths[0], ask))
     hop.connect_timeout = int(hop.connect_timeout or CONNECTS_WITHIN)
     only_named = hop.ssh_config.get("identitiesonly", "no") == "yes"
+    named = hop.connect_kwargs.get("key_filename") or []
     hop.connect_kwargs = {
         **hop.connect_kwargs,
+        # ssh, too, goes on without those that are not there
+        "key_filename": [path for path in named if os.path.exists(path)],
         "transport_factory": _asking_transport(hop, ask),
         "auth_timeout": LOGS_IN_WITHIN,
         "allow_agent": not only_named,
