@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 from hpcbatch.cli.main import main
 from hpcbatch.server.life import Serving
 from hpcbatch.server.service import unit
+from tests.core import ROOT
 
 
 def command_of(text: str) -> str:
@@ -52,6 +54,20 @@ def test_it_is_written_where_systemd_looks(tmp_path: Path) -> None:
     assert f"--root {root} server run" in text
     assert "KillMode=process" in text
     if shutil.which("systemd-analyze"):
-        command = ["systemd-analyze", "verify", "--user", told["unit"]]
-        checked = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert "hpcbatch" not in checked.stderr
+        assert "hpcbatch" not in analyzed("verify", "--user", told["unit"])
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd")
+def test_the_unit_of_the_example_is_hardened(tmp_path: Path) -> None:
+    there = tmp_path / "hpcbatch@root.service"
+    shutil.copy(ROOT / "examples/server/hpcbatch@.service", there)
+    assert "hpcbatch" not in analyzed("verify", str(there))
+    told = analyzed("security", "--offline=true", "--threshold=30", str(there))
+    assert "Overall exposure level" in told
+    assert not re.search("UNSAFE|EXPOSED|MEDIUM", told.splitlines()[-1])
+
+
+def analyzed(*words: str) -> str:
+    """What systemd says of a unit."""
+    done = subprocess.run(["systemd-analyze", *words], capture_output=True, text=True)
+    return done.stdout + done.stderr
