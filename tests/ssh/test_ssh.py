@@ -74,6 +74,9 @@ def test_each_verb_is_one_command(site: Ssh) -> None:
     assert commands(site, lambda: task.submit("local", chunk=3)) == 1
     assert task.wait(60, progress=False).done == 3
     assert commands(site, task.status) == 1
+    before = site.line.counts["received"]
+    assert task.status().done == 3
+    assert site.line.counts["received"] - before < 200, "the same again travels as a word for it"
     assert commands(site, lambda: site.statuses([task.id] * 20, tracks=True)) == 1
     assert commands(site, lambda: task.collect(jobs=[1])) == 1
     received = site.line.counts["received"]

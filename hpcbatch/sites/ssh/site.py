@@ -24,6 +24,7 @@ from .address import Address
 from .exchange import Exchange, Patience
 from .line import Line
 from .progress import Sent
+from .seen import Seen
 
 if TYPE_CHECKING:
     from ...registry.draft import Draft
@@ -41,6 +42,7 @@ class Ssh(Site):
         self.exchange = Exchange(self.line, root or address.root)
         self._ask = self.exchange.ask
         self._known: dict[str, tuple[TaskSpec, str]] = {}  # what of a task never changes
+        self._seen = Seen()
         self._modules: dict[str, list[str]] = {}
         self._folders: list[tempfile.TemporaryDirectory[str]] = []
 
@@ -135,10 +137,10 @@ class Ssh(Site):
         kept.forget(self.place, task_id)
 
     def status(self, task_id: str, look: Look = Look.ONCE) -> TaskStatus:
-        return TaskStatus.from_json(self._ask("status", id=task_id, look=look.name))
+        return self._status("status", task_id, look=look.name)
 
     def track(self, task_id: str, begins: bool = False) -> TaskStatus:
-        return TaskStatus.from_json(self._ask("track", id=task_id, begins=begins))
+        return self._status("track", task_id, begins=begins)
 
     def statuses(
         self, task_ids: Sequence[str] | None, tracks: bool = False
@@ -146,11 +148,17 @@ class Ssh(Site):
         ids = None if task_ids is None else list(task_ids)
         if ids == []:
             return []
-        found = self._ask("statuses", ids=ids, tracks=tracks)
+        words = self._seen.words(ids)
+        found = self._ask("statuses", ids=ids, tracks=tracks, known=words)
         return [
             wire.error_from(told) if "error" in told else TaskStatus.from_json(told)
-            for told in found
+            for told in self._seen.whole(found, words)
         ]
+
+    def _status(self, verb: str, task_id: str, **asked: Any) -> TaskStatus:
+        words = self._seen.words([task_id])
+        told = self._ask(verb, id=task_id, known=words, **asked)
+        return TaskStatus.from_json(*self._seen.whole([told], words))
 
     def jobs(
         self,

@@ -16,6 +16,7 @@ from ...words.version import VERSION
 from .. import wire
 from ..here import Here
 from . import frames
+from .seen import new_of
 from .talk import Talk
 
 Asked = Mapping[str, Any]
@@ -87,19 +88,25 @@ def remove(site: Here, asked: Asked, talk: Talk) -> None:
 
 
 def status(site: Here, asked: Asked, talk: Talk) -> Any:
-    return site.status(asked["id"], Look[asked["look"]]).to_json()
+    return _news(asked, site.status(asked["id"], Look[asked["look"]]).to_json())
 
 
 def track(site: Here, asked: Asked, talk: Talk) -> Any:
-    return site.track(asked["id"], asked["begins"]).to_json()
+    return _news(asked, site.track(asked["id"], asked["begins"]).to_json())
 
 
 def statuses(site: Here, asked: Asked, talk: Talk) -> Any:
     """Of several tasks; what is wrong with one hides no other."""
-    return [
+    found = [
         wire.error_json(told) if isinstance(told, HpcbatchError) else told.to_json()
         for told in site.statuses(asked["ids"], asked["tracks"])
     ]
+    return new_of(found, asked["known"])
+
+
+def _news(asked: Asked, told: Mapping[str, Any]) -> Any:
+    """Of a status, for whoever has seen it before."""
+    return new_of([told], asked["known"])[0]
 
 
 def jobs(site: Here, asked: Asked, talk: Talk) -> Any:
