@@ -45,6 +45,11 @@ SECTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
             "clusters",
             "List the clusters, and what this host's schedulers tell.",
         ),
+        "doctor": (
+            "doctor",
+            "doctor",
+            "Check this host, the registry, and a node of each cluster.",
+        ),
         "config": ("configuration", "config", "See how clusters are configured."),
     },
     "Elsewhere": {

@@ -1,0 +1,88 @@
+"""doctor: what is here, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+
+import click
+
+from ..doctor.clusters import check_cluster, check_configuration, chosen_clusters
+from ..doctor.finding import NOTE, WRONG, Finding
+from ..doctor.registry import check_registry
+from ..words.resources import parse_walltime
+from .common import Setting, common, print_json
+from .exits import FAILED
+from .waiting import Busy
+
+MARKS = {"fine": ("ok", "green"), NOTE: ("note", "yellow"), WRONG: ("WRONG", "red")}
+HERE = ""  # in the place of a cluster's name
+
+
+@click.command("doctor")
+@click.option("--cluster", "-c", help="Only this one [default: all that are here].")
+@click.option(
+    "--wait",
+    "patience",
+    default="2m",
+    show_default=True,
+    metavar="TIME",
+    help="How long an element may wait in the queue.",
+)
+@click.option("--no-node", is_flag=True, help="Submit nothing: look at this host alone.")
+@common
+def doctor(setting: Setting, cluster: str | None, patience: str, no_node: bool) -> None:
+    """Check this host, the registry, and a node of each cluster.
+
+    On each cluster one small element is submitted, which shows whether elements start, how soon
+    files are seen, whether clocks agree and whether locks work. Exit status 1: something is wrong.
+
+    \b
+    Examples:
+      hpcbatch doctor
+      hpcbatch doctor --cluster slurm --wait 10m
+      hpcbatch doctor --no-node --json
+    """
+    setting.check_here()
+    found: list[tuple[str, Finding]] = []
+    seconds = None if no_node else parse_walltime(patience, "--wait")
+    for where, finding in _findings(setting, cluster, seconds):
+        found.append((where, finding))
+        if not setting.json:
+            _show(where, finding)
+    if setting.json:
+        print_json([{"cluster": where or None, **asdict(each)} for where, each in found])
+    if any(each.state == WRONG for _, each in found):
+        click.get_current_context().exit(FAILED)
+
+
+def _findings(
+    setting: Setting, cluster: str | None, patience: float | None
+) -> Iterator[tuple[str, Finding]]:
+    here = [*check_configuration(), *check_registry(setting.root)]
+    yield from ((HERE, each) for each in here)
+    if any(each.state == WRONG for each in here):
+        return
+    root = setting.registry().root
+    for name in chosen_clusters(cluster):
+        broken = False
+        for each in check_cluster(name, root):
+            broken |= each.state == WRONG
+            yield name, each
+        if not broken and patience is not None:
+            yield from ((name, each) for each in _on_a_node(name, root, patience))
+
+
+def _on_a_node(name: str, root: str, patience: float) -> Iterable[Finding]:
+    from ..doctor.nodes import check_node
+
+    with Busy(f"waiting for an element on {name}"):
+        return list(check_node(name, root, patience))
+
+
+def _show(where: str, finding: Finding) -> None:
+    word, colour = MARKS[finding.state]
+    label = f"{where + ': ' if where else ''}{finding.about}"
+    click.echo(f"{click.style(f'{word:5}', fg=colour)} {label}: {finding.told}")
+    if finding.advice:
+        click.echo(f"      {finding.advice}")

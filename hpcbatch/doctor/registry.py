@@ -1,0 +1,49 @@
+"""The registry's folder: whose it is, what disk it lies on, and what is left there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from ..disk.mounts import is_local_disk, locks_reach_other_hosts
+from ..registry.registry import Registry
+from ..words.errors import HpcbatchError
+from .finding import Finding, fine, note, wrong
+
+FEW_BYTES = 1 << 30
+FEW_FILES = 10_000
+
+
+def check_registry(root: str | None) -> Iterator[Finding]:
+    try:
+        folder = Registry(root).root
+    except HpcbatchError as error:
+        yield wrong("registry", str(error))
+        return
+    if not os.access(folder, os.W_OK):
+        yield wrong("registry", f"{folder} cannot be written to", "choose another by HPCBATCH_ROOT")
+        return
+    yield fine("registry", folder)
+    yield from _room(folder)
+    if is_local_disk(folder):
+        told = "on a disk of this host: nodes on other hosts do not see it, unless it is exported"
+        yield note("disk", told, "set HPCBATCH_ROOT to a folder that nodes see as well")
+    elif locks_reach_other_hosts(folder):
+        yield fine("disk", "a network's, whose locks reach other hosts as far as its mount tells")
+    else:
+        told = "a network's, whose locks do not reach other hosts"
+        yield note("disk", told, "look at a task from the host that submitted it last")
+
+
+def _room(folder: str) -> Iterator[Finding]:
+    """Quotas are not in it: no program tells them alike everywhere."""
+    found = os.statvfs(folder)
+    free = found.f_bavail * found.f_frsize
+    told = f"{free / (1 << 30):,.1f} GiB free"
+    if found.f_files:
+        told += f", {found.f_favail:,} more files"
+    few = found.f_files > 0 and found.f_favail < FEW_FILES
+    if free < FEW_BYTES or few:
+        yield wrong("room", told, "hpcbatch remove what is no longer needed, or use another disk")
+    else:
+        yield fine("room", f"{told} (a quota of yours may be smaller)")

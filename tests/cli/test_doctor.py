@@ -1,0 +1,109 @@
+"""What the doctor finds, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hpcbatch.doctor import nodes
+from tests.core import eventually
+from tests.local import Local, by_value, local
+
+from .conftest import Shell
+
+__all__ = ["local"]
+
+
+def found(told: list[dict[str, Any]], cluster: str | None, about: str) -> dict[str, Any]:
+    [one] = [each for each in told if (each["cluster"], each["about"]) == (cluster, about)]
+    return one
+
+
+def configured(**settings: Any) -> None:
+    path = Path(os.environ["HPCBATCH_CONFIG"])
+    content = yaml.safe_load(path.read_text())
+    content["clusters"]["local"] |= settings
+    path.write_text(yaml.safe_dump(content))
+
+
+def test_a_cluster_that_is_well(hb: Shell, local: Local) -> None:
+    told = hb.json("doctor", "--cluster", "local")
+    assert {each["state"] for each in told} <= {"fine", "note"}
+    assert os.uname().nodename in found(told, "local", "node")["told"]
+    for about in ("files", "clocks", "locks"):
+        assert found(told, "local", about)["state"] == "fine"
+    assert hb.tasks() == []
+    assert not [name for name in os.listdir(os.environ["HPCBATCH_ROOT"]) if "doctor" in name]
+
+
+def test_an_element_that_cannot_begin_is_quoted(hb: Shell, local: Local) -> None:
+    configured(setup=["echo there is no module python >&2", "exit 3"])
+    told = hb.json("doctor", "--cluster", "local", status=1)
+    node = found(told, "local", "node")
+    assert node["state"] == "wrong"
+    assert "there is no module python" in node["told"]
+    assert hb.tasks() == []
+
+
+def test_a_queue_that_is_full_is_no_fault(
+    hb: Shell, local: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HPCBATCH_LOCAL_SLOTS", "1")
+    gate = local.gate
+
+    def job(k: int) -> None:
+        import os
+        import time
+
+        while not os.path.exists(gate):
+            time.sleep(0.02)
+
+    busy = local.create(by_value(job), range(1)).submit("local")
+    eventually(lambda: local.processes(busy), "it to run")
+    node = found(hb.json("doctor", "-c", "local", "--wait", "1s"), "local", "node")
+    assert node["state"] == "note"
+    assert "no element began" in node["told"]
+    assert hb.tasks() == [busy.id]
+
+
+def test_a_submission_that_is_refused(hb: Shell) -> None:
+    hb.fakes.refuse()
+    told = hb.json("doctor", "--cluster", "slurm", status=1)
+    assert "invalid partition" in found(told, "slurm", "submission")["told"]
+    assert hb.tasks() == []
+
+
+def test_what_is_wrong_here(hb: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "broken.yaml"
+    config.write_text("clusters: {a: {scheduler: slrum}}")
+    monkeypatch.setenv("HPCBATCH_CONFIG", str(config))
+    assert "'slurm'" in found(hb.json("doctor", status=1), None, "configuration")["told"]
+    monkeypatch.delenv("HPCBATCH_CONFIG")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    told = hb.json("doctor", "--cluster", "slurm", "--no-node", status=1)
+    assert "sbatch" in found(told, "slurm", "programs")["told"]
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o777)
+    shared.chmod(0o777)
+    monkeypatch.setenv("HPCBATCH_ROOT", str(shared))
+    assert found(hb.json("doctor", status=1), None, "registry")["state"] == "wrong"
+
+
+def test_clocks_and_locks_that_are_not_as_they_should_be(tmp_path: Path) -> None:
+    about = {"lock": "held", "host": "another"}
+    (tmp_path / "lock").touch()
+    assert nodes._lock(about, str(tmp_path)).state == "wrong"  # nobody holds it
+    assert nodes._lock({**about, "lock": "No locks available"}, str(tmp_path)).state == "note"
+
+    class Late(nodes._Exchange):
+        def tell(self, name: str) -> None:
+            content = '{"time": 1.0}'
+            (tmp_path / name.replace("ping", "pong")).write_text(content)
+
+    files, clocks = nodes._files(Late(str(tmp_path)))
+    assert files.state == "fine"
+    assert (clocks.state, "behind" in clocks.told) == ("note", True)
