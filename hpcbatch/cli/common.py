@@ -100,6 +100,17 @@ def chosen(text: str | None) -> Ranges | None:
     return None if text is None else Ranges.parse(text)
 
 
+def completed(by: str) -> Any:
+    """What completes a word is loaded when the shell asks: a function of ``completion``."""
+
+    def complete(context: click.Context, parameter: click.Parameter, beginning: str) -> Any:
+        from . import completion
+
+        return getattr(completion, by)(context, parameter, beginning)
+
+    return complete
+
+
 def _remember(context: click.Context, option: click.Parameter, value: Any) -> None:
     if value == "":
         raise click.BadParameter("it is empty")
@@ -131,6 +142,7 @@ _GLOBAL = (
         is_eager=True,
         expose_value=False,
         callback=_remember,
+        shell_complete=completed("site_names"),
         help="By name or address: ssh://me@login, https://login:7033 [default: see hpcbatch site].",
     ),
     click.option(
@@ -143,4 +155,10 @@ _GLOBAL = (
     ),
 )
 jobs_option = click.option("--jobs", metavar="LIST", help="Only these jobs, such as 3,7-9.")
-task_argument = click.argument("task", metavar="ID")
+task_argument = click.argument("task", metavar="ID", shell_complete=completed("task_ids"))
+cluster_option = click.option(
+    "--cluster",
+    "-c",
+    shell_complete=completed("cluster_names"),
+    help="Name of a cluster, see: hpcbatch clusters.",
+)

@@ -11,7 +11,7 @@ from ..doctor.clusters import check_cluster, check_configuration, chosen_cluster
 from ..doctor.finding import NOTE, WRONG, Finding
 from ..doctor.registry import check_registry
 from ..words.resources import parse_walltime
-from .common import Setting, common, print_json
+from .common import Setting, cluster_option, common, print_json
 from .exits import FAILED
 from .waiting import Busy
 
@@ -20,7 +20,7 @@ HERE = ""  # in the place of a cluster's name
 
 
 @click.command("doctor")
-@click.option("--cluster", "-c", help="Only this one [default: all that are here].")
+@cluster_option
 @click.option(
     "--wait",
     "patience",

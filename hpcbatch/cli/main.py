@@ -51,6 +51,11 @@ SECTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
             "Check this host, the registry, and a node of each cluster.",
         ),
         "config": ("configuration", "config", "See how clusters are configured."),
+        "completion": (
+            "completion",
+            "completion",
+            "Let the shell complete commands, options, IDs, clusters and sites.",
+        ),
     },
     "Elsewhere": {
         "server": (

@@ -10,6 +10,7 @@ import click
 
 from ..words.errors import ResourceError, UsageError
 from ..words.options import SubmitOptions
+from .common import cluster_option
 
 RESOURCES = (
     (("--walltime", "-t"), "Time that one job needs: 90s, 10m, 2h, 01:30:00."),
@@ -38,7 +39,6 @@ def submit_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _all() -> list[Callable[..., Any]]:
-    first = click.option("--cluster", "-c", help="Name of a cluster, see: hpcbatch clusters.")
     resources = [click.option(*names, help=told) for names, told in RESOURCES]
     last = [
         click.option("--extra", multiple=True, help="A directive as the scheduler reads it."),
@@ -55,7 +55,7 @@ def _all() -> list[Callable[..., Any]]:
         click.option("--after-ok", multiple=True, metavar="ID", help="Begin when it is done."),
         click.option("--notify", metavar="COMMAND", help="Or URL, called when it has resolved."),
     ]
-    return [first, *resources, *last]
+    return [cluster_option, *resources, *last]
 
 
 def _taken(values: dict[str, Any]) -> SubmitOptions:

@@ -12,7 +12,7 @@ from ..sites.base import Site
 from ..words.errors import HpcbatchError
 from ..words.model import STATES, TaskSpec
 from ..words.status import TaskStatus
-from .common import Setting, common, print_json, say
+from .common import Setting, common, completed, print_json, say
 from .exits import exit_of
 from .tables import print_status, print_table
 from .text import clock
@@ -39,7 +39,7 @@ def list_command(setting: Setting, limit: int | None) -> None:
 
 
 @click.command("status")
-@click.argument("task", required=False, metavar="[ID]")
+@click.argument("task", required=False, metavar="[ID]", shell_complete=completed("task_ids"))
 @common
 def status(setting: Setting, task: str | None) -> None:
     """Count the jobs of a task by state.

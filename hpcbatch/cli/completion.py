@@ -1,0 +1,76 @@
+"""completion: what the shell offers on Tab."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import click
+from click.shell_completion import BashComplete, CompletionItem, FishComplete, ZshComplete
+
+from ..words.errors import HpcbatchError
+from .common import Setting, global_options
+
+VARIABLE = "_HPCBATCH_COMPLETE"
+SHELLS = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(list(SHELLS)), required=False)
+@global_options
+@click.pass_context
+def completion(context: click.Context, shell: str | None) -> None:
+    """Let the shell complete commands, options, IDs, clusters and sites.
+
+    \b
+    Examples:
+      hpcbatch completion bash >> ~/.bashrc
+      hpcbatch completion zsh >> ~/.zshrc
+      hpcbatch completion fish > ~/.config/fish/completions/hpcbatch.fish
+    """
+    name = shell or os.path.basename(os.environ.get("SHELL", ""))
+    if name not in SHELLS:
+        raise click.UsageError(f"which shell? one of {', '.join(SHELLS)}")
+    command = context.find_root().command
+    click.echo(SHELLS[name](command, {}, "hpcbatch", VARIABLE).source())
+
+
+def task_ids(
+    context: click.Context, parameter: click.Parameter, beginning: str
+) -> list[CompletionItem]:
+    """Of the registry here: asking another site for each Tab takes too long."""
+    setting = context.find_root().ensure_object(Setting)
+    if setting.elsewhere:
+        return []
+    try:
+        ids = setting.registry().ids()
+    except HpcbatchError:
+        return []
+    return _beginning([*ids, "last"], beginning)
+
+
+def cluster_names(
+    context: click.Context, parameter: click.Parameter, beginning: str
+) -> list[CompletionItem]:
+    from ..cluster.config import is_installed, load_clusters
+
+    try:
+        found = load_clusters()[0]
+    except HpcbatchError:
+        return []
+    return _beginning([name for name, config in found.items() if is_installed(config)], beginning)
+
+
+def site_names(
+    context: click.Context, parameter: click.Parameter, beginning: str
+) -> list[CompletionItem]:
+    from ..sites.known import all_known
+
+    try:
+        return _beginning(all_known(), beginning)
+    except HpcbatchError:
+        return []
+
+
+def _beginning(names: Iterable[str], beginning: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in names if name.startswith(beginning)]
