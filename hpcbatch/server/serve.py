@@ -9,6 +9,7 @@ import time
 
 import uvicorn
 
+from ..cluster.cluster import Cluster
 from ..disk.files import make_folder, unlink_quietly
 from ..disk.locks import held
 from ..registry.registry import Registry
@@ -42,6 +43,7 @@ def serve(
             raise StateError(
                 f"a server runs for {registry.root} already: hpcbatch server status"
             ) from error
+        unlink_quietly(layout.run_file)  # of a killed one: its process may be anybody's by now
         _run_script(settings.startup_script)
         site = ServedSite(registry, settings)
         ensure_local_user(site, layout)
@@ -85,6 +87,8 @@ def _check(settings: Settings, insecure: bool, alone: bool) -> None:
             f"{said} lets everybody run code here who reaches the server, on a login node's "
             "loopback too: set protocol: unix, or say --i-am-alone on this machine"
         )
+    if settings.batch_cluster is not None:
+        Cluster.named(settings.batch_cluster)
 
 
 def _server(site: ServedSite) -> uvicorn.Server:
