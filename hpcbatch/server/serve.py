@@ -18,14 +18,13 @@ from ..sites.run import Run
 from ..words.errors import ConfigError, RegistryBusy, StateError
 from ..words.layout import ServerLayout
 from .app import make_app
+from .crowd import room
 from .life import cancel_released
 from .listening import listening
 from .prompt import Prompt
 from .settings import Settings
 from .site import ServedSite
 from .users import LOCAL
-
-AT_ONCE = 1000  # connections; others are told to come later
 
 
 def serve(
@@ -106,7 +105,8 @@ def _server(site: ServedSite) -> uvicorn.Server:
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=2,
-        limit_concurrency=AT_ONCE,
+        limit_concurrency=room(),
+        loop="asyncio",  # another one takes connections by itself, past the door
         http=Prompt,
         **secured,  # type: ignore[arg-type]
     )

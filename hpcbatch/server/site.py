@@ -15,6 +15,7 @@ from ..sites import wire
 from ..sites.uploads import Uploads
 from ..use import service
 from ..use.cancel import Canceled, cancel
+from ..use.chosen import check_jobs
 from ..use.dependencies import with_whole_ids
 from ..use.submit import checked
 from ..words.errors import (
@@ -129,6 +130,7 @@ class ServedSite:
             if isinstance(error, UsageError):
                 raise
             raise InputError(f"what was asked cannot be read: {error}") from error
+        check_jobs(spec, asked.only or Ranges())
         check = with_whole_ids if asked.options.cluster is None else checked
         options = self.hooks.new_job(user, spec, asked.options)
         asked = replace(asked, options=check(self.registry, self._seen_by(user, options)))

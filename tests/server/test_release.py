@@ -196,3 +196,11 @@ def test_a_cluster_that_is_not_there_is_told_at_once(
     spec = house.task(house.alice)
     with pytest.raises(hb.ConfigError, match="cluster lsf"):
         house.submit(spec, cluster="lsf")
+
+
+def test_jobs_that_are_not_there_are_told_at_once(house: House) -> None:
+    spec = house.task(house.alice)
+    order = {"options": {}, "states": None, "jobs": "0-1", "mended": None, "revoke": False}
+    with pytest.raises(hb.NotFound, match="there is no job 1"):
+        house.site.resubmit(house.alice, spec, WORD, order)
+    assert not house.site.queue.waiting()

@@ -188,6 +188,11 @@ def test_a_token_that_is_not_taken_is_renewed(shared: Server) -> None:
     assert task.collect(jobs=[0]) == [1]
 
 
+def test_a_newer_client_learns_what_the_server_does_not_know(shared: Server) -> None:
+    with pytest.raises(hb.HpcbatchError, match="/task/renew: Not Found"):
+        shared.site()._client.ask("/task/renew", {})
+
+
 def test_a_server_of_another_key_gets_nothing(shared: Server) -> None:
     key = load_private(ServerLayout(str(shared.root)).local_key, None)
     with pytest.raises(hb.ServerChanged, match="Nothing was sent"):

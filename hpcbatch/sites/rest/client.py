@@ -138,8 +138,8 @@ def _check(answer: httpx.Response) -> None:
         return
     try:
         told = json.loads(answer.content)
-        error: HpcbatchError = error_from(told)
-    except (ValueError, AttributeError):
+        error: HpcbatchError = error_from({"message": told["message"], **told})
+    except (ValueError, TypeError, KeyError):
         error = HpcbatchError(f"{answer.url} answers {answer.status_code} {answer.reason_phrase}")
         if answer.status_code in AGAIN:
             error = SiteUnreachable(str(error))
