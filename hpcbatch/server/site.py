@@ -25,6 +25,7 @@ from ..words.errors import (
     InputError,
     NotFound,
     ResourceError,
+    StateError,
     UsageError,
 )
 from ..words.layout import ServerLayout, is_task_id
@@ -143,6 +144,11 @@ class ServedSite:
             withdrawn = self.queue.withdraw(spec.id) if only is None else 0
             done = cancel(self.registry, spec.id, only)
         self.tracking.look_again(spec.id)
+        if only is not None and not done.jobs and self.queue.ahead_of(spec.id) is not None:
+            raise StateError(
+                f"{spec.id} waits in the queue of the server: single jobs of it can be canceled "
+                "when it was released; all of them at any time"
+            )
         return done if done.jobs or not withdrawn else Canceled(spec.njobs, done.objections)
 
     def remove(self, spec: TaskSpec) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..registry.registry import Registry
+from ..words.errors import StateError
 from ..words.look import Look
 from .base import Site
 
@@ -66,8 +67,15 @@ class Here(Site):
 
     def cancel(self, task_id: str, only: Ranges | None = None) -> Canceled:
         from ..use.cancel import cancel
+        from .run import is_queued
 
-        return cancel(self.registry, task_id, only)
+        done = cancel(self.registry, task_id, only)
+        if is_queued(self.registry.root, task_id):
+            raise StateError(
+                f"{task_id} waits in the queue of this registry's server, which would submit it: "
+                "cancel it there, with --site and the address that hpcbatch server status tells"
+            )
+        return done
 
     def remove(self, task_id: str) -> None:
         from ..use import service

@@ -49,6 +49,15 @@ class Run:
         publish(layout.run_file, json.dumps(asdict(self)).encode())
 
 
+def is_queued(root: str, task_id: str) -> bool:
+    """Whether a submission of the task waits for the server of the registry."""
+    try:
+        names = os.listdir(ServerLayout(root).waiting)
+    except FileNotFoundError:
+        return False
+    return any(name.partition("-")[2] == f"{task_id}.json" for name in names)
+
+
 def find_run(root: str) -> Run | None:
     """The server of the registry ``root``; one of another host is believed to run. Raises
     DamagedFile where one runs and nobody knows which."""

@@ -121,6 +121,7 @@ class ServerLayout:
         self.tokens = f"{self.folder}/tokens"
         self.uploads = f"{self.folder}/uploads"
         self.queue = f"{self.folder}/queue"
+        self.waiting = f"{self.queue}/waiting"  # what was not released yet
         self.local_key = f"{self.folder}/local.pem"  # of who started it
         self.run_file = f"{self.folder}/run.json"
         self.lock = f"{self.folder}/server.lock"

@@ -76,7 +76,8 @@ def running(root: Path) -> Iterator[Server]:
         if find_run(str(root)):
             server.stop()
         for task in hb.tasks(root=str(root)):
-            task.cancel()
+            with contextlib.suppress(hb.StateError):  # it waits in the queue
+                task.cancel()
 
 
 @pytest.fixture

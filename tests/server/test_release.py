@@ -18,12 +18,14 @@ from hpcbatch.server.serve import ensure_local_user
 from hpcbatch.server.settings import Options, Settings
 from hpcbatch.server.site import ServedSite
 from hpcbatch.server.users import User
+from hpcbatch.sites.here import Here
 from hpcbatch.sites.keys import new_key, public_pem
 from hpcbatch.sites.uploads import Told
 from hpcbatch.use.submit import submit_defined
 from hpcbatch.words.layout import ServerLayout
 from hpcbatch.words.model import TaskSpec
 from hpcbatch.words.options import SubmitOptions
+from hpcbatch.words.ranges import Ranges
 
 WORD = "0" * 32
 
@@ -60,7 +62,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     house = House(tmp_path / "root")
     yield house
     for spec in house.site.registry.specs():
-        hb.restore(spec.id, root=house.site.registry.root).cancel()
+        house.site.cancel(spec, None)
 
 
 def test_one_that_breaks_the_server_holds_up_no_other(
@@ -204,3 +206,16 @@ def test_jobs_that_are_not_there_are_told_at_once(house: House) -> None:
     with pytest.raises(hb.NotFound, match="there is no job 1"):
         house.site.resubmit(house.alice, spec, WORD, order)
     assert not house.site.queue.waiting()
+
+
+def test_what_waits_is_canceled_at_the_server_alone(house: House) -> None:
+    spec = house.task(house.alice, -1, -2)
+    house.submit(spec)
+    here = Here(house.site.registry.root)
+    with pytest.raises(hb.StateError, match="queue of this registry's server"):
+        here.cancel(spec.id)
+    with pytest.raises(hb.StateError, match="single jobs"):
+        house.site.cancel(spec, Ranges.of([1]))
+    assert house.site.queue.ahead_of(spec.id) == 0
+    assert house.site.cancel(spec, None).jobs == 2
+    assert here.cancel(spec.id).jobs == 0
