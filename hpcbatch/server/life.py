@@ -75,6 +75,16 @@ def start(registry: Registry, asked: Serving) -> Run:
     raise StateError(f"the server did not start: {told or layout.log}")
 
 
+def awaited(registry: Registry) -> Run | None:
+    """The server that another process starts; None where none does."""
+    give_up = time.monotonic() + STARTS_WITHIN
+    while is_held(ServerLayout(registry.root).lock) and time.monotonic() < give_up:
+        if (run := find_run(registry.root)) is not None:
+            return run
+        time.sleep(0.05)
+    return None
+
+
 class Stopped(NamedTuple):
     """Ids of the tasks that were canceled, and what could not be."""
 

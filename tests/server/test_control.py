@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,12 @@ from pathlib import Path
 import pytest
 
 import hpcbatch as hb
+from hpcbatch.disk.files import make_folder
+from hpcbatch.disk.locks import held
+from hpcbatch.server import life
 from hpcbatch.server.life import Serving
+from hpcbatch.sites.run import Run
+from hpcbatch.words.layout import ServerLayout
 from tests.core import eventually
 
 from .conftest import is_alive
@@ -48,6 +54,24 @@ assert hb.server_alive()
     assert done.returncode == 0, done.stderr
     eventually(lambda: not is_alive(int(done.stdout)), "the server to end")
     assert not hb.server_alive()
+
+
+def test_one_that_another_process_starts_is_that_of_all(
+    own_registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = ServerLayout(str(own_registry))
+    make_folder(layout.folder)
+    run = Run(os.getpid(), os.uname().nodename, "https://127.0.0.1:7033", "a" * 52, 1.0)
+
+    def loses(*_: object) -> None:
+        run.publish(layout)
+        raise hb.StateError("a server runs already")
+
+    monkeypatch.setattr(life, "start", loses)
+    with held(layout.lock, 1.0):
+        assert hb.ensure_server() == run
+    with pytest.raises(hb.StateError, match="runs already"):
+        hb.ensure_server()
 
 
 def test_what_stops_a_start_is_told(own_registry: Path) -> None:
