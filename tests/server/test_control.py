@@ -83,6 +83,16 @@ def test_what_stops_a_start_is_told(own_registry: Path) -> None:
     assert not hb.server_alive()
 
 
+def test_one_that_is_too_slow_is_ended(own_registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_registry.mkdir(mode=0o700)
+    settings = own_registry / "settings.yaml"
+    settings.write_text("server_scripts: {startup_script: sleep 100}")
+    monkeypatch.setattr(life, "STARTS_WITHIN", 1.0)
+    with pytest.raises(hb.StateError, match="not ready within 1 s"):
+        hb.start_server(port=0, settings=str(settings))
+    assert not hb.server_alive()
+
+
 def test_defaults_are_set_for_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (hb.default_host(), hb.default_port()) == ("127.0.0.1", 7033)
     assert hb.default_port(7055) == hb.default_port() == 7055
