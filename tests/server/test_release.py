@@ -219,3 +219,17 @@ def test_what_waits_is_canceled_at_the_server_alone(house: House) -> None:
     assert house.site.queue.ahead_of(spec.id) == 0
     assert house.site.cancel(spec, None).jobs == 2
     assert here.cancel(spec.id).jobs == 0
+
+
+def test_what_is_damaged_is_logged_once(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    spec = house.task(house.alice)
+    tracking = house.site.tracking
+    tracking.look_again(spec.id)
+    tracking._open.add(spec.id)
+    path = Path(house.site.registry.layout(spec.id).spec)
+    content = path.read_text()
+    path.write_text("{}")
+    for _ in range(3):
+        tracking.track_all()
+    assert len(caplog.records) == 1
+    path.write_text(content)
