@@ -100,9 +100,9 @@ def init(setting: Setting, output: str | None) -> None:
 
 
 def _show(setting: Setting) -> None:
+    root = setting.registry().root
     default = _default()
     with Busy("asking the schedulers"):
-        root = setting.registry().root
         surveys: dict[str, Survey] = {}
         rows = [_row(root, config, default, surveys) for config in load_clusters()[0].values()]
     if setting.json:

@@ -84,7 +84,7 @@ def add(setting: Setting, file: str, settings: str | None, name: str, admin: boo
         print_json({"id": user.id, "name": user.name, "admin": user.admin, "card": card})
         return
     click.echo(card)
-    say(f"{user.name} ({user.id}) may come in, and runs there: hpcbatch site add '{card}'")
+    say(f"{user.name} ({user.id}) may come in. Tell them: hpcbatch site add '{card}'")
 
 
 @keys.command("issue")

@@ -82,6 +82,8 @@ def _tend_elsewhere(
                 if before is None or _shown(before) != _shown(status):
                     _tell(setting, status)
         except SiteUnreachable as error:
+            if once:
+                raise
             say(f"hpcbatch: {plain_lines(str(error))}")
             alive = True
         if once or (chosen and not alive):

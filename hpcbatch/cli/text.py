@@ -23,7 +23,10 @@ def clock(moment: float | None) -> str:
     """Seconds since the epoch as local time."""
     if moment is None:
         return ""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
+    except (OverflowError, ValueError, OSError):  # of a node whose clock is nowhere
+        return "?"
 
 
 def duration(seconds: float | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
 
 from .. import __version__
 from ..sites.wire import error_json
@@ -62,6 +63,7 @@ def make_app(site: ServedSite) -> FastAPI:
         app.include_router(_router(path, name), prefix=path, dependencies=[Depends(caller)])
     app.exception_handler(HpcbatchError)(_told)
     app.exception_handler(RequestValidationError)(_not_understood)
+    app.exception_handler(HTTPException)(_not_found)
     app.add_middleware(
         Guard,
         names=own_names(site.settings),
@@ -83,6 +85,13 @@ def _router(path: str, name: str) -> APIRouter:
 async def _told(request: Request, error: Exception) -> Response:
     assert isinstance(error, HpcbatchError)
     return told_error(error)
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    """A route that is not there, or a body that is no JSON."""
+    assert isinstance(error, HTTPException)
+    told = HpcbatchError(f"{request.method} {request.url.path}: {error.detail}")
+    return JSONResponse(error_json(told), error.status_code, error.headers)
 
 
 async def _not_understood(request: Request, error: Exception) -> Response:

@@ -7,6 +7,7 @@ from functools import partial
 
 from ..registry.registry import Registry
 from ..sites.run import Run, find_run
+from ..words.errors import StateError
 from . import life
 from .settings import DEFAULT_HOST, DEFAULT_PORT, read_settings
 
@@ -59,8 +60,17 @@ def ensure_server(
     settings: str | None = None,
     root: str | None = None,
 ) -> Run:
-    """The server that runs, or a new one. Raises what ``start_server`` does."""
-    return find_run(_registry(root, settings).root) or start_server(host, port, settings, root)
+    """The server that runs, or a new one; another process may be starting it now. Raises what
+    ``start_server`` does."""
+    registry = _registry(root, settings)
+    if (run := find_run(registry.root)) is not None:
+        return run
+    try:
+        return start_server(host, port, settings, root)
+    except StateError:
+        if (run := life.awaited(registry)) is None:
+            raise
+        return run
 
 
 def server_alive(root: str | None = None) -> bool:

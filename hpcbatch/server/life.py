@@ -66,13 +66,25 @@ def start(registry: Registry, asked: Serving) -> Run:
         if run is not None and run.pid == pid:
             return run
         time.sleep(0.05)
+    late = ""
     if not _has_ended(pid):
-        os.kill(pid, signal.SIGKILL)
+        os.killpg(pid, signal.SIGKILL)  # with its startup script
         os.waitpid(pid, 0)
+        late = f"it was not ready within {STARTS_WITHIN:.0f} s. "
     with open(layout.log, "rb") as log:
         log.seek(begins)
         told = log.read().decode("utf-8", "replace").strip()
-    raise StateError(f"the server did not start: {told or layout.log}")
+    raise StateError(f"the server did not start: {late}{told or layout.log}")
+
+
+def awaited(registry: Registry) -> Run | None:
+    """The server that another process starts; None where none does."""
+    give_up = time.monotonic() + STARTS_WITHIN
+    while is_held(ServerLayout(registry.root).lock) and time.monotonic() < give_up:
+        if (run := find_run(registry.root)) is not None:
+            return run
+        time.sleep(0.05)
+    return None
 
 
 class Stopped(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from collections import defaultdict
@@ -15,6 +16,7 @@ from ..disk.files import make_folder, publish, read, unlink_quietly
 
 TIDIED_EVERY = 60.0  # seconds
 KEPT = 86400.0  # seconds that a request is known to have been done
+log = logging.getLogger("hpcbatch.server")
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,7 @@ class Queue:
         self._tidied = float("-inf")
         self._entries: dict[str, Entry] = {}
         for name in sorted(os.listdir(self._folder)):
-            if name.endswith(".json"):
-                entry = Entry(**json.loads(read(f"{self._folder}/{name}")))
+            if name.endswith(".json") and (entry := self._read(name)) is not None:
                 self._entries[entry.name] = entry
 
     def add(self, entry: Entry) -> bool:
@@ -133,6 +134,23 @@ class Queue:
             if entry.task == task_id:
                 return count
         return None
+
+    def _read(self, name: str) -> Entry | None:
+        """One that cannot be read is put aside, and told as refused: it is to hold up no other."""
+        path = f"{self._folder}/{name}"
+        try:
+            entry = Entry(**json.loads(read(path)))
+            if entry.name != name or not isinstance(entry.order["options"], dict):
+                raise ValueError("it is no submission of the task in its name")
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            log.warning("%s.damaged was in the queue and cannot be read: %s", path, error)
+            task_id = name.removesuffix(".json").partition("-")[2]
+            publish(
+                f"{self._refused}/{task_id}", b"its entry in the queue was damaged: do it again"
+            )
+            os.replace(path, f"{path}.damaged")
+            return None
+        return entry
 
     def _is_known(self, request: str) -> bool:
         waits = any(request == entry.request for entry in self._entries.values())

@@ -146,14 +146,15 @@ class Releaser(Thread):
 
     def _object(self, entry: Entry, error: Exception) -> None:
         """Refuse what will never be; try again what may be."""
-        kind, first = self._objections.get(entry.name, (type(error), time.monotonic()))
-        if kind is not type(error):
+        kind, first = self._objections.get(entry.name, (None, 0.0))
+        if is_news := kind is not type(error):
             first = time.monotonic()
         self._objections[entry.name] = type(error), first
         is_passing = isinstance(error, PASSING) and not isinstance(error, FINAL)
         may_pass = isinstance(error, StateError) or not isinstance(error, HpcbatchError)
         if is_passing or (may_pass and time.monotonic() - first < PATIENCE):
-            log.warning("%s waits on: %s", entry.task, error)
+            if is_news:  # it is tried again every few seconds
+                log.warning("%s waits on: %s", entry.task, error)
             self._queue.trouble(entry, str(error))
             self._wait(entry)
         else:

@@ -9,6 +9,7 @@ import time
 
 import uvicorn
 
+from ..cluster.cluster import Cluster
 from ..disk.files import make_folder, unlink_quietly
 from ..disk.locks import held
 from ..registry.registry import Registry
@@ -17,14 +18,13 @@ from ..sites.run import Run
 from ..words.errors import ConfigError, RegistryBusy, StateError
 from ..words.layout import ServerLayout
 from .app import make_app
+from .crowd import room
 from .life import cancel_released
 from .listening import listening
 from .prompt import Prompt
 from .settings import Settings
 from .site import ServedSite
 from .users import LOCAL
-
-AT_ONCE = 1000  # connections; others are told to come later
 
 
 def serve(
@@ -42,6 +42,7 @@ def serve(
             raise StateError(
                 f"a server runs for {registry.root} already: hpcbatch server status"
             ) from error
+        unlink_quietly(layout.run_file)  # of a killed one: its process may be anybody's by now
         _run_script(settings.startup_script)
         site = ServedSite(registry, settings)
         ensure_local_user(site, layout)
@@ -85,6 +86,8 @@ def _check(settings: Settings, insecure: bool, alone: bool) -> None:
             f"{said} lets everybody run code here who reaches the server, on a login node's "
             "loopback too: set protocol: unix, or say --i-am-alone on this machine"
         )
+    if settings.batch_cluster is not None:
+        Cluster.named(settings.batch_cluster)
 
 
 def _server(site: ServedSite) -> uvicorn.Server:
@@ -102,7 +105,8 @@ def _server(site: ServedSite) -> uvicorn.Server:
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=2,
-        limit_concurrency=AT_ONCE,
+        limit_concurrency=room(),
+        loop="asyncio",  # another one takes connections by itself, past the door
         http=Prompt,
         **secured,  # type: ignore[arg-type]
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -78,10 +79,20 @@ def _read(path: str) -> Settings:
 
     try:
         with open(path, encoding="utf-8") as file:
+            _check_own(path, os.fstat(file.fileno()))
             content = yaml.safe_load(file) or {}
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     return _settings(path, _table(path, "", content, TOP))
+
+
+def _check_own(path: str, found: os.stat_result) -> None:
+    """Raises ConfigError where somebody else could have written it: settings name code."""
+    if found.st_uid not in (0, os.geteuid()) or found.st_mode & stat.S_IWOTH:
+        raise ConfigError(
+            f"others can write to {path} (mode {stat.S_IMODE(found.st_mode):04o}, uid "
+            f"{found.st_uid}), and settings name what the server runs: make it yours (chmod 600)"
+        )
 
 
 def _settings(path: str, given: Mapping[str, Any]) -> Settings:

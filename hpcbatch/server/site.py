@@ -15,6 +15,7 @@ from ..sites import wire
 from ..sites.uploads import Uploads
 from ..use import service
 from ..use.cancel import Canceled, cancel
+from ..use.chosen import check_jobs
 from ..use.dependencies import with_whole_ids
 from ..use.submit import checked
 from ..words.errors import (
@@ -24,6 +25,7 @@ from ..words.errors import (
     InputError,
     NotFound,
     ResourceError,
+    StateError,
     UsageError,
 )
 from ..words.layout import ServerLayout, is_task_id
@@ -129,6 +131,7 @@ class ServedSite:
             if isinstance(error, UsageError):
                 raise
             raise InputError(f"what was asked cannot be read: {error}") from error
+        check_jobs(spec, asked.only or Ranges())
         check = with_whole_ids if asked.options.cluster is None else checked
         options = self.hooks.new_job(user, spec, asked.options)
         asked = replace(asked, options=check(self.registry, self._seen_by(user, options)))
@@ -141,6 +144,11 @@ class ServedSite:
             withdrawn = self.queue.withdraw(spec.id) if only is None else 0
             done = cancel(self.registry, spec.id, only)
         self.tracking.look_again(spec.id)
+        if only is not None and not done.jobs and self.queue.ahead_of(spec.id) is not None:
+            raise StateError(
+                f"{spec.id} waits in the queue of the server: single jobs of it can be canceled "
+                "when it was released; all of them at any time"
+            )
         return done if done.jobs or not withdrawn else Canceled(spec.njobs, done.objections)
 
     def remove(self, spec: TaskSpec) -> None:

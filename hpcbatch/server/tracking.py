@@ -29,6 +29,7 @@ class Tracking:
         self._registry, self._queue = registry, queue
         self._lock = Lock()
         self._known: dict[str, tuple[float, TaskStatus]] = {}
+        self._warned: dict[str, str] = {}
         self._open = set(registry.ids())  # nobody knows what went on without a server
 
     def status(self, task_id: str, look: Look = Look.ONCE) -> TaskStatus:
@@ -58,7 +59,7 @@ class Tracking:
             except NotFound:
                 known.pop(task_id, None)
             except HpcbatchError as error:
-                log.warning("%s: %s", task_id, error)
+                self._warn(task_id, str(error))
         return [self._as_seen(known[id][1], places.get(id)) for id in ids if id in known]
 
     def running(self) -> set[str]:
@@ -83,6 +84,7 @@ class Tracking:
         with self._lock:
             self._open.discard(task_id)
             self._known.pop(task_id, None)
+            self._warned.pop(task_id, None)
 
     def track_all(self) -> None:
         """What whoever watches a task does, for all that go on: retries, parts, notifications."""
@@ -95,9 +97,15 @@ class Tracking:
             except NotFound:
                 self.forget(task_id)
             except HpcbatchError as error:
-                log.warning("%s: %s", task_id, error)
+                self._warn(task_id, str(error))
             else:
                 self._keep(began, status)
+
+    def _warn(self, task_id: str, what: str) -> None:
+        """Once: it is looked at again every other second."""
+        if self._warned.get(task_id) != what:
+            log.warning("%s: %s", task_id, what)
+        self._warned[task_id] = what
 
     def _keep(self, began: float, status: TaskStatus) -> tuple[float, TaskStatus]:
         """A look that began before another one is the older one, whenever it came back. A task

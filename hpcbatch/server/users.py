@@ -95,7 +95,8 @@ class Users:
         return user
 
     def get(self, user_id: str) -> User | None:
-        """The user as it is now, revoked or not; none where the file is damaged."""
+        """The user as it is now, revoked or not; none where the file is damaged. Raises OSError
+        where nobody can tell: a disk that is away is no refusal."""
         if not _ID.fullmatch(user_id):
             return None
         path = self._path(user_id)
@@ -107,7 +108,7 @@ class Users:
                     known = version, _user_if_whole(file.read(), path, user_id)
                     self._known[user_id] = known
                 return known[1]
-        except OSError:
+        except (FileNotFoundError, PermissionError):
             self._known.pop(user_id, None)
             return None
 

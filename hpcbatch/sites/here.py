@@ -68,8 +68,7 @@ class Here(Site):
     def cancel(self, task_id: str, only: Ranges | None = None) -> Canceled:
         from ..use.cancel import cancel
 
-        if only is None:
-            withdraw(self.place, task_id)
+        withdraw(self.place, task_id, only)
         return cancel(self.registry, task_id, only)
 
     def remove(self, task_id: str) -> None:

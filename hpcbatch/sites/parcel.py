@@ -15,7 +15,7 @@ from ..disk.packed import PackedReader
 from ..disk.records import read_records
 from ..registry.draft import Draft
 from ..registry.registry import Registry
-from ..words.errors import DamagedFile, HpcbatchError, InputError
+from ..words.errors import DamagedFile, HpcbatchError, InputError, NewerFormat
 from ..words.layout import TaskLayout, is_task_id
 from ..words.model import TaskSpec
 from ..words.ranges import Ranges
@@ -56,8 +56,8 @@ def unpack(path: str, registry: Registry, task_id: str, owner: str) -> TaskSpec:
         if isinstance(error, HpcbatchError):
             raise
         raise InputError(f"what was uploaded is no task: {error}") from error
-    except DamagedFile as error:
-        raise InputError(f"what was uploaded is damaged: {error}") from error
+    except (DamagedFile, NewerFormat) as error:
+        raise InputError(f"what was uploaded cannot be read here: {error}") from error
 
 
 def _check_members(path: str) -> None:

@@ -7,6 +7,7 @@ import os
 from ..disk.files import unlink_quietly
 from ..words.errors import StateError
 from ..words.layout import ServerLayout
+from ..words.ranges import Ranges
 from ..words.status import TaskStatus
 
 
@@ -20,9 +21,9 @@ def with_queue(root: str, status: TaskStatus) -> TaskStatus:
     return status.waiting(f"waits in the queue of the server of this registry{idle}")
 
 
-def withdraw(root: str, task_id: str) -> None:
-    """Drop what waits of a task. Raises StateError while the server runs: it may be about to
-    release it, and knows."""
+def withdraw(root: str, task_id: str, only: Ranges | None) -> None:
+    """Drop what waits of a task, of which all jobs are canceled (``only`` is None). Raises
+    StateError for some of them, and while the server runs: it may be about to release it."""
     entries = _entries(root, task_id)
     if not entries:
         return
@@ -32,6 +33,11 @@ def withdraw(root: str, task_id: str) -> None:
         raise StateError(
             f"a submission of {task_id} waits in the queue of the server of this registry: "
             f"hpcbatch cancel {task_id} --site {run.address}"
+        )
+    if only is not None:
+        raise StateError(
+            f"{task_id} waits in the queue of the server of this registry: single jobs of it can "
+            "be canceled when it was released; all of them at any time"
         )
     for path in entries:
         unlink_quietly(path)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 
 from ..disk.files import publish, read
 from ..disk.locks import is_held
+from ..words.errors import DamagedFile
 from ..words.layout import ServerLayout
 from .known import Card
 
@@ -49,12 +50,21 @@ class Run:
 
 
 def find_run(root: str) -> Run | None:
-    """The server of the registry ``root``; one of another host is believed to run."""
+    """The server of the registry ``root``; one of another host is believed to run. Raises
+    DamagedFile where one runs and nobody knows which."""
     layout = ServerLayout(root)
+    if not os.path.exists(layout.run_file):
+        return None
+    is_served = is_held(layout.lock)  # first: who takes the lock removes what a killed one left
     try:
         run = Run(**json.loads(read(layout.run_file)))
     except FileNotFoundError:
         return None
-    if run.is_here and not is_held(layout.lock):  # a killed one leaves its file behind
-        return None
-    return run
+    except (ValueError, TypeError) as error:
+        if not is_served:
+            return None
+        raise DamagedFile(
+            f"{layout.run_file} is damaged ({error}), and a server runs: end the process that "
+            f"{layout.lock} names, and start another one"
+        ) from error
+    return run if is_served or not run.is_here else None

@@ -20,7 +20,7 @@ from ..disk.files import (
 )
 from ..disk.locks import held
 from ..registry.registry import Registry
-from ..words.errors import InputError, NotFound, StateError
+from ..words.errors import InputError, NotFound, RegistryUnwritable, StateError
 from ..words.layout import is_task_id
 from . import parcel
 from .digest import digest_of
@@ -75,11 +75,14 @@ class Uploads:
                     raise StateError(f"there is another task {told.task}")
                 unlink_quietly(path)
                 publish(f"{path}.json", json.dumps(asdict(told)).encode())
-            return os.path.getsize(path) if os.path.exists(path) else 0
+            here = os.path.getsize(path) if os.path.exists(path) else 0
+            if here == told.size:  # whoever had all of it was killed before it was stored
+                self._store(told)
+            return here
 
     def add(self, task_id: str, owner: str, offset: int, content: bytes) -> int:
         """Append a part; returns the bytes that are here. One that was here before is not taken
-        twice. Raises NotFound, InputError, RegistryUnwritable."""
+        twice. Raises NotFound, InputError; RegistryUnwritable, after which it begins anew."""
         if not is_task_id(task_id):
             raise NotFound(f"there is no upload {task_id!r}")
         with held(self._lock(task_id), PATIENCE):
@@ -88,9 +91,13 @@ class Uploads:
             told = self._told(task_id)
             if told.owner != owner:
                 raise NotFound(f"there is no upload {task_id!r}")
-            here = self._append(told, offset, content)
-            if here == told.size:
-                self._store(told)
+            try:
+                here = self._append(told, offset, content)
+                if here == told.size:
+                    self._store(told)
+            except RegistryUnwritable:
+                unlink_quietly(self._path(task_id))  # a full disk needs the room
+                raise
             return here
 
     def _append(self, told: Told, offset: int, content: bytes) -> int:
@@ -104,11 +111,7 @@ class Uploads:
                 if here + len(content) > told.size:
                     raise InputError("there are more bytes than were told")
                 os.lseek(fd, here, os.SEEK_SET)
-                try:
-                    write_all(fd, content)
-                except OSError:
-                    os.ftruncate(fd, here)
-                    raise
+                write_all(fd, content)
             finally:
                 os.close(fd)
         except OSError as error:

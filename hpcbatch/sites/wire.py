@@ -6,6 +6,7 @@ import errno
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from itertools import chain
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
@@ -189,6 +190,12 @@ def results_from(chunks: Iterable[bytes]) -> Iterator[Result]:
             yield job, rest if kind == _VALUE else JobError(job, *unpack_text(rest))
         del held[:begin]
     raise EOFError("the connection was cut off")
+
+
+def begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same, of which the first is there: what is wrong is known before an answer begins."""
+    first = next(pieces, b"")
+    return chain((first,), pieces)
 
 
 def in_blocks(records: Iterator[bytes], size: int = 1 << 16) -> Iterator[bytes]:

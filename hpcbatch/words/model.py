@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ STATES = ("defined", "submitted", "queued", "running", "done", "error", "expired
 UNFINISHED = tuple(state for state in STATES if state != "done")
 RESOLVED = ("done", "error", "expired", "canceled")
 ALIVE = ("submitted", "queued", "running")
+LATEST = 1e11  # seconds since the epoch that a moment may be
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def _is_a(kind: str, value: Any) -> bool:
         return isinstance(value, str)
     if kind == "int":
         return type(value) is int
-    return type(value) in (int, float) and math.isfinite(value)
+    return type(value) in (int, float) and 0 <= value < LATEST
 
 
 @dataclass(frozen=True)

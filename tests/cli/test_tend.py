@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+import hpcbatch as hb
+from hpcbatch.cli.common import Setting
+from hpcbatch.cli.main import main
 from hpcbatch.registry.attempts import read_attempts
 from hpcbatch.words.layout import TaskLayout
 from tests.core import eventually
@@ -266,3 +270,16 @@ def test_cancel_by_number(sim: Shell, local: Local) -> None:
     assert sim("watch", task).exit_code == 1
     counts = json.loads(sim("status", task, "--json").stdout)["counts"]
     assert (counts["done"], counts["canceled"]) == (1, 2)
+
+
+def test_tend_once_tells_of_a_site_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Away:
+        tends_itself = False
+
+        def statuses(self, ids: Any, tracks: bool) -> Any:
+            raise hb.SiteUnreachable("no route to login")
+
+    monkeypatch.setattr(Setting, "site", lambda self: Away())
+    done = CliRunner().invoke(main, ["tend", "--once"])
+    assert done.exit_code == 6
+    assert "no route to login" in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,12 @@ from pathlib import Path
 import pytest
 
 import hpcbatch as hb
+from hpcbatch.disk.files import make_folder
+from hpcbatch.disk.locks import held
+from hpcbatch.server import life
 from hpcbatch.server.life import Serving
+from hpcbatch.sites.run import Run
+from hpcbatch.words.layout import ServerLayout
 from tests.core import eventually
 
 from .conftest import is_alive
@@ -50,11 +56,39 @@ assert hb.server_alive()
     assert not hb.server_alive()
 
 
+def test_one_that_another_process_starts_is_that_of_all(
+    own_registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = ServerLayout(str(own_registry))
+    make_folder(layout.folder)
+    run = Run(os.getpid(), os.uname().nodename, "https://127.0.0.1:7033", "a" * 52, 1.0)
+
+    def loses(*_: object) -> None:
+        run.publish(layout)
+        raise hb.StateError("a server runs already")
+
+    monkeypatch.setattr(life, "start", loses)
+    with held(layout.lock, 1.0):
+        assert hb.ensure_server() == run
+    with pytest.raises(hb.StateError, match="runs already"):
+        hb.ensure_server()
+
+
 def test_what_stops_a_start_is_told(own_registry: Path) -> None:
     own_registry.mkdir(mode=0o700)
     settings = own_registry / "settings.yaml"
     settings.write_text("modules: {/mine: no.such.module:router}")
     with pytest.raises(hb.StateError, match=r"no\.such\.module:router cannot be loaded"):
+        hb.start_server(port=0, settings=str(settings))
+    assert not hb.server_alive()
+
+
+def test_one_that_is_too_slow_is_ended(own_registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_registry.mkdir(mode=0o700)
+    settings = own_registry / "settings.yaml"
+    settings.write_text("server_scripts: {startup_script: sleep 100}")
+    monkeypatch.setattr(life, "STARTS_WITHIN", 1.0)
+    with pytest.raises(hb.StateError, match="not ready within 1 s"):
         hb.start_server(port=0, settings=str(settings))
     assert not hb.server_alive()
 

@@ -112,9 +112,10 @@ def test_without_authentication_everybody_is_the_owner(tmp_path: Path) -> None:
             "anonymous_request for tasks",
         ),
         (Settings(protocol="http", host="0.0.0.0"), "--insecure-http"),
+        (Settings(batch_cluster="locl"), "'local'"),
     ],
 )
-def test_what_lets_others_in_is_refused(tmp_path: Path, settings: Settings, told: str) -> None:
+def test_what_cannot_be_served_is_refused(tmp_path: Path, settings: Settings, told: str) -> None:
     with pytest.raises(hb.ConfigError, match=told):
         serve(Registry(str(tmp_path)), settings)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from hpcbatch.server import prompt
+from hpcbatch.server import crowd, listening, prompt
 from hpcbatch.server.guard import own_names
 from hpcbatch.server.settings import Settings
 from tests.core import eventually
@@ -25,6 +26,21 @@ def test_what_a_stranger_sends_is_not_read(tmp_path: Path) -> None:
         for path in ("/task/new", "/task/resubmit", "/task/upload", "/nowhere"):
             answer = closed.post(path, content=b"x" * 100_000)
             assert answer.status_code == 401, path
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+def test_what_is_not_there_is_told_as_other_errors_are(tmp_path: Path) -> None:
+    with client(tmp_path, require_auth=False) as opened:
+        for answer, status in (
+            (opened.post("/task/renew", json={}), 404),
+            (opened.get("/task/new"), 405),
+            (opened.post("/task/new", content=b"["), 422),
+            (opened.post("/task/new", content=b"[" * 50_000, headers=JSON), 400),
+        ):
+            assert answer.status_code == status
+            assert set(answer.json()) == {"error", "message"}
 
 
 def test_a_request_has_its_limit(tmp_path: Path) -> None:
@@ -63,10 +79,12 @@ def test_the_document_of_routes_needs_nothing_from_elsewhere(tmp_path: Path) -> 
 
 
 @contextlib.contextmanager
-def served(app: Any) -> Iterator[int]:
-    config = uvicorn.Config(app, port=0, log_level="critical", http=prompt.Prompt, lifespan="off")
+def served(app: Any, door: socket.socket | None = None) -> Iterator[int]:
+    config = uvicorn.Config(
+        app, port=0, log_level="critical", http=prompt.Prompt, lifespan="off", loop="asyncio"
+    )
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
+    thread = threading.Thread(target=server.run, args=(door and [door],))
     thread.start()
     eventually(lambda: server.started, "the server to start")
     try:
@@ -96,3 +114,33 @@ def test_who_asks_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
         for _ in range(2):
             quick.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             assert quick.recv(1000).startswith(b"HTTP/1.1 204")
+
+
+def test_who_is_one_too_many_is_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also among those who say nothing, not even how to encrypt; the others are answered later."""
+    monkeypatch.setattr(listening, "room", lambda: 1)
+    with listening.listening(Settings(port=0), "/r") as listener, served(hello, listener.socket):
+        place = listener.socket.getsockname()
+        silent = [socket.create_connection(place, 30) for _ in range(2)]
+        with socket.create_connection(place, 30) as third:
+            assert ends(third)
+        for one in silent:
+            one.close()
+        eventually(lambda: answers(place), "there to be room")
+
+
+def ends(connection: socket.socket) -> bool:
+    with contextlib.suppress(ConnectionResetError):
+        return connection.recv(1) == b""
+    return True
+
+
+def answers(place: tuple[str, int]) -> bool:
+    with socket.create_connection(place, 30) as one, contextlib.suppress(OSError):
+        one.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        return one.recv(1000).startswith(b"HTTP/1.1 204")
+    return False
+
+
+def test_there_are_more_open_files_than_connections() -> None:
+    assert crowd.FILES * crowd.room() <= resource.getrlimit(resource.RLIMIT_NOFILE)[0]

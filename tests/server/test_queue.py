@@ -13,7 +13,9 @@ from hpcbatch.server.queue import KEPT, Entry, Queue
 
 def entry(number: int, task: str = "", request: str = "") -> Entry:
     task = task or f"{number:08x}__t"
-    return Entry(task, "a" * 52, "submit", request or f"r{number}", 1000.0 + number, {"chunk": 2})
+    return Entry(
+        task, "a" * 52, "submit", request or f"r{number}", 1000.0 + number, {"options": {}}
+    )
 
 
 @pytest.fixture
@@ -28,6 +30,22 @@ def test_it_is_there_after_a_kill_in_the_order_of_coming(folder: str) -> None:
     assert Queue(folder).waiting() == [entry(1), entry(2), entry(3)]
     assert Queue(folder).ahead_of(entry(3).task) == 2
     assert Queue(folder).ahead_of("0123abcd__other") is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "null", "{}", '{"task": "00000002__t", "added": "x"}', "[" * 100_000],
+    ids=["empty", "null", "table", "types", "deep"],
+)
+def test_one_that_is_damaged_is_told_and_holds_up_no_other(folder: str, content: str) -> None:
+    queue = Queue(folder)
+    queue.add(entry(1))
+    queue.add(entry(2))
+    Path(folder, "waiting", entry(2).name).write_text(content)
+    queue = Queue(folder)
+    assert queue.waiting() == Queue(folder).waiting() == [entry(1)]
+    assert "damaged" in queue.refusal(entry(2).task)
+    assert queue.add(entry(2))
 
 
 def test_the_same_request_is_accepted_once(folder: str) -> None:

@@ -20,6 +20,7 @@ from hpcbatch.server.serve import ensure_local_user
 from hpcbatch.server.settings import Options, Settings
 from hpcbatch.server.site import ServedSite
 from hpcbatch.server.users import User
+from hpcbatch.sites.here import Here
 from hpcbatch.sites.keys import new_key, public_pem
 from hpcbatch.sites.run import Run
 from hpcbatch.sites.uploads import Told
@@ -27,6 +28,7 @@ from hpcbatch.use.submit import submit_defined
 from hpcbatch.words.layout import ServerLayout
 from hpcbatch.words.model import TaskSpec
 from hpcbatch.words.options import SubmitOptions
+from hpcbatch.words.ranges import Ranges
 
 WORD = "0" * 32
 
@@ -63,7 +65,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     house = House(tmp_path / "root")
     yield house
     for spec in house.site.registry.specs():
-        hb.restore(spec.id, root=house.site.registry.root).cancel()
+        house.site.cancel(spec, None)
 
 
 def test_one_that_breaks_the_server_holds_up_no_other(
@@ -219,3 +221,38 @@ def test_its_owner_sees_what_waits_without_asking_the_server(
             task.cancel()
     assert not task.cancel().unreleased
     assert Queue(ServerLayout(root).queue).waiting() == []
+
+
+def test_jobs_that_are_not_there_are_told_at_once(house: House) -> None:
+    spec = house.task(house.alice)
+    order = {"options": {}, "states": None, "jobs": "0-1", "mended": None, "revoke": False}
+    with pytest.raises(hb.NotFound, match="there is no job 1"):
+        house.site.resubmit(house.alice, spec, WORD, order)
+    assert not house.site.queue.waiting()
+
+
+def test_single_jobs_of_what_waits_cannot_be_canceled(house: House) -> None:
+    spec = house.task(house.alice, -1, -2)
+    house.submit(spec)
+    here = Here(house.site.registry.root)
+    with pytest.raises(hb.StateError, match="single jobs"):
+        here.cancel(spec.id, Ranges.of([1]))
+    with pytest.raises(hb.StateError, match="single jobs"):
+        house.site.cancel(spec, Ranges.of([1]))
+    assert house.site.queue.ahead_of(spec.id) == 0
+    assert house.site.cancel(spec, None).jobs == 2
+    assert here.cancel(spec.id).jobs == 0
+
+
+def test_what_is_damaged_is_logged_once(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    spec = house.task(house.alice)
+    tracking = house.site.tracking
+    tracking.look_again(spec.id)
+    tracking._open.add(spec.id)
+    path = Path(house.site.registry.layout(spec.id).spec)
+    content = path.read_text()
+    path.write_text("{}")
+    for _ in range(3):
+        tracking.track_all()
+    assert len(caplog.records) == 1
+    path.write_text(content)

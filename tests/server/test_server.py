@@ -45,6 +45,8 @@ def test_the_whole_way(shared: Server, tmp_path: Path) -> None:
     assert task.wait(60, progress=False).done == 10
     assert task.collect() == [k * k for k in range(10)]
     assert task.collect(jobs=[7, 2]) == [49, 4]
+    with pytest.raises(hb.NotFound, match="there is no job 10"):
+        task.collect(jobs=[10])
     assert task.id in [one.id for one in hb.tasks(site=site)]
     task.remove()
     assert task.id not in [one.id for one in hb.tasks(site=site)]
@@ -178,6 +180,19 @@ def test_the_command_line(server: Server, monkeypatch: pytest.MonkeyPatch) -> No
     hpcbatch("tend", "--once", status=2)  # that is the server's work
     assert server.run("server", "stop").returncode == 0
     hpcbatch("list", status=2)  # there is no such server any more
+
+
+def test_a_token_that_is_not_taken_is_renewed(shared: Server) -> None:
+    site = shared.site()
+    task = hb.create(abs, [-1], site=site).submit("local")
+    task.wait(60, progress=False)
+    site._client._token = "of another secret"
+    assert task.collect(jobs=[0]) == [1]
+
+
+def test_a_newer_client_learns_what_the_server_does_not_know(shared: Server) -> None:
+    with pytest.raises(hb.HpcbatchError, match="/task/renew: Not Found"):
+        shared.site()._client.ask("/task/renew", {})
 
 
 def test_a_server_of_another_key_gets_nothing(shared: Server) -> None:

@@ -90,3 +90,10 @@ def test_what_is_wrong_is_told(tmp_path: Path, text: str, told: str) -> None:
 def test_a_file_that_is_absent() -> None:
     with pytest.raises(hb.ConfigError, match="cannot be read"):
         read_settings("/nowhere/settings.yaml")
+
+
+def test_a_file_that_others_can_write_to(tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").touch()
+    (tmp_path / "settings.yaml").chmod(0o646)
+    with pytest.raises(hb.ConfigError, match="others can write to"):
+        read_settings(str(tmp_path / "settings.yaml"))

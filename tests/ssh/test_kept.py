@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import hpcbatch as hb
+from hpcbatch.sites.ssh import kept as kept_module
 from hpcbatch.sites.ssh.kept import Kept
 
 
@@ -59,3 +60,13 @@ def test_a_folder_of_others_is_refused(cache: Path) -> None:
     next((cache / "hpcbatch" / "results").iterdir()).chmod(0o777)
     with pytest.raises(hb.RegistryUnsafe):
         Kept("ssh://a", "12345678__t")
+
+
+def test_a_disk_that_takes_nothing_keeps_nothing(cache: Path) -> None:
+    cache.write_text("a file where the folder would be")
+    with contextlib.closing(Kept("ssh://a", "12345678__t")) as kept:
+        kept.add(0, b"gone")
+        assert kept.jobs == []
+        assert 0 not in kept
+    kept_module.forget("ssh://a", "12345678__t")
+    kept_module.forget_old("ssh://a")

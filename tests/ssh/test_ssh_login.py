@@ -103,6 +103,44 @@ def test_through_a_jump_host(client: Client, sshd: Sshd, host: Host) -> None:
         jump.stop()
 
 
+def test_a_passphrase_is_asked_for_again(
+    client: Client, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a password never, where the configuration says so."""
+    key = client.home / "locked"
+    key.write_bytes((sshd.folder / "client").read_bytes())
+    key.chmod(0o600)
+    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", "right", "-f", key], check=True)
+    client.knows(sshd)
+    text = sshd.config("login", "PasswordAuthentication no")
+    client.configure(text.replace(f"{sshd.folder}/client", str(key)))
+    answers = ["wrong"] * 4 + ["right"]
+    asked: list[str] = []
+
+    def ask(words: str, shown: bool) -> str:
+        asked.append(words)
+        return answers[len(asked) - 1]
+
+    monkeypatch.setattr(lines, "_ask", ask)
+    with pytest.raises(hb.AccessDenied):
+        client.site().specs()
+    assert len(asked) == 3
+    client.site().specs()
+    assert len(asked) == 5
+    assert all("passphrase" in words for words in asked)
+
+
+def test_a_code_that_is_wrong_is_told(
+    client: Client, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with AskingServer(client.home / "server", host) as server:
+        (client.ssh / "known_hosts").write_text(server.known_line())
+        client.configure(f"Host login\n  HostName 127.0.0.1\n  Port {server.port}\n")
+        monkeypatch.setattr(lines, "_ask", lambda words, shown: "wrong")
+        with pytest.raises(hb.AccessDenied, match="does not take that password or code"):
+            client.site().specs()
+
+
 def test_a_code_is_asked_for_once(
     client: Client, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:

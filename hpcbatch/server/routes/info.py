@@ -9,9 +9,8 @@ from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from ...cluster.config import is_installed, load_clusters
-from ...sites.wire import in_blocks
+from ...sites.wire import begun, in_blocks
 from ...use import outcomes
-from ...use.chosen import check_jobs
 from ...words.errors import JobError
 from ...words.ranges import Ranges
 from ..access import Caller, Site
@@ -52,13 +51,13 @@ def results(
     ``not_plain`` says what it is: see /task/download), or ``error`` and ``message``."""
     spec = site.spec(user, id)
     chosen = None if jobs is None else Ranges.parse(jobs)
-    if chosen is not None:
-        check_jobs(spec, chosen)
     found = outcomes.collect(site.registry, spec.id, chosen)
     name = f'attachment; filename="{spec.id}.jsonl"'
     lines = (_line(job, value).encode() for job, value in found)
     return StreamingResponse(
-        in_blocks(lines), media_type="application/x-ndjson", headers={"Content-Disposition": name}
+        begun(in_blocks(lines)),
+        media_type="application/x-ndjson",
+        headers={"Content-Disposition": name},
     )
 
 

@@ -197,9 +197,8 @@ def download(user: Caller, site: Site, asked: Download) -> Any:
         paths = Here(site.registry.root).modules(spec.id)
         return {"modules": [b64encode(read(path)).decode() for path in paths]}
     found = outcomes.collect(site.registry, spec.id, _ranges(asked.jobs))
-    return StreamingResponse(
-        wire.in_blocks(wire.results_stream(found)), media_type="application/x-hpcbatch"
-    )
+    blocks = wire.begun(wire.in_blocks(wire.results_stream(found)))
+    return StreamingResponse(blocks, media_type="application/x-hpcbatch")
 
 
 @router.post("/remove")

@@ -54,7 +54,12 @@ class Client:
     def stream(self, path: str, body: Any) -> Iterator[Iterator[bytes]]:
         """The answer as it comes; whoever reads asks again for what is missing."""
         try:
-            with self._http.stream("POST", path, json=body, headers=self._headers()) as answer:
+            answer = self._sent(path, body)
+            if answer.status_code == 401 and self._ends:
+                answer.close()
+                self._ends = 0.0
+                answer = self._sent(path, body)
+            with contextlib.closing(answer):
                 if answer.status_code >= 400:
                     answer.read()
                 _check(answer)
@@ -85,6 +90,11 @@ class Client:
                 raise unreachable
             time.sleep(pause)
             pause = min(pause * 2, longest)
+
+    def _sent(self, path: str, body: Any) -> httpx.Response:
+        """The answer, of which nothing was read yet."""
+        request = self._http.build_request("POST", path, json=body, headers=self._headers())
+        return self._http.send(request, stream=True)
 
     def _headers(self) -> dict[str, str]:
         if self._key is None:
@@ -128,8 +138,8 @@ def _check(answer: httpx.Response) -> None:
         return
     try:
         told = json.loads(answer.content)
-        error: HpcbatchError = error_from(told)
-    except (ValueError, AttributeError):
+        error: HpcbatchError = error_from({"message": told["message"], **told})
+    except (ValueError, TypeError, KeyError):
         error = HpcbatchError(f"{answer.url} answers {answer.status_code} {answer.reason_phrase}")
         if answer.status_code in AGAIN:
             error = SiteUnreachable(str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -20,8 +21,7 @@ class Kept:
     """Of the task ``task_id`` of the site ``place``. One process at a time adds to it."""
 
     def __init__(self, place: str, task_id: str):
-        self._path = f"{folder.results(place)}/{task_id}.rec"
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._path, self._fd = _opened(place, task_id)
         self._places, self._end = self._index()
         self._reader = RecordReader(self._fd, self._path)
         self._may_add = self._is_mine()
@@ -72,11 +72,23 @@ class Kept:
         return True
 
 
+def _opened(place: str, task_id: str) -> tuple[str, int]:
+    """Its file; where the disk takes none, one that keeps nothing."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    try:
+        path = f"{folder.results(place)}/{task_id}.rec"
+        return path, os.open(path, flags, 0o600)
+    except OSError:
+        return os.devnull, os.open(os.devnull, flags)
+
+
 def forget(place: str, task_id: str) -> None:
-    unlink_quietly(f"{folder.results(place)}/{task_id}.rec")
+    with contextlib.suppress(OSError):
+        unlink_quietly(f"{folder.results(place)}/{task_id}.rec")
 
 
 def forget_old(place: str) -> None:
-    for file in os.scandir(folder.results(place)):
-        if file.stat().st_mtime < time.time() - DAYS * 86400:
-            unlink_quietly(file.path)
+    with contextlib.suppress(OSError):
+        for file in os.scandir(folder.results(place)):
+            if file.stat().st_mtime < time.time() - DAYS * 86400:
+                unlink_quietly(file.path)
