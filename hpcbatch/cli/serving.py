@@ -162,10 +162,15 @@ def _registry(setting: Setting, settings: Settings) -> Registry:
 
 
 def _tell(setting: Setting, run: Run) -> None:
+    from ..sites.run import UNIX
+
     if setting.json:
         print_json({**asdict(run), "addresses": run.addresses, "card": str(run.card)})
         return
     click.echo(f"server  process {run.pid} on {run.host}")
     for address in run.addresses:
         click.echo(f"  {address}")
-    click.echo(f"card    {run.card}")
+    if run.address.startswith(UNIX):
+        say(f"You alone reach it: hb.connect(), or --site {run.address}")
+    else:
+        click.echo(f"card    {run.card}")

@@ -38,7 +38,9 @@ class Run:
         host, _, port = place.rpartition(":")
         if host not in EVERYWHERE:
             return [self.address]
-        return [f"{scheme}://{name}:{port}" for name in ("127.0.0.1", socket.getfqdn())]
+        full = socket.getfqdn()
+        own = socket.gethostname() if full.startswith("localhost") else full
+        return [f"{scheme}://{name}:{port}" for name in ("127.0.0.1", own)]
 
     @property
     def card(self) -> Card:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,13 @@ def test_a_file_that_is_damaged(layout: ServerLayout, tmp_path: Path, content: s
     assert find_run(str(tmp_path)) is None
     with held(layout.lock, 1.0), pytest.raises(hb.DamagedFile, match="and a server runs"):
         find_run(str(tmp_path))
+
+
+@pytest.mark.parametrize("full", ["node.lab.edu", "localhost", "localhost.localdomain"])
+def test_a_card_names_the_machine(monkeypatch: pytest.MonkeyPatch, full: str) -> None:
+    monkeypatch.setattr(socket, "getfqdn", lambda: full)
+    monkeypatch.setattr(socket, "gethostname", lambda: "node")
+    own = "node.lab.edu" if full == "node.lab.edu" else "node"
+    everywhere = replace(run(), address="https://0.0.0.0:7033")
+    assert everywhere.addresses == ["https://127.0.0.1:7033", f"https://{own}:7033"]
+    assert everywhere.card.address == f"https://{own}:7033"
