@@ -3,6 +3,7 @@
 ROOT/
   runner-<hash>.pyz       what compute nodes run
   polls/                  the last listing of each cluster, shared by all clients
+  pools/<pool-id>/        see PoolLayout
   <task-id>/              see TaskLayout
 """
 
@@ -64,6 +65,10 @@ def segment_owner(name: str) -> tuple[int, int]:
     """(attempt, element) of a segment's file name."""
     attempt, _, rest = name.partition("-")
     return int(attempt), int(rest.partition(".")[0])
+
+
+def pools_folder(root: str) -> str:
+    return f"{root}/pools"
 
 
 def config_folder() -> str:
@@ -137,6 +142,29 @@ class RemoteLayout:
     def once_lock(self, task_id: str) -> str:
         """Held while a request for the task is done that may be repeated."""
         return f"{self.uploads}/{task_id}.once"
+
+
+class PoolLayout:
+    """Every path of one pool's folder. Its id looks like a task's."""
+
+    def __init__(self, root: str, pool_id: str):
+        self.folder = f"{pools_folder(root)}/{pool_id}"
+        self.record = f"{self.folder}/pool.json"
+        self.door = f"{self.folder}/door.json"
+        self.launches = f"{self.folder}/launches"
+        self.logs = f"{self.folder}/logs"
+
+    def launch(self, number: int) -> LaunchLayout:
+        return LaunchLayout(f"{self.launches}/{number:04d}")
+
+
+class LaunchLayout:
+    """Every path of one launch of a pool's workers."""
+
+    def __init__(self, folder: str):
+        self.folder = folder
+        self.record = f"{folder}/launch.json"
+        self.script = f"{folder}/script.sh"
 
 
 class AttemptLayout:
