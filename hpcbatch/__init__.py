@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .handles.job import Job
     from .handles.task import Task
     from .handles.tasks import create, restore, tasks
+    from .pool.controller import Controller
     from .server.control import (
         autoclose_server,
         default_host,
@@ -48,11 +49,14 @@ if TYPE_CHECKING:
         NotAllowed,
         NotFound,
         NotSubmitted,
+        PoolClosed,
+        PoolError,
         ProgramMissing,
         RegistryBusy,
         RegistryError,
         RegistryUnsafe,
         RegistryUnwritable,
+        RemoteError,
         ResourceError,
         SchedulerError,
         ServerChanged,
@@ -70,6 +74,7 @@ if TYPE_CHECKING:
         TooManyFailures,
         UsageError,
         WaitTimeout,
+        WorkerLost,
     )
     from .words.status import JobInfo, TaskStatus
 
@@ -90,6 +95,7 @@ _HOMES = {
     "handles.job": ("Job",),
     "handles.task": ("Task",),
     "handles.tasks": ("create", "restore", "tasks"),
+    "pool.controller": ("Controller",),
     "words.errors": (
         "AccessDenied",
         "AlreadySubmitted",
@@ -105,11 +111,14 @@ _HOMES = {
         "NotAllowed",
         "NotFound",
         "NotSubmitted",
+        "PoolClosed",
+        "PoolError",
         "ProgramMissing",
         "RegistryBusy",
         "RegistryError",
         "RegistryUnsafe",
         "RegistryUnwritable",
+        "RemoteError",
         "ResourceError",
         "SchedulerError",
         "ServerChanged",
@@ -127,6 +136,7 @@ _HOMES = {
         "TooManyFailures",
         "UsageError",
         "WaitTimeout",
+        "WorkerLost",
     ),
     "words.status": ("JobInfo", "TaskStatus"),
 }
@@ -138,6 +148,7 @@ __all__ = [
     "CodeWarning",
     "CommandTimeout",
     "ConfigError",
+    "Controller",
     "DamagedFile",
     "HpcbatchError",
     "InputError",
@@ -149,11 +160,14 @@ __all__ = [
     "NotAllowed",
     "NotFound",
     "NotSubmitted",
+    "PoolClosed",
+    "PoolError",
     "ProgramMissing",
     "RegistryBusy",
     "RegistryError",
     "RegistryUnsafe",
     "RegistryUnwritable",
+    "RemoteError",
     "ResourceError",
     "SchedulerError",
     "ServerChanged",
@@ -174,6 +188,7 @@ __all__ = [
     "TooManyFailures",
     "UsageError",
     "WaitTimeout",
+    "WorkerLost",
     "__version__",
     "autoclose_server",
     "connect",

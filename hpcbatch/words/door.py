@@ -22,6 +22,7 @@ class Door:
     client_secret: str
     version: str
     python: str
+    seed: int = 0
     folder: str = ""  # where the controller works
     code: tuple[str, ...] = ()  # entries of its sys.path that are not installed
     idle: float | None = None

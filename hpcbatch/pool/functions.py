@@ -1,0 +1,95 @@
+"""The functions of a pool: pickled once, sent to each worker once, with their constants.
+
+A function travels as it is when it is first given: what it refers to by value stays as it was
+then. One that is made anew each time, such as a lambda in a loop, is known by its pickle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from ..use.pickling import dumps
+from ..words.errors import InputError
+from ..worker import wire
+
+KEPT = 256  # functions that are remembered by their identity
+WINDOW = 0.05  # seconds of work that a worker is given in advance
+LONG = 0.1  # seconds from which on a worker is given nothing in advance
+MOST = 256  # tasks that a worker holds at most
+WEIGHT = 0.25  # of a new measurement
+
+
+class Function:
+    """``limit`` is how many tasks of it a worker may hold, by what they have taken so far."""
+
+    __slots__ = ("content", "label", "limit", "mean", "number")
+
+    def __init__(self, number: int, label: str, content: bytes):
+        self.number, self.label, self.content = number, label, content
+        self.mean: float | None = None
+        self.limit = 1
+
+    @property
+    def is_slow(self) -> bool:
+        return self.mean is None or self.mean >= LONG
+
+    def packed(self, parts: list[memoryview]) -> tuple[int, Any]:
+        """How it lies in a message; in ``parts`` when it is large."""
+        if len(self.content) < wire.LARGE:
+            return wire.PICKLED, self.content
+        return wire.in_parts([memoryview(self.content)], parts)
+
+    def measured(self, seconds: float) -> None:
+        mean = self.mean
+        self.mean = mean = seconds if mean is None else mean + WEIGHT * (seconds - mean)
+        self.limit = 1 if mean >= LONG else max(2, min(MOST, int(WINDOW / (mean + 1e-6))))
+
+
+class Functions:
+    """Those that a pool was given."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._recent: OrderedDict[tuple[int, int], tuple[Any, Any, Function]] = OrderedDict()
+        self._by_pickle: dict[bytes, Function] = {}
+        self._next = 1
+
+    def find(self, function: Any, constants: Mapping[str, Any] | None = None) -> Function:
+        """Raises InputError when it cannot be pickled or called."""
+        key = (id(function), id(constants) if constants else 0)
+        found = self._recent.get(key)  # it holds both, so their ids are not used again
+        if found is not None:
+            return found[2]
+        return self._add(key, function, constants)
+
+    def adopt(self, other: Function) -> Function:
+        """A function of another pool."""
+        with self._lock:
+            return self._known(other.label, other.content)
+
+    def _add(self, key: tuple[int, int], function: Any, constants: Any) -> Function:
+        if not callable(function):
+            raise InputError(f"{function!r} cannot be called: the first argument is the function")
+        label = str(getattr(function, "__name__", type(function).__name__))
+        try:
+            content = dumps((function, dict(constants or {})))
+        except Exception as error:
+            raise InputError(f"{label} or its constants cannot be pickled: {error}") from error
+        with self._lock:
+            known = self._known(label, content)
+            self._recent[key] = function, constants, known
+            if len(self._recent) > KEPT:
+                self._recent.popitem(last=False)
+        return known
+
+    def _known(self, label: str, content: bytes) -> Function:
+        digest = hashlib.sha256(content).digest()
+        found = self._by_pickle.get(digest)
+        if found is None:
+            found = self._by_pickle[digest] = Function(self._next, label, content)
+            self._next += 1
+        return found

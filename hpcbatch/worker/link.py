@@ -1,0 +1,163 @@
+"""A worker's connection to its controller: tried, made again after a cut, and given up.
+
+A connection has an identity of its own: what was sent before a cut is void, and the controller
+gives out again what this worker held then.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import zmq
+
+from ..words.door import Door
+from . import wire
+
+PATIENCE = 60.0  # seconds for a first answer: the controller may just be starting
+GONE = 8.0  # seconds without a connection until the controller is taken for gone
+ANSWER = 3.0  # seconds for an answer, then the next address is tried
+PROBE = 2.0  # seconds that an address has to accept
+
+_ENDED = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+_WATCHED = _ENDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+
+Message = tuple[bytes, bytes, Sequence[Any]]
+
+
+class Link:
+    """Not for two threads at once: whoever uses it holds the worker's lock."""
+
+    def __init__(self, door: Door, hello: bytes):
+        self._door, self._hello = door, hello
+        self._context = zmq.Context(io_threads=1)
+        self._turn = 0
+        self._socket: Any = None
+        self._monitor: Any = None
+        self.is_welcome = False
+        self.was_welcome = False
+        self._since = self._asked = time.monotonic()
+        self._poll = select.poll()
+
+    def connect(self) -> None:
+        """To the next address that accepts; raises OSError when none does."""
+        addresses = self._door.addresses
+        tried = [addresses[(self._turn + n) % len(addresses)] for n in range(len(addresses))]
+        failures = []
+        for address in tried:
+            self._turn += 1
+            if failure := _probe(address):
+                failures.append(f"{address}: {failure}")
+                continue
+            self._open(address)
+            return
+        raise OSError("no address of the controller accepts: " + "; ".join(failures))
+
+    def filenos(self) -> list[int]:
+        """What to poll: after any of them, or any sending, ``receive`` must be called."""
+        if self._socket is None:
+            return []
+        return [self._socket.FD, self._monitor.FD]
+
+    def send(self, kind: bytes, body: bytes, parts: Sequence[Any] = ()) -> None:
+        """Void while there is no connection."""
+        if self._socket is None:
+            return
+        if parts:
+            self._socket.send_multipart([kind, body, *parts], zmq.NOBLOCK, copy=False)
+        else:
+            self._socket.send_multipart([kind, body], zmq.NOBLOCK)
+
+    def receive(self) -> list[Message]:
+        """All that has come; notices a cut, and goes on connecting."""
+        messages: list[Message] = []
+        while self._socket is not None:
+            try:
+                frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                break
+            kind = frames[0].bytes
+            if kind == wire.WELCOME:
+                self.is_welcome = self.was_welcome = True
+                self._since = time.monotonic()
+            messages.append((kind, frames[1].bytes, frames[2:]))
+        self._look()
+        return messages
+
+    def is_gone(self) -> bool:
+        """Whether the controller has been away for so long that it will not come back."""
+        patience = GONE if self.was_welcome else PATIENCE
+        return not self.is_welcome and time.monotonic() - self._since > patience
+
+    def seconds(self) -> float:
+        """Until ``receive`` is to be called though nothing came."""
+        return 3600.0 if self.is_welcome else 0.25
+
+    def close(self) -> None:
+        """Once what was sent is on its way, which is waited for up to a second."""
+        self._close(linger=1000)
+        self._context.term()
+
+    def _open(self, address: str) -> None:
+        made = self._context.socket(zmq.DEALER)
+        made.linger = 0
+        made.sndhwm = made.rcvhwm = 0
+        made.routing_id = os.urandom(8)
+        made.curve_serverkey = self._door.server_key.encode()
+        made.curve_publickey = self._door.client_key.encode()
+        made.curve_secretkey = self._door.client_secret.encode()
+        set_heartbeat(made, self._door.heartbeat)
+        self._monitor = made.get_monitor_socket(_WATCHED)
+        made.connect(address)
+        self._socket = made
+        self._asked = time.monotonic()
+        self.send(wire.HELLO, self._hello)
+
+    def _look(self) -> None:
+        """At what became of the connection."""
+        is_cut = False
+        while self._monitor is not None:
+            try:
+                self._monitor.recv_multipart(zmq.NOBLOCK)
+                is_cut = True
+            except zmq.Again:
+                break
+        now = time.monotonic()
+        if is_cut and self.is_welcome:
+            self.is_welcome, self._since = False, now
+        if is_cut or (not self.is_welcome and now - self._asked > ANSWER):
+            self._close(linger=0)
+        if self._socket is None and now - self._asked > 0.2:
+            self._asked = now
+            try:
+                self.connect()
+            except OSError:
+                return  # ``is_gone`` tells when that was too often
+
+    def _close(self, linger: int) -> None:
+        if self._socket is not None:
+            self._socket.disable_monitor()
+            self._monitor.close(linger=0)
+            self._socket.close(linger=linger)
+            self._socket = self._monitor = None
+
+
+def set_heartbeat(made: Any, seconds: float) -> None:
+    """libzmq's own, which goes on while C code holds the interpreter."""
+    made.heartbeat_ivl = int(seconds * 1000)
+    made.heartbeat_timeout = made.heartbeat_ttl = int(seconds * 3000)
+
+
+def _probe(address: str) -> str:
+    """Why nobody accepts there; empty when somebody does."""
+    place = urlsplit(address)
+    try:
+        with socket.create_connection((place.hostname, place.port or 0), PROBE):
+            return ""
+    except OSError as error:
+        return str(error.strerror or error)
