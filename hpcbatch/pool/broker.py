@@ -7,6 +7,7 @@ as in the worker, whoever has sent looks whether something came.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -31,8 +32,7 @@ from .task import Result, Task
 log = logging.getLogger("hpcbatch.pool")
 
 GOODBYE = 3.0  # seconds that workers have to go
-_BROKEN = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-_WATCHED = zmq.EVENT_DISCONNECTED | _BROKEN
+_WATCHED = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 
 Resolve = Callable[[Task, Result], None]
 
@@ -133,15 +133,18 @@ class Broker:
         return True
 
     def _run(self) -> None:
+        monitor, guard, wake = self._monitor.FD, self._guard.socket.FD, self._wake
         poll = select.poll()
-        for fd in (self._wake, self._router.FD, self._monitor.FD, self._guard.socket.FD):
+        for fd in (wake, self._router.FD, monitor, guard):
             poll.register(fd, select.POLLIN)
         give_up = None
+        told = {monitor, guard}
         while True:
             now = time.monotonic()
             with self.lock:
-                self._guard.answer()
-                is_cut = self._look()
+                if guard in told:
+                    self._guard.answer()
+                is_cut = monitor in told and self._look()
                 self._receive()
                 if is_cut or now >= self._probe_at:
                     self._probe(now, is_cut)
@@ -156,20 +159,19 @@ class Broker:
                 else:
                     self._hand_out()
                 over, self._over = self._over, []
-                again = bool(self._router.EVENTS & zmq.POLLIN) or bool(over)
+                again = bool(self._router.EVENTS & zmq.POLLIN)
             for task, result in over:
                 self._resolve(task, result)
             if self._drains and not self._inbox and self.dispatch.is_empty():
                 self._drained.set()
             if again or (self._inbox and self._has_idle):
+                told = set()
                 continue
             left = max(self._probe_at - now, 0.0) if not self._closing else 0.1
-            for fd, _ in poll.poll(left * 1000):
-                if fd == self._wake:
-                    try:
-                        os.eventfd_read(self._wake)
-                    except BlockingIOError:
-                        pass
+            told = {fd for fd, _ in poll.poll(left * 1000)}
+            if wake in told:
+                with contextlib.suppress(BlockingIOError):
+                    os.eventfd_read(wake)
 
     def _close(self) -> None:
         self._router.disable_monitor()
@@ -193,7 +195,7 @@ class Broker:
                 return is_cut
             event = int.from_bytes(told[0][:2], "little")
             is_cut = is_cut or event == zmq.EVENT_DISCONNECTED
-            if event & _BROKEN:
+            if event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
                 log.warning("a stranger was not let in: it does not speak as a worker does")
 
     def _probe(self, now: float, is_cut: bool) -> None:
@@ -205,10 +207,9 @@ class Broker:
 
     def _receive(self) -> None:
         for _ in range(1000):  # then what came is handed on
-            try:
-                frames = self._router.recv_multipart(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
+            if not self._router.EVENTS & zmq.POLLIN:
                 return
+            frames = self._router.recv_multipart(zmq.NOBLOCK, copy=False)
             key = frames[0].bytes
             try:
                 self._take(key, frames[1].bytes, frames[2].bytes, frames[3:])
@@ -298,7 +299,8 @@ class Broker:
         self.send(worker, wire.TASKS, wire.body((functions, (), orders)), parts)
 
     def _lose(self, worker: Worker) -> None:
-        log.warning("worker %s of %s is lost", worker.name, worker.about.get("host"))
+        tell = log.info if self._closing else log.warning
+        tell("worker %s of %s is lost", worker.name, worker.about.get("host"))
         for task in self.dispatch.lose(worker.key):
             told = f"its worker was lost {task.crashes} times while it ran"
             failure = Failure("WorkerLost", told, "")

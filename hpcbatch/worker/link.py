@@ -77,10 +77,9 @@ class Link:
         """All that has come; notices a cut, and goes on connecting."""
         messages: list[Message] = []
         while self._socket is not None:
-            try:
-                frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
+            if not self._socket.EVENTS & zmq.POLLIN:
                 break
+            frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
             kind = frames[0].bytes
             if kind == wire.WELCOME:
                 self.is_welcome = self.was_welcome = True
@@ -121,12 +120,9 @@ class Link:
     def _look(self) -> None:
         """At what became of the connection."""
         is_cut = False
-        while self._monitor is not None:
-            try:
-                self._monitor.recv_multipart(zmq.NOBLOCK)
-                is_cut = True
-            except zmq.Again:
-                break
+        while self._monitor is not None and self._monitor.EVENTS & zmq.POLLIN:
+            self._monitor.recv_multipart(zmq.NOBLOCK)
+            is_cut = True
         now = time.monotonic()
         if is_cut and self.is_welcome:
             self.is_welcome, self._since = False, now
