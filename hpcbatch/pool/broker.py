@@ -39,14 +39,21 @@ Resolve = Callable[[Task, Result], None]
 
 class Broker:
     """``resolve`` is called from the thread, without the lock, for each task that is over;
-    ``changed`` when workers came or went."""
+    ``scale`` with the number of tasks that are left, now and then and when workers came or went."""
 
     def __init__(
-        self, name: str, dispatch: Dispatch, heartbeat: float, resolve: Resolve, python: str
+        self,
+        name: str,
+        dispatch: Dispatch,
+        heartbeat: float,
+        resolve: Resolve,
+        scale: Callable[[int], None],
+        python: str,
     ):
         self.name, self.dispatch = name, dispatch
         self.lock = threading.Lock()
-        self._heartbeat, self._resolve, self._python = heartbeat, resolve, python
+        self._heartbeat, self._python = heartbeat, python
+        self._resolve, self._scale = resolve, scale
         self._inbox: deque[Task] = deque()
         self._over: list[tuple[Task, Result]] = []
         self._has_idle = False
@@ -86,11 +93,8 @@ class Broker:
         self._inbox.append(task)
         if self._has_idle:
             self.hurry()
-
-    def submit_all(self, tasks: Iterable[Task]) -> None:
-        self._inbox.extend(tasks)
-        if self._has_idle:
-            self.hurry()
+        elif not self.dispatch.workers:
+            self.wake()
 
     def hurry(self) -> None:
         """Hand out now what has come in."""
@@ -142,11 +146,13 @@ class Broker:
         while True:
             now = time.monotonic()
             with self.lock:
+                count = len(self.dispatch.workers)
                 if guard in told:
                     self._guard.answer()
                 is_cut = monitor in told and self._look()
                 self._receive()
-                if is_cut or now >= self._probe_at:
+                is_due = now >= self._probe_at
+                if is_cut or is_due:
                     self._probe(now, is_cut)
                 if self._closing:
                     if give_up is None:
@@ -159,9 +165,13 @@ class Broker:
                 else:
                     self._hand_out()
                 over, self._over = self._over, []
+                workers = len(self.dispatch.workers)
+                is_due = is_due or not workers or count != workers
                 again = bool(self._router.EVENTS & zmq.POLLIN)
             for task, result in over:
                 self._resolve(task, result)
+            if is_due and not self._closing:
+                self._scale(self.dispatch.left() + len(self._inbox))
             if self._drains and not self._inbox and self.dispatch.is_empty():
                 self._drained.set()
             if again or (self._inbox and self._has_idle):
@@ -215,6 +225,9 @@ class Broker:
                 self._take(key, frames[1].bytes, frames[2].bytes, frames[3:])
             except Exception as error:  # what a peer sends must not end the pool
                 log.warning("a message that cannot be understood was ignored: %r", error)
+                worker = self.dispatch.workers.get(key)
+                if worker is not None and self.send(worker, wire.BYE, b""):
+                    self._lose(worker)
 
     def _take(self, key: bytes, kind: bytes, body: bytes, parts: list[Any]) -> None:
         worker = self.dispatch.workers.get(key)

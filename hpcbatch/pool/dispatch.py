@@ -62,6 +62,11 @@ class Dispatch:
     def has_idle(self) -> bool:
         return any(not worker.held for worker in self._open.values())
 
+    def left(self) -> int:
+        """Tasks that are not over, more or less."""
+        held = sum(len(worker.held) for worker in self.workers.values())
+        return len(self.waiting) + len(self.alone) + held
+
     def is_empty(self) -> bool:
         """Whether no task is left."""
         waits = any(not task.is_over for queue in (self.waiting, self.alone) for task in queue)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from ..disk.files import unlink_quietly
 from ..runner.bundle import ensure_worker
 from ..use.own_modules import is_installed
 from ..words.door import Door
@@ -33,13 +34,16 @@ class Running:
         self.layout, self.record = folder.make_pool(
             name, settings.cluster, settings.workers, VERSION
         )
-        self.broker = Broker(name, dispatch, settings.heartbeat, resolve, python)
+        self.broker = Broker(name, dispatch, settings.heartbeat, resolve, self._scale, python)
         port = self.broker.bind("127.0.0.1", settings.port)
         folder.write_door(self.layout, self._door([f"tcp://127.0.0.1:{port}"], python))
         worker = ensure_worker(os.path.dirname(os.path.dirname(self.layout.folder)))
         self._launcher = Processes(worker, self.layout.folder, self.layout.logs)
         self._launcher.ensure(settings.workers)
         self.broker.start()
+
+    def _scale(self, tasks: int) -> None:
+        self._launcher.ensure(min(tasks, self._settings.workers))
 
     def summary(self) -> list[dict[str, Any]]:
         with self.broker.lock:
@@ -62,6 +66,7 @@ class Running:
     def close(self) -> list[Task]:
         """Send the workers away; returns what is not resolved."""
         left = self.broker.close()
+        unlink_quietly(self.layout.door)
         self._launcher.terminate()
         folder.close_pool(self.layout, self.record)
         return left

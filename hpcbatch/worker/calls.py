@@ -57,7 +57,7 @@ class Calls:
     def _run_chunk(self, loaded: Loaded, number: int, columns: Sequence[Sequence[Any]]) -> Any:
         call, put_back, tidy = loaded.call, loaded.put_back, self._between.is_needed
         values: list[Any] = []
-        failures: dict[int, Failure] = {}
+        failures: dict[int, tuple[Any, ...]] = {}
         for arguments in zip(*columns, strict=True):
             seeding.seed_job(number)
             number += 1
@@ -85,7 +85,7 @@ class Calls:
         print(f"{filename}:{lineno}: {category.__name__}: {message}", file=sys.stderr)
 
 
-def _pack_chunk(told: tuple[list[Any], dict[int, Failure]], large: list[memoryview]) -> Any:
+def _pack_chunk(told: tuple[list[Any], dict[int, tuple[Any, ...]]], large: list[memoryview]) -> Any:
     """Where a value cannot be pickled, that is the failure of its item alone."""
     values, failures = told
     if _NUMBERS.issuperset(map(type, values)):
@@ -115,8 +115,9 @@ def dumps(value: Any, buffers: Callable[[pickle.PickleBuffer], Any] | None = Non
     return bytes(cloudpickle.dumps(value, pickle.HIGHEST_PROTOCOL, buffers))
 
 
-def failure_of(error: BaseException) -> Failure:
-    """As it travels, whatever the exception's own methods do."""
+def failure_of(error: BaseException) -> tuple[Any, ...]:
+    """The fields of a Failure, whose class has another name on a node than at the controller;
+    whatever the exception's own methods do."""
     import traceback
 
     try:
@@ -136,4 +137,4 @@ def failure_of(error: BaseException) -> Failure:
             pickled = None
     except BaseException:  # whatever its reducer does
         pickled = None
-    return Failure(type(error).__name__, message, trace, pickled)
+    return tuple(Failure(type(error).__name__, message, trace, pickled))

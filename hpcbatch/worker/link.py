@@ -19,7 +19,7 @@ import zmq
 from ..words.door import Door
 from . import wire
 
-PATIENCE = 60.0  # seconds for a first answer: the controller may just be starting
+PATIENCE = 20.0  # seconds for a first answer: the controller may just be starting
 GONE = 8.0  # seconds without a connection until the controller is taken for gone
 ANSWER = 3.0  # seconds for an answer, then the next address is tried
 PROBE = 2.0  # seconds that an address has to accept
@@ -33,8 +33,9 @@ Message = tuple[bytes, bytes, Sequence[Any]]
 class Link:
     """Not for two threads at once: whoever uses it holds the worker's lock."""
 
-    def __init__(self, door: Door, hello: bytes):
-        self._door, self._hello = door, hello
+    def __init__(self, door: Door, path: str, hello: bytes):
+        """``path`` is the door's file, which a pool that closes removes."""
+        self._door, self._path, self._hello = door, path, hello
         self._context = zmq.Context(io_threads=1)
         self._turn = 0
         self._socket: Any = None
@@ -90,6 +91,8 @@ class Link:
 
     def is_gone(self) -> bool:
         """Whether the controller has been away for so long that it will not come back."""
+        if not self.is_welcome and not os.path.exists(self._path):
+            return True
         patience = GONE if self.was_welcome else PATIENCE
         return not self.is_welcome and time.monotonic() - self._since > patience
 

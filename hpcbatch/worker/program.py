@@ -24,8 +24,9 @@ _IDS = (
 
 def main(arguments: list[str]) -> int:
     folder = arguments[0]
+    path = f"{folder}/door.json"
     try:
-        door = Door.from_json(json.loads(read(f"{folder}/door.json")))
+        door = Door.from_json(json.loads(read(path)))
     except FileNotFoundError:
         print(f"hpcbatch: the pool {folder} has closed", file=sys.stderr)
         return 0
@@ -51,7 +52,7 @@ def main(arguments: list[str]) -> int:
 
     functions = Functions(door.reset_globals)
     between = Between(door.reset_packages, door.garbage_collection)
-    to_controller = link.Link(door, json.dumps(_hello(door)).encode())
+    to_controller = link.Link(door, path, json.dumps(_hello(door)).encode())
     Loop(door, to_controller, Calls(functions, between), functions).run()
 
 
