@@ -21,6 +21,7 @@ from typing import Any
 
 import zmq
 
+from ..words.errors import HpcbatchError
 from ..words.version import VERSION
 from ..worker import wire
 from ..worker.link import set_heartbeat
@@ -72,7 +73,7 @@ class Broker:
         self._router.curve_secretkey = secret
         set_heartbeat(self._router, heartbeat)
         self._monitor = self._router.get_monitor_socket(_WATCHED)
-        self._thread = threading.Thread(target=self._run, name=f"hpcbatch-{name}", daemon=True)
+        self._thread = threading.Thread(target=self._live, name=f"hpcbatch-{name}", daemon=True)
         self._probe_at = 0.0
         self.arrivals = 0
 
@@ -136,6 +137,20 @@ class Broker:
             return False
         return True
 
+    def _live(self) -> None:
+        try:
+            self._run()
+        except BaseException:
+            log.exception("the pool %s has failed, and closes", self.name)
+            with self.lock:
+                self._closing = True
+                left = [*self.dispatch.take_all(), *self._inbox]
+                self._inbox.clear()
+            failure = Failure("PoolError", "the pool has failed: its log tells why", "")
+            for task in left:
+                self._resolve(task, Result("error", ERROR, failure, controller=self.name))
+            self._drained.set()
+
     def _run(self) -> None:
         monitor, guard, wake = self._monitor.FD, self._guard.socket.FD, self._wake
         poll = select.poll()
@@ -171,7 +186,10 @@ class Broker:
             for task, result in over:
                 self._resolve(task, result)
             if is_due and not self._closing:
-                self._scale(self.dispatch.left() + len(self._inbox))
+                try:
+                    self._scale(self.dispatch.left() + len(self._inbox))
+                except (OSError, HpcbatchError) as error:
+                    log.warning("no more workers could be launched: %s", error)
             if self._drains and not self._inbox and self.dispatch.is_empty():
                 self._drained.set()
             if again or (self._inbox and self._has_idle):

@@ -182,9 +182,7 @@ class Controller(Executor):
         resolved. What a worker has begun goes on there, and its result is dropped."""
         wanted = None if names is None else {names} if isinstance(names, str) else set(names)
         found = [
-            task
-            for task in list(self._pushed.values())
-            if wanted is None or task.label() in wanted
+            task for task in list(self._pushed.values()) if wanted is None or task.label() in wanted
         ]
         dropped = self._drop(found)
         for task in dropped:

@@ -35,9 +35,7 @@ class Worker:
         *("about", "done", "seconds"),
     )
 
-    def __init__(
-        self, key: bytes, name: str, left: int | None = None, ends: float | None = None
-    ):
+    def __init__(self, key: bytes, name: str, left: int | None = None, ends: float | None = None):
         self.key, self.name, self.left, self.ends = key, name, left, ends
         self.held: dict[int, Task] = {}
         self.running: int | None = None  # the dispatch of a task that takes long

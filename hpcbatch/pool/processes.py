@@ -26,9 +26,7 @@ class Processes:
             log = os.open(f"{self._logs}/{self._started:04d}.log", flags, 0o600)
             try:
                 self._processes.append(
-                    subprocess.Popen(
-                        self._argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-                    )
+                    subprocess.Popen(self._argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
                 )
             finally:
                 os.close(log)

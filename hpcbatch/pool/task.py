@@ -65,9 +65,7 @@ class Task:
             parts: list[memoryview] = []
             how, payload = wire.pack([[each] for each in arguments], parts, dumps)
             number = self.number + place
-            pieces.append(
-                Task(number, self.function, how, payload, self.sink, size=1, parts=parts)
-            )
+            pieces.append(Task(number, self.function, how, payload, self.sink, size=1, parts=parts))
             pieces[-1].alone = True
         return pieces
 
