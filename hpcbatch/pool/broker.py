@@ -20,7 +20,7 @@ import zmq
 
 from ..words.errors import PoolClosed
 from ..worker import wire
-from ..worker.link import set_heartbeat
+from ..worker.link import has_message, set_heartbeat
 from ..worker.wire import ERROR, Failure
 from .desk import Desk
 from .dispatch import Batch, Dispatch, Worker
@@ -92,11 +92,11 @@ class Broker:
         """Take what has come, and hand out what waits; whether there is more already."""
         with self.lock:
             try:
-                self._receive()
-                self._hand_out()
+                more = self._receive()
+                has_sent = self._hand_out()
                 over = self._over[:]
                 self._over.clear()
-                more = bool(self._router.EVENTS & zmq.POLLIN)
+                more = more or (has_sent and has_message(self._router))
             except BaseException:
                 self.is_torn = True
                 raise
@@ -112,7 +112,7 @@ class Broker:
     def look(self) -> bool:
         """Whether a connection was cut since the last look."""
         is_cut = False
-        while self._monitor.EVENTS & zmq.POLLIN:
+        while has_message(self._monitor):
             told = self._monitor.recv_multipart(zmq.NOBLOCK)
             event = int.from_bytes(told[0][:2], "little")
             is_cut = is_cut or event == zmq.EVENT_DISCONNECTED
@@ -173,31 +173,36 @@ class Broker:
             return
         try:
             self._hand_out()
-            is_done = not self._router.EVENTS & zmq.POLLIN and not self._over
+            is_done = not has_message(self._router) and not self._over
         except BaseException:
             self.is_torn = True
             self.wake()
             raise
         finally:
             self.lock.release()
-        if not is_done:
+        if not is_done or self.has_work():
             self.wake()
 
-    def _receive(self) -> None:
+    def _receive(self) -> bool:
+        """Whether there may be more."""
         router = self._router
         for _ in range(MOST):
-            if not router.EVENTS & zmq.POLLIN:
-                return
+            if not has_message(router):
+                return False
             frames = router.recv_multipart(zmq.NOBLOCK, copy=False)
             self._desk.take(frames)
+        return True
 
-    def _hand_out(self) -> None:
+    def _hand_out(self) -> bool:
+        """Whether anything was sent."""
         inbox, dispatch = self._inbox, self.dispatch
         if inbox:
             dispatch.waiting.extend([inbox.popleft() for _ in range(len(inbox))])
-        for batch in dispatch.assign(time.monotonic()):
+        batches = dispatch.assign(time.monotonic())
+        for batch in batches:
             self._send_tasks(batch)
         self._has_idle = dispatch.has_idle
+        return bool(batches)
 
     def _send_tasks(self, batch: Batch) -> None:
         worker = batch.worker

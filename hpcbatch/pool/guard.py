@@ -8,6 +8,8 @@ from typing import Any
 import zmq
 from zmq.utils import z85
 
+from ..worker.link import has_message
+
 log = logging.getLogger("hpcbatch.pool")
 
 
@@ -22,7 +24,7 @@ class Guard:
         self.fd = self._socket.FD
 
     def answer(self) -> None:
-        while self._socket.EVENTS & zmq.POLLIN:
+        while has_message(self._socket):
             frames = self._socket.recv_multipart(zmq.NOBLOCK)
             self._socket.send_multipart(self._answer(frames))
 

