@@ -45,7 +45,8 @@ class Link:
         self.is_welcome = False
         self.was_welcome = False
         self._since = self._asked = time.monotonic()
-        self._poll = select.poll()
+        self._filenos: list[int] = []
+        self._monitor_poll = select.poll()
 
     def connect(self) -> None:
         """To the next address that accepts; raises OSError when none does."""
@@ -63,9 +64,7 @@ class Link:
 
     def filenos(self) -> list[int]:
         """What to poll: after any of them, or any sending, ``receive`` must be called."""
-        if self._socket is None:
-            return []
-        return [self._socket.FD, self._monitor.FD]
+        return self._filenos
 
     def send(self, kind: bytes, body: bytes, parts: Sequence[Any] = ()) -> None:
         """Void while there is no connection."""
@@ -119,15 +118,21 @@ class Link:
         self._monitor = made.get_monitor_socket(_WATCHED)
         made.connect(address)
         self._socket = made
+        self._filenos = [made.FD, self._monitor.FD]
+        self._monitor_poll = select.poll()
+        self._monitor_poll.register(self._filenos[1], select.POLLIN)
         self._asked = time.monotonic()
         self.send(wire.HELLO, self._hello)
 
     def _look(self) -> None:
         """At what became of the connection."""
         is_cut = False
-        while self._monitor is not None and has_message(self._monitor):
-            self._monitor.recv_multipart(zmq.NOBLOCK)
-            is_cut = True
+        if self._monitor is not None and self._monitor_poll.poll(0):
+            while has_message(self._monitor):
+                self._monitor.recv_multipart(zmq.NOBLOCK)
+                is_cut = True
+        if not is_cut and self.is_welcome:
+            return
         now = time.monotonic()
         if is_cut and self.is_welcome:
             self.is_welcome, self._since = False, now
@@ -146,6 +151,7 @@ class Link:
             self._monitor.close(linger=0)
             self._socket.close(linger=linger)
             self._socket = self._monitor = None
+            self._filenos = []
 
 
 def has_message(found: Any) -> bool:

@@ -32,6 +32,7 @@ from .wire import Order, Outcome
 
 TICK = 0.02  # seconds after which a task is no longer short
 LONG = 0.1  # seconds after which nothing waits behind a task
+RESTING = 10  # such times without a task, after which the other thread sleeps
 FLUSH = 0.005  # seconds of work whose results are kept together
 SPENT = 5e-6  # seconds that a task costs beside its function
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
@@ -210,18 +211,17 @@ class Loop:
         poll = select.poll()
         poll.register(self._asked, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
+        resting = 0
         while True:
             before = self._running
-            if before is None:
-                self._attends = False
-                sleeps = self._running is None
-            else:
-                sleeps = False
+            resting = resting + 1 if before is None else 0
+            self._attends = resting < RESTING
+            sleeps = not self._attends and self._running is None
             for fd, _ in poll.poll(None if sleeps else TICK * 1000):
                 if fd == self._asked:
                     self.leave(f"signal {os.read(self._asked, 1)[0]}", 0)
-                with contextlib.suppress(BlockingIOError):
-                    os.eventfd_read(self._wake)
+                os.eventfd_read(self._wake)
+                resting = 0
             self._attends = True
             if before is not None and self._running is before:
                 self._attend(before)
