@@ -13,14 +13,14 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import zmq
 
 from ..words.errors import PoolClosed
 from ..worker import wire
-from ..worker.link import has_message, set_heartbeat
+from ..worker.link import has_message, receive_frames, send_frames, set_heartbeat
 from ..worker.wire import ERROR, Failure
 from .desk import Desk
 from .dispatch import Batch, Dispatch, Worker
@@ -154,11 +154,10 @@ class Broker:
             os.close(self.wake_fd)
             self.wake_fd = -1
 
-    def send(self, worker: Worker, kind: bytes, body: bytes, parts: Iterable[Any] = ()) -> bool:
+    def send(self, worker: Worker, kind: bytes, body: bytes, parts: Sequence[Any] = ()) -> bool:
         """With the lock. False where the worker is gone, and is lost then."""
         try:
-            frames = [worker.key, kind, body, *parts]
-            self._router.send_multipart(frames, zmq.NOBLOCK, copy=len(frames) == 3)
+            send_frames(self._router, (worker.key, kind + body), parts)
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
@@ -189,8 +188,8 @@ class Broker:
         for _ in range(MOST):
             if not has_message(router):
                 return False
-            frames = router.recv_multipart(zmq.NOBLOCK, copy=False)
-            self._desk.take(frames)
+            key = router.recv()
+            self._desk.take(key, receive_frames(router))
         return True
 
     def _hand_out(self) -> bool:

@@ -7,11 +7,12 @@ import logging
 import pickle
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..words.version import VERSION
 from ..worker import wire
+from ..worker.link import Message
 from .dispatch import Dispatch, Worker
 from .task import Result, Task
 
@@ -34,20 +35,19 @@ class Desk:
         self._name, self._dispatch = name, dispatch
         self._send, self._lose, self._over = send, lose, over
 
-    def take(self, frames: list[Any]) -> None:
+    def take(self, key: bytes, message: Message) -> None:
         """One message. What cannot be understood is told to the log; if a worker said it, that
         worker goes."""
-        key = frames[0].bytes
         worker = self._dispatch.workers.get(key)
         try:
-            self._take(key, worker, frames[1].bytes, frames[2].bytes, frames[3:])
+            self._take(key, worker, *message)
         except Exception as error:  # what a peer sends must not end the pool
             log.warning("a message that cannot be understood was ignored: %r", error)
             if worker is not None and self._send(worker, wire.BYE, b""):
                 self._lose(worker)
 
     def _take(
-        self, key: bytes, worker: Worker | None, kind: bytes, body: bytes, parts: list[Any]
+        self, key: bytes, worker: Worker | None, kind: bytes, body: bytes, parts: Sequence[Any]
     ) -> None:
         if kind == wire.HELLO:
             self._greet(key, json.loads(body))
@@ -65,7 +65,7 @@ class Desk:
         else:
             raise ValueError(f"there is no kind {kind!r}")
 
-    def _take_results(self, worker: Worker, body: bytes, parts: list[Any]) -> None:
+    def _take_results(self, worker: Worker, body: bytes, parts: Sequence[Any]) -> None:
         finish, over, key = self._dispatch.finish, self._over, worker.key
         name, controller = worker.name, self._name
         for dispatch, how, value, seconds, warnings in pickle.loads(body):

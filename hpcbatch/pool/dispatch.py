@@ -58,7 +58,10 @@ class Dispatch:
 
     @property
     def has_idle(self) -> bool:
-        return any(not worker.held for worker in self._open.values())
+        for worker in self._open.values():  # quicker than any()
+            if not worker.held:
+                return True
+        return False
 
     def begin_again(self, tasks: list[Task]) -> None:
         """As if ``tasks`` had just been added, and no worker were there."""

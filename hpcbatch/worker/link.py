@@ -27,7 +27,8 @@ PROBE = 2.0  # seconds that an address has to accept
 _ENDED = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 _WATCHED = _ENDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 
-_EVENTS, _POLLIN = zmq.EVENTS, int(zmq.POLLIN)
+_EVENTS, _RCVMORE, _POLLIN = zmq.EVENTS, zmq.RCVMORE, int(zmq.POLLIN)
+_NOBLOCK, _MORE = int(zmq.NOBLOCK), int(zmq.SNDMORE)
 
 Message = tuple[bytes, bytes, Sequence[Any]]
 
@@ -70,10 +71,7 @@ class Link:
         """Void while there is no connection."""
         if self._socket is None:
             return
-        if parts:
-            self._socket.send_multipart([kind, body, *parts], zmq.NOBLOCK, copy=False)
-        else:
-            self._socket.send_multipart([kind, body], zmq.NOBLOCK)
+        send_frames(self._socket, (kind + body,), parts)
 
     def receive(self) -> list[Message]:
         """All that has come; notices a cut, and goes on connecting."""
@@ -81,12 +79,11 @@ class Link:
         while self._socket is not None:
             if not has_message(self._socket):
                 break
-            frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
-            kind = frames[0].bytes
+            kind, body, parts = receive_frames(self._socket)
             if kind == wire.WELCOME:
                 self.is_welcome = self.was_welcome = True
                 self._since = time.monotonic()
-            messages.append((kind, frames[1].bytes, frames[2:]))
+            messages.append((kind, body, parts))
         self._look()
         return messages
 
@@ -157,6 +154,29 @@ class Link:
 def has_message(found: Any) -> bool:
     """Like ``EVENTS & POLLIN``, a third of its time."""
     return bool(found.get(_EVENTS) & _POLLIN)
+
+
+def send_frames(to: Any, heads: Sequence[bytes], parts: Sequence[Any] = ()) -> None:
+    """A message: ``heads`` are copied, ``parts`` are not. Flags that are plain numbers take a
+    fifth of the time of pyzmq's own."""
+    for frame in heads[:-1]:
+        to.send(frame, _NOBLOCK | _MORE)
+    if not parts:
+        to.send(heads[-1], _NOBLOCK)
+        return
+    to.send(heads[-1], _NOBLOCK | _MORE)
+    for frame in parts[:-1]:
+        to.send(frame, _NOBLOCK | _MORE, copy=False)
+    to.send(parts[-1], _NOBLOCK, copy=False)
+
+
+def receive_frames(found: Any) -> Message:
+    """The next message, without the identity that a ROUTER puts before it; there must be one."""
+    content = found.recv(_NOBLOCK)
+    parts = []
+    while found.get(_RCVMORE):
+        parts.append(found.recv(_NOBLOCK, copy=False))
+    return content[:1], content[1:], parts
 
 
 def set_heartbeat(made: Any, seconds: float) -> None:
