@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .handles.task import Task
     from .handles.tasks import create, restore, tasks
     from .pool.controller import Controller
+    from .pool.group import ControllerGroup
+    from .pool.sequential import SequentialController
     from .server.control import (
         autoclose_server,
         default_host,
@@ -96,6 +98,8 @@ _HOMES = {
     "handles.task": ("Task",),
     "handles.tasks": ("create", "restore", "tasks"),
     "pool.controller": ("Controller",),
+    "pool.group": ("ControllerGroup",),
+    "pool.sequential": ("SequentialController",),
     "words.errors": (
         "AccessDenied",
         "AlreadySubmitted",
@@ -149,6 +153,7 @@ __all__ = [
     "CommandTimeout",
     "ConfigError",
     "Controller",
+    "ControllerGroup",
     "DamagedFile",
     "HpcbatchError",
     "InputError",
@@ -170,6 +175,7 @@ __all__ = [
     "RemoteError",
     "ResourceError",
     "SchedulerError",
+    "SequentialController",
     "ServerChanged",
     "ServerUnknown",
     "Site",
