@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,7 @@ class Running:
         name: str,
         settings: Settings,
         dispatch: Dispatch,
+        forgotten: deque[int],
         resolve: Callable[[Task, Result], None],
     ):
         self._settings, self._dispatch = settings, dispatch
@@ -34,7 +36,7 @@ class Running:
         self.layout, self.record = folder.make_pool(
             name, settings.cluster, settings.workers, VERSION
         )
-        self.broker = Broker(name, dispatch, settings.heartbeat, resolve)
+        self.broker = Broker(name, dispatch, forgotten, settings.heartbeat, resolve)
         self.duty = Duty(self.broker, self._scale)
         port = self.broker.bind("127.0.0.1", settings.port)
         folder.write_door(self.layout, self._door([f"tcp://127.0.0.1:{port}"], python))
