@@ -12,7 +12,6 @@ import socket
 import time
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import zmq
 
@@ -189,9 +188,10 @@ def set_heartbeat(made: Any, seconds: float) -> None:
 
 def _probe(address: str) -> str:
     """Why nobody accepts there; empty when somebody does."""
-    place = urlsplit(address)
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    place: Any = (host.strip("[]").encode(), int(port))  # as text it would load Python's idna
     try:
-        with socket.create_connection((place.hostname, place.port or 0), PROBE):
+        with socket.create_connection(place, PROBE):
             return ""
     except OSError as error:
         return str(error.strerror or error)
