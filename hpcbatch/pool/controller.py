@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
 from ..use.pickling import dumps
-from ..words.errors import InputError, JobError, PoolClosed, UsageError
+from ..words.errors import InputError, PoolClosed, UsageError
 from ..worker import wire
 from .dispatch import Dispatch
 from .functions import Function, Functions
@@ -100,8 +98,10 @@ class Controller(Executor):
         """Queue a call; its future can also be awaited."""
         future = PoolFuture()
         task = self._task(self._functions.find(fn), args, kwargs, future, None, None)
+        broker = self._broker()
         future._task, future._cancel = task, self._cancel_waiting
-        self._broker().submit(task)
+        future._help = self._running.duty.help  # type: ignore[union-attr]
+        broker.submit(task)
         return future
 
     def map(  # type: ignore[override]
@@ -192,8 +192,9 @@ class Controller(Executor):
     def resolve(self, task: Task, result: Result) -> None:
         """Called by the pool: a pushed task is resolved."""
         with self._changed:
+            if self._pushed.pop(task.number, None) is None:
+                return  # its turn was interrupted, and made again
             self._rows.append((task, result))
-            self._pushed.pop(task.number, None)
             self._resolved += 1
             self._changed.notify_all()
 
@@ -326,6 +327,7 @@ class Controller(Executor):
             if task.is_out or task.is_over:
                 return False
             self._dispatch.drop(task)
+            self._running.broker.live.pop(task.number, None)
         task.sink.resolve(task, Result("canceled", controller=self.name))
         return True
 
@@ -336,6 +338,7 @@ class Controller(Executor):
             dropped = [task for task in tasks if not task.is_over]
             for task in dropped:
                 self._dispatch.drop(task)
+                self._running.broker.live.pop(task.number, None)
         return dropped
 
 

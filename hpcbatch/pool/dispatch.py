@@ -58,25 +58,20 @@ class Dispatch:
 
     @property
     def has_idle(self) -> bool:
-        return any(not worker.held for worker in self._open.values())
+        for worker in self._open.values():  # quicker than any()
+            if not worker.held:
+                return True
+        return False
 
-    def left(self) -> int:
-        """Tasks that are not over, more or less."""
-        held = sum(len(worker.held) for worker in self.workers.values())
-        return len(self.waiting) + len(self.alone) + held
-
-    def is_empty(self) -> bool:
-        """Whether no task is left."""
-        waits = any(not task.is_over for queue in (self.waiting, self.alone) for task in queue)
-        return not waits and not any(worker.held for worker in self.workers.values())
-
-    def take_all(self) -> list[Task]:
-        """The tasks that are left, which are over then."""
-        held = [task for worker in self.workers.values() for task in worker.held.values()]
-        left = [task for task in (*self.waiting, *self.alone, *held) if not task.is_over]
-        for task in left:
-            task.is_over = True
-        return left
+    def begin_again(self, tasks: list[Task]) -> None:
+        """As if ``tasks`` had just been added, and no worker were there."""
+        self.workers.clear()
+        self._open.clear()
+        self.alone.clear()
+        self.waiting.clear()
+        for task in tasks:
+            task.is_over = task.is_out = False
+            (self.alone if task.alone else self.waiting).append(task)
 
     def arrive(self, worker: Worker) -> None:
         """One that was lost and comes back has not crashed."""

@@ -29,6 +29,7 @@ class PoolFuture(Future):  # type: ignore[type-arg]
     _made: threading.Condition | None = None
     _cancel: Callable[[Task], bool]
     _task: Task
+    _help: Callable[[Callable[[], bool], float | None], None]
 
     def __init__(self) -> None:
         pass
@@ -44,7 +45,9 @@ class PoolFuture(Future):  # type: ignore[type-arg]
         return self._made
 
     def resolve(self, task: Task, result: Result) -> None:
-        """Called once, by the pool."""
+        """Called by the pool; the first time counts."""
+        if self._state != "PENDING":
+            return
         self._came = result
         self._state = _CANCELLED if result.status == "canceled" else _FINISHED
         if self._made is not None:
@@ -86,6 +89,8 @@ class PoolFuture(Future):  # type: ignore[type-arg]
         return asyncio.wrap_future(self).__await__()
 
     def _wait(self, timeout: float | None) -> None:
+        if self._state == "PENDING":
+            self._help(lambda: self._state != "PENDING", timeout)
         if self._state == "PENDING":
             super().exception(timeout)
         if self._state == _CANCELLED:

@@ -8,25 +8,25 @@ from typing import Any
 import zmq
 from zmq.utils import z85
 
+from ..worker.link import has_message
+
 log = logging.getLogger("hpcbatch.pool")
 
 
 class Guard:
-    """Answers libzmq's questions; ``socket`` is to be polled for them."""
+    """Answers libzmq's questions; ``fd`` is to be polled for them."""
 
     def __init__(self, context: Any, client_key: bytes):
         self._client_key = z85.decode(client_key)
-        self.socket = context.socket(zmq.REP)
-        self.socket.linger = 0
-        self.socket.bind("inproc://zeromq.zap.01")
+        self._socket: Any = context.socket(zmq.REP)
+        self._socket.linger = 0
+        self._socket.bind("inproc://zeromq.zap.01")
+        self.fd = self._socket.FD
 
     def answer(self) -> None:
-        while True:
-            try:
-                frames = self.socket.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            self.socket.send_multipart(self._answer(frames))
+        while has_message(self._socket):
+            frames = self._socket.recv_multipart(zmq.NOBLOCK)
+            self._socket.send_multipart(self._answer(frames))
 
     def _answer(self, frames: list[bytes]) -> list[bytes]:
         version, request, _, address, _, mechanism, *credentials = frames
@@ -37,4 +37,4 @@ class Guard:
         return [version, request, b"400", b"not the pool's key", b"", b""]
 
     def close(self) -> None:
-        self.socket.close()
+        self._socket.close()

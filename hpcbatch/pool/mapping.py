@@ -42,6 +42,7 @@ class Mapping:
         self.failures: dict[int, BaseException] = {}
         self._changed = threading.Condition()
         self._results: list[tuple[Task, Result]] = []
+        self._seen: set[int] = set()
         self._sent = self._done = 0
         self._seconds = 0.0
         self.tasks: list[Task] = []
@@ -56,10 +57,10 @@ class Mapping:
             with self._changed:
                 while not self._results:
                     left = ends - time.monotonic()
-                    if left <= 0 or not self._changed.wait(min(left, 3600.0)):
-                        if time.monotonic() >= ends:
-                            told = f"{self._done} of {self.total} items are done"
-                            raise WaitTimeout(f"{told} after {timeout} s")
+                    if left <= 0:
+                        told = f"{self._done} of {self.total} items are done"
+                        raise WaitTimeout(f"{told} after {timeout} s")
+                    self._changed.wait(min(left, 3600.0))
                 results, self._results = self._results, []
             for task, result in results:
                 self._note(task, result)
@@ -71,6 +72,9 @@ class Mapping:
 
     def resolve(self, task: Task, result: Result) -> None:
         with self._changed:
+            if task.number in self._seen:
+                return  # its turn was interrupted, and made again
+            self._seen.add(task.number)
             self._results.append((task, result))
             self._changed.notify()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from ..words.version import VERSION
 from . import folder
 from .broker import Broker
 from .dispatch import Dispatch
+from .duty import Duty
 from .processes import Processes
 from .settings import Settings
 from .task import Result, Task
@@ -34,13 +34,14 @@ class Running:
         self.layout, self.record = folder.make_pool(
             name, settings.cluster, settings.workers, VERSION
         )
-        self.broker = Broker(name, dispatch, settings.heartbeat, resolve, self._scale, python)
+        self.broker = Broker(name, dispatch, settings.heartbeat, resolve)
+        self.duty = Duty(self.broker, self._scale)
         port = self.broker.bind("127.0.0.1", settings.port)
         folder.write_door(self.layout, self._door([f"tcp://127.0.0.1:{port}"], python))
         worker = ensure_worker(os.path.dirname(os.path.dirname(self.layout.folder)))
         self._launcher = Processes(worker, self.layout.folder, self.layout.logs)
         self._launcher.ensure(settings.workers)
-        self.broker.start()
+        self.duty.start()
 
     def _scale(self, tasks: int) -> None:
         self._launcher.ensure(min(tasks, self._settings.workers))
@@ -61,11 +62,11 @@ class Running:
 
     def drain(self) -> None:
         """Until no task is left."""
-        self.broker.drain()
+        self.duty.drain()
 
     def close(self) -> list[Task]:
         """Send the workers away; returns what is not resolved."""
-        left = self.broker.close()
+        left = self.duty.close()
         unlink_quietly(self.layout.door)
         self._launcher.terminate()
         folder.close_pool(self.layout, self.record)

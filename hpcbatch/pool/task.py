@@ -32,8 +32,8 @@ class Sink(Protocol):
 
 class Task:
     """``size`` is the number of a chunk's items, 0 for a single call. ``alone`` is set where a
-    worker was lost that held it among others: the next that is lost with it is its doing. ``is_out``
-    tells whether it was handed out, ``is_over`` that no result of it counts any more."""
+    worker was lost that held it among others: the next that is lost with it is its doing.
+    ``is_out`` tells whether it was handed out, ``is_over`` that no result of it counts any more."""
 
     __slots__ = (
         *("number", "function", "how", "payload", "parts", "seed", "size", "sink", "name"),

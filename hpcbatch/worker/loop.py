@@ -32,6 +32,7 @@ from .wire import Order, Outcome
 
 TICK = 0.02  # seconds after which a task is no longer short
 LONG = 0.1  # seconds after which nothing waits behind a task
+RESTING = 10  # such times without a task, after which the other thread sleeps
 FLUSH = 0.005  # seconds of work whose results are kept together
 SPENT = 5e-6  # seconds that a task costs beside its function
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
@@ -47,17 +48,20 @@ class Loop:
         self._began = self._rested = time.monotonic()
         self._started = time.monotonic()
         self._attends = False  # whether the other thread is awake
+        self._rests = False  # whether this one waits, or is about to
         self._retires = False
         self._left = door.max_tasks
         self._pid = os.getpid()
+        self._watcher = threading.Thread(target=self._watch, name="hpcbatch-link", daemon=True)
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._nudge = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._asked, asks = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(asks, warn_on_full_buffer=False)
         for number in SIGNALS:
             signal.signal(number, _noted)
 
     def run(self) -> NoReturn:
-        threading.Thread(target=self._watch, name="hpcbatch-link", daemon=True).start()
+        self._watcher.start()
         spent = 0.0
         while True:
             try:
@@ -110,14 +114,18 @@ class Loop:
         self._rested = time.monotonic()
         with contextlib.suppress(OSError, ValueError, AttributeError):
             sys.stdout.flush()
+        self._rests = True
         self._exchange()
         while not self._queue:
             seconds = self._seconds_to_rest()
             poll = select.poll()
-            for fd in self._link.filenos():
+            for fd in (*self._link.filenos(), self._nudge):
                 poll.register(fd, select.POLLIN)
-            poll.poll(max(seconds, 0.0) * 1000)
+            for fd, _ in poll.poll(max(seconds, 0.0) * 1000):
+                if fd == self._nudge:
+                    os.eventfd_read(fd)
             self._exchange()
+        self._rests = False
 
     def _seconds_to_rest(self) -> float:
         """Raises nothing, but ends the process when it has rested for long enough."""
@@ -139,10 +147,18 @@ class Loop:
         """Tell what is done, and take what has come."""
         with self._lock:
             self._send_outcomes()
-            for message in self._link.receive():
-                self._take(message)
-            if self._link.is_gone():
-                self._leave_alone()
+            self._receive()
+
+    def _receive(self) -> None:
+        """What the other thread takes while this one is about to wait, this one must be told of:
+        the network does not tell it again."""
+        messages = self._link.receive()
+        for message in messages:
+            self._take(message)
+        if messages and self._rests and threading.current_thread() is self._watcher:
+            os.eventfd_write(self._nudge, 1)
+        if self._link.is_gone():
+            self._leave_alone()
 
     def _send_outcomes(self) -> None:
         told: list[Outcome] = []
@@ -195,18 +211,17 @@ class Loop:
         poll = select.poll()
         poll.register(self._asked, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
+        resting = 0
         while True:
             before = self._running
-            if before is None:
-                self._attends = False
-                sleeps = self._running is None
-            else:
-                sleeps = False
+            resting = resting + 1 if before is None else 0
+            self._attends = resting < RESTING
+            sleeps = not self._attends and self._running is None
             for fd, _ in poll.poll(None if sleeps else TICK * 1000):
                 if fd == self._asked:
                     self.leave(f"signal {os.read(self._asked, 1)[0]}", 0)
-                with contextlib.suppress(BlockingIOError):
-                    os.eventfd_read(self._wake)
+                os.eventfd_read(self._wake)
+                resting = 0
             self._attends = True
             if before is not None and self._running is before:
                 self._attend(before)
@@ -236,8 +251,7 @@ class Loop:
         with self._lock:
             self._send_outcomes()
             self._link.send(wire.BUSY, wire.body((order.dispatch, returned)))
-            for message in self._link.receive():
-                self._take(message)
+            self._receive()
 
     def _take_back(self) -> list[int]:
         returned = []

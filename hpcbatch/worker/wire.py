@@ -1,6 +1,6 @@
 """What a controller and its workers tell each other.
 
-A message is its kind, a body, and parts. The first body of a worker is JSON, since it tells which
+A message is a frame, its kind and a body, and then parts. The first body of a worker is JSON, since it tells which
 Python is there. All others are pickles: whoever gets as far has proved by CURVE that it holds the
 pool's key, and its results have to be unpickled anyway. Large values travel as parts behind the
 body, cut into pieces: a heartbeat can pass between two of them.

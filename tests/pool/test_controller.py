@@ -142,7 +142,7 @@ def test_exceptions_and_results_that_do_not_travel(pool: hb.Controller) -> None:
 
     with pytest.raises(hb.RemoteError, match="Stubborn: stubborn"):
         pool.submit(raises).result(60)
-    with pytest.raises(TypeError, match="Refusing.*cannot be pickled"):
+    with pytest.raises(TypeError, match=r"Refusing.*cannot be pickled"):
         pool.submit(Refusing).result(60)
     with pytest.raises(hb.InputError, match="arguments of square"):
         pool.submit(square, Refusing())

@@ -268,7 +268,7 @@ class Machine(RuleBasedStateMachine):
             for number in self.given[key]:
                 self.finish(key, number)
             self.given[key].clear()
-        assert self.dispatch.is_empty()
+        assert not any(task for task in self.dispatch.waiting if not task.is_over)
         assert set(self.done) | self.crashed == {task.number for task in self.made}
 
 
