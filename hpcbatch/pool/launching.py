@@ -55,13 +55,12 @@ class Launching:
         self._demand = workers
         self._thread.start()
 
-    def tell(self, demand: int, workers: Iterable[dict[str, Any]]) -> None:
-        """How many tasks are left, and what the workers that are here said of themselves. To be
-        called as often as one likes: it costs little, and waits for nothing."""
-        here = list(workers)
+    def tell(self, demand: int, connected: int, came: Iterable[dict[str, Any]]) -> None:
+        """How many tasks are left and workers are here, and what new ones said of themselves. To
+        be called as often as one likes: it costs little, and waits for nothing."""
         with self._lock:
-            self._demand, self._connected = demand, len(here)
-            if self._arrivals.come(here):
+            self._demand, self._connected = demand, connected
+            if self._arrivals.come(came):
                 self._failures, self._why, self._pause_until = 0, "", 0.0
             is_wanted = self._wanted() > 0 and self.is_automatic
         if is_wanted and time.monotonic() >= self._pause_until:
