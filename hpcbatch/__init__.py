@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .handles.task import Task
     from .handles.tasks import create, restore, tasks
     from .pool.controller import Controller
+    from .pool.launchers.base import Call, Launcher
+    from .pool.monitor import pools
     from .server.control import (
         autoclose_server,
         default_host,
@@ -97,6 +99,8 @@ _HOMES = {
     "handles.task": ("Task",),
     "handles.tasks": ("create", "restore", "tasks"),
     "pool.controller": ("Controller",),
+    "pool.launchers.base": ("Call", "Launcher"),
+    "pool.monitor": ("pools",),
     "words.errors": (
         "AccessDenied",
         "AlreadySubmitted",
@@ -147,6 +151,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "AccessDenied",
     "AlreadySubmitted",
+    "Call",
     "CodeWarning",
     "CommandTimeout",
     "ConfigError",
@@ -159,6 +164,7 @@ __all__ = [
     "JobInfo",
     "KeyFileError",
     "LaunchError",
+    "Launcher",
     "NewerFormat",
     "NotAllowed",
     "NotFound",
@@ -201,6 +207,7 @@ __all__ = [
     "ensure_server",
     "grid",
     "kill_server",
+    "pools",
     "restore",
     "server_alive",
     "start_server",

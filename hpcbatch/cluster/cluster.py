@@ -47,13 +47,18 @@ class Cluster:
 
     @classmethod
     def of(cls, attempt: Attempt) -> Cluster:
-        """The one that an attempt went to, also when its name has left the configuration since."""
+        """The one that an attempt went to."""
+        return cls.once_named(attempt.cluster, attempt.scheduler)
+
+    @classmethod
+    def once_named(cls, name: str, scheduler: str) -> Cluster:
+        """The cluster of that name, also when it has left the configuration since."""
         try:
-            config = find_cluster(attempt.cluster)
+            config = find_cluster(name)
         except ConfigError:
             config = None
-        if config is None or config.scheduler != attempt.scheduler:
-            config = ClusterConfig(attempt.cluster, attempt.scheduler)
+        if config is None or config.scheduler != scheduler:
+            config = ClusterConfig(name, scheduler)
         return cls(config)
 
     def as_here(self) -> Cluster:
