@@ -20,7 +20,7 @@ from ..words.layout import PoolLayout
 from .boot import boot_id, is_same_process
 from .finding import adopted, alive_of, end_launches
 from .folder import PoolRecord, close_pool, pool_ids, read_record
-from .launchers.local import end_processes, workers_of
+from .here import end_here, workers_here
 from .launches import Launch, read_launches, write_launch
 
 OPEN, CLOSED, DEAD, ELSEWHERE = "open", "closed", "dead", "elsewhere"
@@ -67,7 +67,7 @@ class Pool:
     def workers(self) -> list[WorkerInfo]:
         """Those that are alive, as far as can be seen from here. Raises SchedulerError for a
         cluster that does not list."""
-        found = self._here()
+        found = []
         for cluster, launches in self._by_cluster():
             listing = cluster.listing()
             for launch in launches:
@@ -75,7 +75,8 @@ class Pool:
                     self._worker(launch.number, element, seen.word, array=seen.array)
                     for element, seen in alive_of(launch, listing)
                 ]
-        return found
+        listed = {(worker.launch, worker.element) for worker in found}
+        return [*(w for w in self._here() if (w.launch, w.element) not in listed), *found]
 
     def logs(self) -> dict[str, str]:
         """Paths of the workers' logs, by ``launch-element``."""
@@ -92,7 +93,7 @@ class Pool:
         objections = []
         for cluster, launches in self._by_cluster():
             objections += end_launches(cluster, self._adopt(cluster, launches))
-        end_processes(self.id)
+        end_here(self.id, self.layout.folder)
         if self.state == DEAD:
             close_pool(self.layout, self.record)
         return objections
@@ -102,8 +103,8 @@ class Pool:
 
     def _here(self) -> list[WorkerInfo]:
         return [
-            self._worker(launch, element, "running", pid=process.pid)
-            for process, launch, element in workers_of(self.id)
+            self._worker(found.launch, found.element, "running", pid=found.process.pid)
+            for found in workers_here(self.layout.folder)
         ]
 
     def _worker(self, launch: int, element: int, state: str, **more: Any) -> WorkerInfo:

@@ -15,10 +15,9 @@ from ...words.model import Array
 from ...words.ranges import Ranges
 from ...words.resources import Resources
 from ..boot import boot_id
+from ..here import POOL
 from ..launches import Launch
 from .base import Call
-
-POOL, LAUNCH = "HPCBATCH_POOL", "HPCBATCH_LAUNCH"  # in the environment of all that workers start
 
 
 def marks(pool: str) -> dict[str, str]:
@@ -58,7 +57,7 @@ class Elements:
         runner, folder = call.runner
         return self.cluster.script(
             array,
-            {**marks(call.pool), LAUNCH: str(call.number)},
+            marks(call.pool),
             title=f"{call.pool}: workers of launch {call.number}",
             resources=self.resources,
             memory_unit=self.memory_unit,

@@ -10,8 +10,6 @@ import time
 
 from ...cluster import shell
 from ...cluster.cluster import Cluster
-from ...disk.files import read
-from ...supervisor.process import Process, look, marked, send
 from ...words.layout import PoolLayout
 from ...words.model import Array
 from ...words.resources import Resources
@@ -20,7 +18,6 @@ from .base import Call, Launcher, Standing
 from .elements import Elements, marks, resources_of
 
 PATIENCE = 3.0  # seconds to leave by themselves
-ROUNDS = 100  # of looking for what a process that is being killed has just started
 
 
 class LocalLauncher(Launcher):
@@ -62,37 +59,3 @@ class LocalLauncher(Launcher):
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         self._processes.clear()
-
-
-def workers_of(pool: str) -> list[tuple[Process, int, int]]:
-    """Workers of a pool that are processes of this host, with the number of their launch and their
-    own; what they have started themselves is not among them."""
-    found = list(marked(marks(pool)))
-    pids = {process.pid for process in found}
-    workers = []
-    for process in found:
-        seen = look(process.pid)
-        if seen is not None and seen[1] not in pids:
-            launch, element = _numbers(process.pid)
-            workers.append((process, launch, element))
-    return workers
-
-
-def end_processes(pool: str) -> None:
-    """End all that workers of a pool have started on this host, they themselves included."""
-    for _ in range(ROUNDS):
-        found = list(marked(marks(pool)))
-        if not found:
-            return
-        for process in found:
-            send(process, signal.SIGKILL)
-        time.sleep(0.01)
-
-
-def _numbers(pid: int) -> tuple[int, int]:
-    """The last arguments of a worker (0, 0 where they cannot be read)."""
-    try:
-        *_, launch, element = read(f"/proc/{pid}/cmdline").rstrip(b"\0").split(b"\0")
-        return int(launch), int(element)
-    except (OSError, ValueError):
-        return 0, 0
