@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from .handles.task import Task
     from .handles.tasks import create, restore, tasks
     from .pool.controller import Controller
+    from .pool.group import ControllerGroup
     from .pool.launchers.base import Call, Launcher
     from .pool.monitor import pools
+    from .pool.sequential import SequentialController
     from .server.control import (
         autoclose_server,
         default_host,
@@ -99,8 +101,10 @@ _HOMES = {
     "handles.task": ("Task",),
     "handles.tasks": ("create", "restore", "tasks"),
     "pool.controller": ("Controller",),
+    "pool.group": ("ControllerGroup",),
     "pool.launchers.base": ("Call", "Launcher"),
     "pool.monitor": ("pools",),
+    "pool.sequential": ("SequentialController",),
     "words.errors": (
         "AccessDenied",
         "AlreadySubmitted",
@@ -156,6 +160,7 @@ __all__ = [
     "CommandTimeout",
     "ConfigError",
     "Controller",
+    "ControllerGroup",
     "DamagedFile",
     "HpcbatchError",
     "InputError",
@@ -179,6 +184,7 @@ __all__ = [
     "RemoteError",
     "ResourceError",
     "SchedulerError",
+    "SequentialController",
     "ServerChanged",
     "ServerUnknown",
     "Site",

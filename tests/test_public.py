@@ -19,7 +19,8 @@ ASKED_FOR = [
     *("ServerUnknown", "Site", "SiteNotReady", "TooManyFailures", "connect"),
     *("autoclose_server", "default_host", "default_port", "ensure_server", "kill_server"),
     *("server_alive", "start_server"),
-    *("Controller", "PoolClosed", "PoolError", "RemoteError", "WorkerLost"),
+    *("Controller", "ControllerGroup", "PoolClosed", "PoolError", "RemoteError"),
+    *("SequentialController", "WorkerLost"),
     *("Job", "JobInfo", "Task", "TaskStatus", "TaskStuck"),
     *("__version__", "create", "grid", "restore", "tasks"),
 ]

@@ -47,6 +47,7 @@ class Broker:
         self._resolve = resolve
         self._inbox: deque[Task] = deque()
         self._over: list[tuple[Task, Result]] = []
+        self._gone: list[Worker] = []
         self._has_idle = self._is_closing = False
         self.wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self.client_key, self.client_secret = zmq.curve_keypair()
@@ -92,7 +93,13 @@ class Broker:
         """Take what has come, and hand out what waits; whether there is more already."""
         with self.lock:
             try:
+                gone, self._gone = self._gone, []
                 more = self._receive()
+                if more:
+                    self._gone += gone
+                else:
+                    for worker in gone:
+                        self._lose(worker)
                 has_sent = self._hand_out()
                 over = self._over[:]
                 self._over.clear()
@@ -140,6 +147,7 @@ class Broker:
                 self.send(worker, wire.BYE, b"")
             self._inbox.clear()
             self._over.clear()
+            self._gone.clear()
             self.dispatch.begin_again(list(self.live.values()))
 
     def close(self) -> None:
@@ -155,13 +163,16 @@ class Broker:
             self.wake_fd = -1
 
     def send(self, worker: Worker, kind: bytes, body: bytes, parts: Sequence[Any] = ()) -> bool:
-        """With the lock. False where the worker is gone, and is lost then."""
+        """With the lock. False where the worker is gone: it is lost once all that it had said
+        before is taken."""
         try:
             send_frames(self._router, (worker.key, kind + body), parts)
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
-            self._lose(worker)
+            if worker.key in self.dispatch.workers:
+                self.dispatch.close(worker.key)
+                self._gone.append(worker)
             return False
         return True
 
@@ -172,7 +183,7 @@ class Broker:
             return
         try:
             self._hand_out()
-            is_done = not has_message(self._router) and not self._over
+            is_done = not has_message(self._router) and not self._over and not self._gone
         except BaseException:
             self.is_torn = True
             self.wake()
@@ -224,6 +235,8 @@ class Broker:
         self.send(worker, wire.TASKS, wire.body((functions, (), orders)), parts)
 
     def _lose(self, worker: Worker) -> None:
+        if worker.key not in self.dispatch.workers:
+            return
         tell = log.info if self._is_closing else log.warning
         tell("worker %s of %s is lost", worker.name, worker.about.get("host"))
         for task in self.dispatch.lose(worker.key):

@@ -52,17 +52,17 @@ class Controller(Executor):
         self._dispatch = Dispatch(crashes_max)
         self._functions = Functions()
         self._numbers = itertools.count(1)
-        self._running: Running | None = None
+        self._running: Any = None
         self._starting = threading.Lock()
         self._is_closed = False
         self._pid = os.getpid()
         self._changed = threading.Condition()
         self._rows: deque[tuple[Task, Result]] = deque()
         self._pushed: dict[int, Task] = {}
-        self._futures: dict[int, Task] = {}
         self._named: dict[str, Task] = {}
         self._resolved = 0
         self._backlog: deque[str] = deque()
+        self._listeners: tuple[Callable[[], None], ...] = ()
 
     def __enter__(self) -> Controller:
         self.start()
@@ -101,7 +101,7 @@ class Controller(Executor):
         task = self._task(self._functions.find(fn), args, kwargs, future, None, None)
         broker = self._broker()
         future._task, future._cancel = task, self._cancel_waiting
-        future._help = self._running.duty.help  # type: ignore[union-attr]
+        future._help = self._running.duty.help
         broker.submit(task)
         return future
 
@@ -198,6 +198,22 @@ class Controller(Executor):
             self._rows.append((task, result))
             self._resolved += 1
             self._changed.notify_all()
+        for listener in self._listeners:
+            listener()
+
+    def has_row(self) -> bool:
+        """Whether ``pop`` would return one."""
+        return bool(self._rows)
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """``listener`` is called for each pushed task that is resolved, from any thread; call what
+        is returned to end that."""
+        self._listeners = (*self._listeners, listener)
+
+        def stop() -> None:
+            self._listeners = tuple(each for each in self._listeners if each is not listener)
+
+        return stop
 
     def crashes(self, name: str) -> int:
         """How often the task of that name, not popped yet, has crashed."""
@@ -279,8 +295,11 @@ class Controller(Executor):
             raise PoolClosed(f"the pool {self.name} has closed: it takes no more tasks")
         with self._starting:
             if self._running is None:
-                self._running = Running(self.name, self.settings, self._dispatch, self._take)
+                self._running = self._open()
         return self._running.broker
+
+    def _open(self) -> Any:
+        return Running(self.name, self.settings, self._dispatch, self._take)
 
     def _check(self) -> None:
         if self._pid != os.getpid():

@@ -53,6 +53,7 @@ class Desk:
             self._greet(key, json.loads(body))
         elif worker is None:
             log.info("a message of a worker that was given up was dropped")
+            self._send(Worker(key, ""), wire.UNKNOWN, b"")
         elif kind == wire.RESULTS:
             self._take_results(worker, body, parts)
         elif kind == wire.BUSY:

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from .task import Task
 
+_HELD = attrgetter("held")
 CHUNKS = 2  # that a worker holds at most
 
 
@@ -59,10 +61,7 @@ class Dispatch:
 
     @property
     def has_idle(self) -> bool:
-        for worker in self._open.values():  # quicker than any()
-            if not worker.held:
-                return True
-        return False
+        return not all(map(_HELD, self._open.values()))
 
     def begin_again(self, tasks: list[Task]) -> None:
         """As if ``tasks`` had just been added, and no worker were there."""

@@ -110,7 +110,7 @@ class Duty:
                 broker.tell_all(wire.PROBE)
                 self._probe_at = now + (SOON if is_cut else broker.heartbeat)
             stands_back = self._helping.locked() or now - self._helped < HELP
-            more = broker.turn() if not stands_back or broker.router_fd in told else False
+            more = broker.turn() if not stands_back or is_cut or is_due else False
             workers = len(broker.dispatch.workers)
             if is_due or not workers or count != workers:
                 self._try_to_scale()
@@ -150,4 +150,5 @@ class Duty:
         while broker.dispatch.workers and time.monotonic() < give_up:
             time.sleep(0.01)
             broker.tell_all(wire.PROBE)
+            broker.turn()
         broker.close()

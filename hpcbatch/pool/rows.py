@@ -66,5 +66,8 @@ def command_of(task: Task) -> str:
     """The call as it would be written, where its arguments are plain."""
     if task.how != wire.PLAIN:
         return f"{task.function.label}(…)"
-    told = ", ".join(map(repr, task.payload))
+    try:
+        told = ", ".join(map(repr, task.payload))
+    except ValueError:  # a number of thousands of digits
+        told = "…"
     return f"{task.function.label}({told if len(told) <= SHOWN else told[:SHOWN] + '…'})"

@@ -131,6 +131,7 @@ def failure_of(error: BaseException) -> tuple[Any, ...]:
         trace = "".join(traceback.format_exception(type(error), error, frames))
     except BaseException as second:
         trace = f"{type(error).__name__} (its traceback cannot be shown: {second!r})\n"
+    pickled: bytes | None
     try:
         pickled = dumps(error)
         if not isinstance(pickle.loads(pickled), BaseException):

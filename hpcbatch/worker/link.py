@@ -76,6 +76,7 @@ class Link:
     def receive(self) -> list[Message]:
         """All that has come; notices a cut, and goes on connecting."""
         messages: list[Message] = []
+        is_unknown = False
         while self._socket is not None:
             if not has_message(self._socket):
                 break
@@ -83,8 +84,9 @@ class Link:
             if kind == wire.WELCOME:
                 self.is_welcome = self.was_welcome = True
                 self._since = time.monotonic()
+            is_unknown = is_unknown or kind == wire.UNKNOWN
             messages.append((kind, body, parts))
-        self._look()
+        self._look(is_unknown)
         return messages
 
     def is_gone(self) -> bool:
@@ -118,12 +120,12 @@ class Link:
         self._filenos = [made.FD, self._monitor.FD]
         self._monitor_poll = select.poll()
         self._monitor_poll.register(self._filenos[1], select.POLLIN)
+        has_message(self._monitor)  # a descriptor tells of nothing before one has asked in vain
         self._asked = time.monotonic()
         self.send(wire.HELLO, self._hello)
 
-    def _look(self) -> None:
+    def _look(self, is_cut: bool) -> None:
         """At what became of the connection."""
-        is_cut = False
         if self._monitor is not None and self._monitor_poll.poll(0):
             while has_message(self._monitor):
                 self._monitor.recv_multipart(zmq.NOBLOCK)

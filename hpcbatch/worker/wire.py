@@ -1,9 +1,9 @@
 """What a controller and its workers tell each other.
 
-A message is a frame, its kind and a body, and then parts. The first body of a worker is JSON, since it tells which
-Python is there. All others are pickles: whoever gets as far has proved by CURVE that it holds the
-pool's key, and its results have to be unpickled anyway. Large values travel as parts behind the
-body, cut into pieces: a heartbeat can pass between two of them.
+A message is a frame, its kind and a body, and then parts. The first body of a worker is JSON,
+since it tells which Python is there. All others are pickles: whoever gets as far has proved by
+CURVE that it holds the pool's key, and its results have to be unpickled anyway. Large values
+travel as parts behind the body, cut into pieces: a heartbeat can pass between two of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 # from a worker
 HELLO, RESULTS, BUSY, LEAVING = b"H", b"R", b"B", b"L"
 # to a worker
-WELCOME, TASKS, RETIRE, BYE, PROBE, REFUSED = b"W", b"T", b"E", b"X", b"P", b"N"
+WELCOME, TASKS, RETIRE, BYE, PROBE = b"W", b"T", b"E", b"X", b"P"
+REFUSED, UNKNOWN = b"N", b"U"
 
 # how a value lies in a body: as it is, pickled, or pickled into parts
 PLAIN, PICKLED, PARTED = 0, 1, 2
