@@ -84,7 +84,9 @@ class Pool:
             names = sorted(n for n in os.listdir(self.layout.logs) if n.endswith(".log"))
         except FileNotFoundError:
             return {}
-        return {name.removesuffix(".log"): f"{self.layout.logs}/{name}" for name in names}
+        return {
+            name.lstrip("0").removesuffix(".log"): f"{self.layout.logs}/{name}" for name in names
+        }
 
     def terminate(self) -> list[str]:
         """End all workers, of this host and of every cluster, and see to it that none that starts

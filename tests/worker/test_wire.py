@@ -34,7 +34,9 @@ def test_small_values(value: Any) -> None:
     assert type(back) is type(value)
 
 
-@pytest.mark.parametrize("value", ["x" * wire.LARGE, b"y" * (3 * wire.PIECE + 1), 1 << (9 << 20)], ids=type)
+@pytest.mark.parametrize(
+    "value", ["x" * wire.LARGE, b"y" * (3 * wire.PIECE + 1), 1 << (9 << 20)], ids=type
+)
 def test_large_ones_travel_in_parts_behind_those_of_others(value: Any) -> None:
     how, back = through(value, [memoryview(b"another's"), memoryview(b"part")])
     assert how == wire.PARTED
