@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .handles.tasks import create, restore, tasks
     from .pool.controller import Controller
     from .pool.group import ControllerGroup
+    from .pool.launchers.base import Call, Launcher
+    from .pool.monitor import pools
     from .pool.sequential import SequentialController
     from .server.control import (
         autoclose_server,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
         InputError,
         JobError,
         KeyFileError,
+        LaunchError,
         NewerFormat,
         NotAllowed,
         NotFound,
@@ -99,6 +102,8 @@ _HOMES = {
     "handles.tasks": ("create", "restore", "tasks"),
     "pool.controller": ("Controller",),
     "pool.group": ("ControllerGroup",),
+    "pool.launchers.base": ("Call", "Launcher"),
+    "pool.monitor": ("pools",),
     "pool.sequential": ("SequentialController",),
     "words.errors": (
         "AccessDenied",
@@ -111,6 +116,7 @@ _HOMES = {
         "InputError",
         "JobError",
         "KeyFileError",
+        "LaunchError",
         "NewerFormat",
         "NotAllowed",
         "NotFound",
@@ -149,6 +155,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "AccessDenied",
     "AlreadySubmitted",
+    "Call",
     "CodeWarning",
     "CommandTimeout",
     "ConfigError",
@@ -161,6 +168,8 @@ __all__ = [
     "JobError",
     "JobInfo",
     "KeyFileError",
+    "LaunchError",
+    "Launcher",
     "NewerFormat",
     "NotAllowed",
     "NotFound",
@@ -204,6 +213,7 @@ __all__ = [
     "ensure_server",
     "grid",
     "kill_server",
+    "pools",
     "restore",
     "server_alive",
     "start_server",

@@ -20,7 +20,7 @@ ASKED_FOR = [
     *("autoclose_server", "default_host", "default_port", "ensure_server", "kill_server"),
     *("server_alive", "start_server"),
     *("Controller", "ControllerGroup", "PoolClosed", "PoolError", "RemoteError"),
-    *("SequentialController", "WorkerLost"),
+    *("Call", "LaunchError", "Launcher", "SequentialController", "WorkerLost", "pools"),
     *("Job", "JobInfo", "Task", "TaskStatus", "TaskStuck"),
     *("__version__", "create", "grid", "restore", "tasks"),
 ]

@@ -21,6 +21,7 @@ from .mapping import columns_of
 from .rows import Row, row_of
 from .running import Running
 from .settings import Settings
+from .summary import Summary
 from .task import Result, Task
 
 _SMALL = frozenset({type(None), bool, int, float, complex})
@@ -247,10 +248,27 @@ class Controller(Executor):
         room = max(self.workers - self.unresolved, 0)
         return [self._backlog.popleft() for _ in range(min(room, len(self._backlog)))]
 
-    def summary(self) -> list[dict[str, Any]]:
-        """What each worker that is here has done."""
+    def summary(self) -> Summary:
+        """What each worker that is here has done; its ``launches`` tell of those to come."""
         self._check()
-        return [] if self._running is None else self._running.summary()
+        return Summary() if self._running is None else self._running.summary()
+
+    def scale(self) -> int:
+        """Launch now the workers that the tasks want, also where launching pauses; how many."""
+        self._broker()
+        return 0 if self._running is None else self._running.launching.scale()
+
+    def autoscale(self) -> None:
+        """Launch workers as they are wanted, which is so from the beginning; see ``descale``."""
+        self._broker()
+        if self._running is not None:
+            self._running.launching.is_automatic = True
+
+    def descale(self) -> None:
+        """Launch no workers but by ``scale``."""
+        self._broker()
+        if self._running is not None:
+            self._running.launching.is_automatic = False
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Close the pool: with ``wait`` when all tasks are resolved. Rows can still be popped."""

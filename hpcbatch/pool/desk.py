@@ -92,6 +92,7 @@ class Desk:
             self._send(worker, wire.REFUSED, json.dumps(refusal).encode())
         elif self._send(worker, wire.WELCOME, b"{}"):
             self._dispatch.arrive(worker)
+            self._dispatch.came.append(told)
             log.info("worker %s has come from %s", worker.name, told.get("host"))
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .task import Task
 
@@ -56,6 +56,7 @@ class Dispatch:
         self.workers: dict[bytes, Worker] = {}
         self.waiting: deque[Task] = deque()
         self.alone: deque[Task] = deque()
+        self.came: deque[dict[str, Any]] = deque()  # what new workers said of themselves
         self._open: dict[bytes, Worker] = {}  # those that may have room
         self._next = 1
         self._charged: dict[str, Task] = {}  # of workers that were lost

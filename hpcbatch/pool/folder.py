@@ -14,6 +14,7 @@ from ..words.door import Door
 from ..words.errors import DamagedFile, NotFound, nearest
 from ..words.formats import FORMAT, checked_format
 from ..words.layout import PoolLayout, is_task_id, new_task_id, pools_folder
+from .boot import boot_id
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def make_pool(name: str, cluster: str, workers: int, version: str) -> tuple[Pool
         cluster=cluster,
         host=os.uname().nodename,
         pid=os.getpid(),
-        boot=read("/proc/sys/kernel/random/boot_id").decode().strip(),
+        boot=boot_id(),
         begun=time.time(),
         workers=workers,
         version=version,

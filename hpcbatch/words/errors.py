@@ -35,6 +35,7 @@ HpcbatchError
 │   └── TaskStuck               all that is left of it waits for what will never come
 ├── PoolError                   a pool and its workers
 │   ├── PoolClosed              it takes no more tasks, or belongs to another process
+│   ├── LaunchError             workers cannot be launched, or a launcher is none
 │   └── RemoteError             a task of a pool failed, and its exception cannot be brought here
 │       └── WorkerLost          its workers were lost, time and again, while it ran
 ├── TaskFailed                  results were asked for and some jobs have none
@@ -245,6 +246,10 @@ class PoolError(HpcbatchError):
 
 class PoolClosed(PoolError, RuntimeError):
     """It takes no more tasks, or belongs to another process than this one."""
+
+
+class LaunchError(PoolError):
+    """Workers cannot be launched, or what should launch them is no launcher."""
 
 
 class RemoteError(PoolError):

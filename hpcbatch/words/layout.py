@@ -148,14 +148,22 @@ class PoolLayout:
     """Every path of one pool's folder. Its id looks like a task's."""
 
     def __init__(self, root: str, pool_id: str):
+        self.root, self.id = root, pool_id
         self.folder = f"{pools_folder(root)}/{pool_id}"
         self.record = f"{self.folder}/pool.json"
         self.door = f"{self.folder}/door.json"
         self.launches = f"{self.folder}/launches"
         self.logs = f"{self.folder}/logs"
+        self.metrics = f"{self.folder}/metrics"
 
     def launch(self, number: int) -> LaunchLayout:
         return LaunchLayout(f"{self.launches}/{number:04d}")
+
+    def log_prefix(self, launch: int) -> str:
+        return f"{self.logs}/{launch:04d}-"
+
+    def log(self, launch: int, element: int) -> str:
+        return f"{self.log_prefix(launch)}{element}.log"
 
 
 class LaunchLayout:
@@ -164,7 +172,9 @@ class LaunchLayout:
     def __init__(self, folder: str):
         self.folder = folder
         self.record = f"{folder}/launch.json"
-        self.script = f"{folder}/script.sh"
+
+    def script(self, array: int) -> str:
+        return f"{self.folder}/script.sh" if array == 0 else f"{self.folder}/script-{array}.sh"
 
 
 class AttemptLayout:

@@ -1,4 +1,5 @@
-"""What a launcher starts: ``python worker-<hash>.pyz FOLDER``, the folder of the pool."""
+"""What a launcher starts: ``python worker-<hash>.pyz FOLDER LAUNCH [ELEMENT]``, the folder of the
+pool, the number of the launch, and where the launcher counts them that of the worker."""
 
 from __future__ import annotations
 
@@ -52,11 +53,11 @@ def main(arguments: list[str]) -> int:
 
     functions = Functions(door.reset_globals)
     between = Between(door.reset_packages, door.garbage_collection)
-    to_controller = link.Link(door, path, json.dumps(_hello(door)).encode())
+    to_controller = link.Link(door, path, json.dumps(_hello(door, arguments[1:])).encode())
     Loop(door, to_controller, Calls(functions, between), functions).run()
 
 
-def _hello(door: Door) -> dict[str, object]:
+def _hello(door: Door, launch: list[str]) -> dict[str, object]:
     array, index = next(
         ((os.environ[a], os.environ.get(i, "")) for a, i in _IDS if os.environ.get(a)), ("", "")
     )
@@ -64,8 +65,9 @@ def _hello(door: Door) -> dict[str, object]:
         "worker": os.urandom(6).hex(),
         "host": os.uname().nodename,
         "pid": os.getpid(),
+        "launch": int(launch[0]) if launch else 0,
         "array": array,
-        "element": index,
+        "element": launch[1] if len(launch) > 1 else index,
         "python": "{}.{}.{}".format(*sys.version_info[:3]),
         "version": VERSION,
         "walltime": door.walltime,
