@@ -19,6 +19,8 @@ ASKED_FOR = [
     *("ServerUnknown", "Site", "SiteNotReady", "TooManyFailures", "connect"),
     *("autoclose_server", "default_host", "default_port", "ensure_server", "kill_server"),
     *("server_alive", "start_server"),
+    *("Controller", "ControllerGroup", "PoolClosed", "PoolError", "RemoteError"),
+    *("Call", "LaunchError", "Launcher", "SequentialController", "WorkerLost", "pools"),
     *("Job", "JobInfo", "Task", "TaskStatus", "TaskStuck"),
     *("__version__", "create", "grid", "restore", "tasks"),
 ]
@@ -36,7 +38,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_importing_it_imports_nothing_heavy() -> None:
-    heavy = ("cloudpickle", "jinja2", "yaml", "click", "rich", "filelock", "fabric", "drmaa")
+    heavy = ("cloudpickle", "jinja2", "yaml", "click", "rich", "filelock", "fabric", "drmaa", "zmq")
     source = f"import hpcbatch, sys; print([m for m in {heavy} if m in sys.modules])"
     told = subprocess.run(
         [sys.executable, "-c", source], capture_output=True, text=True, check=True

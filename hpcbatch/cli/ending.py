@@ -31,7 +31,7 @@ def cancel(setting: Setting, task: str, jobs: str | None, yes: bool) -> None:
       hpcbatch cancel 3f9a --yes
     """
     site, task_id = setting.find(task)
-    _ask(f"Cancel what is not resolved of {task_id}?" if jobs is None else f"Cancel {jobs}?", yes)
+    ask(f"Cancel what is not resolved of {task_id}?" if jobs is None else f"Cancel {jobs}?", yes)
     with Busy("cancelling"):
         count, objections = site.cancel(task_id, chosen(jobs))
         status = site.status(task_id)
@@ -63,7 +63,7 @@ def remove(setting: Setting, task: str, yes: bool) -> None:
       hpcbatch remove last --yes
     """
     site, task_id = setting.find(task)
-    _ask(f"Delete {task_id} and its results?", yes)
+    ask(f"Delete {task_id} and its results?", yes)
     with Busy("deleting"):
         site.remove(task_id)
     if setting.json:
@@ -72,7 +72,8 @@ def remove(setting: Setting, task: str, yes: bool) -> None:
         say(f"Removed {task_id}.")
 
 
-def _ask(question: str, yes: bool) -> None:
+def ask(question: str, yes: bool) -> None:
+    """On a terminal, unless ``yes``. Raises Stop for a no."""
     if yes or not sys.stdin.isatty():
         return
     if not click.confirm(question, err=True):

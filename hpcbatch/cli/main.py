@@ -40,6 +40,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
         "logs": ("details", "logs", "Print what a job printed."),
         "tend": ("tending", "tend", "Track tasks, retry what may be retried, tell of the end."),
         "errors": ("details", "errors", "Group the failed jobs of a task by their message."),
+        "pool": ("pools", "pool", "Pools of workers: list them, see their logs, end them."),
         "clusters": (
             "clusters",
             "clusters",

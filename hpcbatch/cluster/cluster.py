@@ -6,8 +6,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 from ..disk.files import make_folder, publish, read
 from ..words.errors import (
@@ -17,12 +18,12 @@ from ..words.errors import (
     SchedulerError,
     SubmissionDeferred,
 )
-from ..words.model import Attempt, Listing
+from ..words.model import Array, Attempt, Listing
 from ..words.ranges import Ranges
 from . import shell
 from .config import find_cluster
 from .explain import explained
-from .orders import passed_environment
+from .orders import ArrayOrder, ScriptOrder, passed_environment
 from .profile import ClusterConfig
 from .schedulers import get_scheduler
 from .schedulers.answers import Ended, Limits, Survey
@@ -46,13 +47,18 @@ class Cluster:
 
     @classmethod
     def of(cls, attempt: Attempt) -> Cluster:
-        """The one that an attempt went to, also when its name has left the configuration since."""
+        """The one that an attempt went to."""
+        return cls.once_named(attempt.cluster, attempt.scheduler)
+
+    @classmethod
+    def once_named(cls, name: str, scheduler: str) -> Cluster:
+        """The cluster of that name, also when it has left the configuration since."""
         try:
-            config = find_cluster(attempt.cluster)
+            config = find_cluster(name)
         except ConfigError:
             config = None
-        if config is None or config.scheduler != attempt.scheduler:
-            config = ClusterConfig(attempt.cluster, attempt.scheduler)
+        if config is None or config.scheduler != scheduler:
+            config = ClusterConfig(name, scheduler)
         return cls(config)
 
     def as_here(self) -> Cluster:
@@ -72,6 +78,22 @@ class Cluster:
     @property
     def python(self) -> str:
         return os.path.expanduser(self.config.python) if self.config.python else sys.executable
+
+    def script(self, array: Array, env: Mapping[str, str], **told: Any) -> str:
+        """Of one array, by the cluster's template. ``told``: the fields of a ScriptOrder that the
+        cluster does not set. Raises ConfigError, ResourceError."""
+        from .scripts import render  # and jinja2 with it, which only a submission needs
+
+        own = self.config
+        order = ScriptOrder(
+            array=ArrayOrder(array.name, array.first, array.count, array.base),
+            env={**own.env, **env},
+            setup=own.setup,
+            container=own.container,
+            python=self.python,
+            **told,
+        )
+        return render(self.template, order)
 
     def submit(self, script: str) -> str:
         """The id of the array. Raises SubmissionRejected, SubmissionDeferred, CommandTimeout."""

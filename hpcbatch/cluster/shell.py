@@ -102,6 +102,11 @@ def run(
     return output
 
 
+def passed() -> dict[str, str]:
+    """This process's environment, as far as a scheduler's program gets to see it."""
+    return _environment(os.environ, PASSED)
+
+
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """Many a site's program is a script: what it started would keep the pipes open."""
     with contextlib.suppress(ProcessLookupError):

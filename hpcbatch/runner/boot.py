@@ -4,6 +4,7 @@
 import sys
 
 EXPECTED = "@PYTHON@"
+ENTRY = "@ENTRY@"  # the module of ours whose main is called
 
 
 class Importer:
@@ -39,11 +40,10 @@ def boot():
         )
         return 78
     import marshal
+    from importlib import import_module
 
     sys.meta_path.insert(0, Importer(marshal.loads(__loader__.get_data("modules.bin"))))
-    from hpcbatch_on_node.runner.element import main
-
-    return main(sys.argv[1:])
+    return import_module(ENTRY).main(sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import io
 import marshal
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from functools import cache
 from struct import pack
 
@@ -42,15 +43,30 @@ PARTS = {
         "segment",
     ),
 }
+WORKER_PARTS = {
+    "words": ("door", "errors", "formats", "version"),
+    "disk": ("files",),
+    "runner": ("console", "descendants", "seeding"),
+    "worker": ("calls", "functions", "link", "loop", "program", "resets", "wire"),
+}
 
 
 def ensure_runner(root: str) -> str:
     """The path of this version's runner file in the registry ``root``; made when absent."""
-    boot, ours, cloudpickle = _boot(), _ours(), _cloudpickle()
+    return _ensure(root, "runner", PARTS, "runner.element")
+
+
+def ensure_worker(root: str) -> str:
+    """Like ``ensure_runner``, of what a pool's worker runs."""
+    return _ensure(root, "worker", WORKER_PARTS, "worker.program")
+
+
+def _ensure(root: str, kind: str, parts: Mapping[str, Sequence[str]], entry: str) -> str:
+    boot, ours, cloudpickle = _boot(entry), _ours(parts), _cloudpickle()
     digest = hashlib.sha256(sys.version.encode() + boot)
     for name, source in sorted({**ours, **cloudpickle}.items()):
         digest.update(name.encode() + b"\0" + source)
-    path = f"{root}/runner-{digest.hexdigest()[:12]}.pyz"
+    path = f"{root}/{kind}-{digest.hexdigest()[:12]}.pyz"
     if not os.path.exists(path):
         publish(path, _archive(boot, ours, cloudpickle))
     return path
@@ -60,15 +76,16 @@ def _package() -> str:
     return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def _boot() -> bytes:
+def _boot(entry: str) -> bytes:
     minor = "{}.{}".format(*sys.version_info[:2])
-    return read(f"{_package()}/runner/boot.py").replace(b"@PYTHON@", minor.encode())
+    source = read(f"{_package()}/runner/boot.py").replace(b"@PYTHON@", minor.encode())
+    return source.replace(b"@ENTRY@", f"{NODE_PACKAGE}.{entry}".encode())
 
 
-def _ours() -> dict[str, bytes]:
+def _ours(parts: Mapping[str, Sequence[str]]) -> dict[str, bytes]:
     """Sources by file name, as they are called on the node."""
     sources = {f"{NODE_PACKAGE}/__init__.py": b""}
-    for folder, modules in PARTS.items():
+    for folder, modules in parts.items():
         for module in ("__init__", *modules):
             file = f"{folder}/{module}.py"
             sources[f"{NODE_PACKAGE}/{file}"] = read(f"{_package()}/{file}")

@@ -14,6 +14,7 @@ from typing import Any
 _MASK = (1 << 64) - 1
 _task_seed = 0
 _job = 0
+_own: int | None = None  # of a task that brings its seed along
 
 
 def install(task_seed: int) -> None:
@@ -23,9 +24,10 @@ def install(task_seed: int) -> None:
     sys.meta_path.insert(0, _Watcher())
 
 
-def seed_job(job: int) -> None:
-    global _job
-    _job = job
+def seed_job(job: int, own: int | None = None) -> None:
+    """``own`` is a seed that does not come from the job's index."""
+    global _job, _own
+    _job, _own = job, own
     for name, seed in _SEEDERS.items():
         module = sys.modules.get(name)
         if module is not None:
@@ -38,7 +40,7 @@ def current_job() -> int:
 
 def current_seed() -> int:
     """The seed of the job that runs now: 0 to 2**63 - 1."""
-    return job_seed(_task_seed, _job)
+    return job_seed(_task_seed, _job) if _own is None else _own
 
 
 def job_seed(task_seed: int, job: int) -> int:

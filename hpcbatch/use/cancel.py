@@ -13,8 +13,9 @@ from ..registry.view import View
 from ..words.errors import RegistryUnwritable, SchedulerError
 from ..words.model import ALIVE, Attempt
 from ..words.ranges import Ranges
+from .arrays import UNKNOWN_ID
 from .chosen import check_jobs
-from .settle import UNKNOWN_ID, ask, settle
+from .settle import ask, settle
 
 
 class Canceled(NamedTuple):

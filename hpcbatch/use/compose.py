@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ..cluster.cluster import Cluster
-from ..cluster.orders import ArrayOrder, ScriptOrder
 from ..cluster.schedulers.answers import Limits
 from ..registry.registry import Registry
 from ..words.assignment import Assignment
@@ -18,9 +17,10 @@ from ..words.options import SubmitOptions
 from ..words.plan import NOTHING
 from ..words.ranges import Ranges
 from ..words.resources import Resources
+from .arrays import make_arrays
 from .code import has_data
 from .dependencies import Dependencies, find_dependencies
-from .planning import check_limits, make_arrays, make_plan, with_queue
+from .planning import check_limits, make_plan, with_queue
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Composition:
             host=os.uname().nodename,
             created=time.time(),
             plan=plan,
-            arrays=make_arrays(plan, cluster, limits, spec.id, options.throttle),
+            arrays=make_arrays(plan.elements, cluster, limits, spec.id, options.throttle),
             options=options,
             resources=asked.to_json(),  # a queue that was found for it, another attempt finds anew
             held_back=held_back,
@@ -107,8 +107,6 @@ class Composition:
 
     def script(self, number: int, attempt: Attempt, runner: str) -> str:
         """The script of array ``number``; the arrays before it have their ids in ``attempt``."""
-        from ..cluster.scripts import render  # and jinja2 with it, which only a submission needs
-
         array = attempt.arrays[number]
         # two arrays throttled to 2 each would run 4: they go one after another
         before = attempt.arrays[max(number - 1, 0) : number] if attempt.options.throttle else ()
@@ -116,26 +114,22 @@ class Composition:
             "HPCBATCH_ROOT": os.path.dirname(self.layout.folder),
             "HPCBATCH_TASK": self.spec.id,
         }
-        order = ScriptOrder(
+        return self.cluster.script(
+            array,
+            own,
             title=f"{self.spec.name}: elements of attempt {attempt.number} of {self.spec.id}",
-            array=ArrayOrder(array.name, array.first, array.count, array.base),
             resources=self.resources,
             memory_unit=self.memory_unit,
             walltime=self._walltime,
             throttle=attempt.options.throttle,
             after=(*(str(a.id) for a in before), *self.waits_for.ended),
             after_ok=self.waits_for.ok,
-            env={**self.cluster.config.env, **own},
-            setup=self.cluster.config.setup,
             folder=self.spec.folder,
             log_prefix=f"{attempt.logs or self.layout.logs}/{attempt.number:04d}-",
-            container=self.cluster.config.container,
-            python=self.cluster.python,
             runner=runner,
             task=self.layout.folder,
             attempt=attempt.number,
         )
-        return render(self.cluster.template, order)
 
     def example(self, runner: str) -> str:
         """A script as that of each part that comes when there is room in the queue."""

@@ -15,8 +15,8 @@ from ..words.errors import NotFound, StateError
 from ..words.model import ALIVE, Attempt
 from ..words.options import SubmitOptions
 from ..words.text import counted
+from .arrays import UNKNOWN_ID
 from .causes import last_attempts
-from .settle import UNKNOWN_ID
 from .update import update
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import io
 import pickle
 from collections import ChainMap
+from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
 import cloudpickle
 
+Buffers = Callable[[pickle.PickleBuffer], Any]
 _FORGOTTEN = "<dynamic-code>"
 
 
@@ -28,11 +30,12 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
 
     dispatch_table = ChainMap({CodeType: _reduce_code}, cloudpickle.Pickler.dispatch_table)
 
-    def __init__(self, file: io.BytesIO):
-        super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
+    def __init__(self, file: io.BytesIO, buffers: Buffers | None = None):
+        super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL, buffer_callback=buffers)
 
 
-def dumps(value: Any) -> bytes:
+def dumps(value: Any, buffers: Buffers | None = None) -> bytes:
+    """Without the buffers that ``buffers`` says False of, as pickle has it."""
     file = io.BytesIO()
-    Pickler(file).dump(value)
+    Pickler(file, buffers).dump(value)
     return file.getvalue()

@@ -8,8 +8,6 @@ from ..cluster.cluster import Cluster
 from ..cluster.profile import ClusterConfig
 from ..cluster.schedulers.answers import Limits
 from ..words.errors import ResourceError
-from ..words.layout import new_job_name
-from ..words.model import Array
 from ..words.plan import Plan
 from ..words.ranges import Ranges
 from ..words.resources import Resources
@@ -59,28 +57,6 @@ def with_queue(config: ClusterConfig, resources: Resources, plan: Plan) -> Resou
         return resources
     fitting = [(limit, name) for name, limit in config.queues.items() if limit >= walltime]
     return replace(resources, queue=min(fitting)[1]) if fitting else resources
-
-
-def make_arrays(
-    plan: Plan, cluster: Cluster, limits: Limits, task_id: str, throttle: int | None
-) -> tuple[Array, ...]:
-    """Arrays that hold all elements of ``plan`` within the cluster's limit; one array where a
-    throttle would need them to wait for one another and the scheduler cannot do that."""
-    if not plan.elements:
-        return ()
-    size = min(limits.array or plan.elements, plan.elements)
-    if throttle and not cluster.scheduler.chains:
-        size = plan.elements
-    scheduler = cluster.scheduler
-    return tuple(
-        Array(
-            new_job_name(task_id, scheduler.longest_name),
-            first,
-            min(size, plan.elements - first),
-            scheduler.base,
-        )
-        for first in range(0, plan.elements, size)
-    )
 
 
 def _elements_within_walltime(njobs: int, cluster: Cluster, resources: Resources) -> int:

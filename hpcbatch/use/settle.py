@@ -11,12 +11,11 @@ from ..cluster.cluster import Cluster
 from ..disk.index import read_entries
 from ..registry.attempts import update_attempt
 from ..registry.view import View
-from ..words.errors import SchedulerError
 from ..words.layout import segment_owner
 from ..words.model import Array, Attempt, Listing
+from .arrays import is_hopeless, listing_of, look_up, missing_since
 
 GRACE = 60.0  # seconds that a submission may take to show up in a listing
-UNKNOWN_ID = "unknown"  # it ran and ended before anybody asked for its id
 NEVER_TAKEN = "the submission was interrupted before the scheduler took it"
 
 
@@ -30,13 +29,9 @@ def settle(view: View, attempt: Attempt, listing: Listing | None) -> Attempt:
     """
     if listing is None or listing.time < attempt.created:
         return attempt
-    ids = {sighting.name: sighting.array for sighting in listing.alive}
-    arrays = tuple(
-        array if array.id is not None else _looked_up(view, attempt, array, listing.time, ids)
-        for array in attempt.arrays
-    )
+    arrays = look_up(attempt.arrays, listing, lambda array: _left_records(view, attempt, array))
     settled = replace(attempt, arrays=arrays)
-    if any(listing.time - since > GRACE for since in _missing_since(settled)):
+    if is_hopeless(settled.arrays, listing.time - GRACE):
         settled = settled.given_up_for(NEVER_TAKEN)
     if settled != attempt:
         update_attempt(view.layout, settled)
@@ -45,22 +40,7 @@ def settle(view: View, attempt: Attempt, listing: Listing | None) -> Attempt:
 
 def ask(attempt: Attempt) -> Listing | None:
     """What the attempt's cluster lists this very moment; None when it does not answer."""
-    cluster = Cluster.of(attempt)
-    try:
-        return cluster.listing() if cluster.scheduler.is_reachable(attempt.host) else None
-    except SchedulerError:
-        return None
-
-
-def _looked_up(
-    view: View, attempt: Attempt, array: Array, when: float, ids: dict[str, str]
-) -> Array:
-    found = ids.get(array.name)
-    if found is None and _left_records(view, attempt, array):
-        found = UNKNOWN_ID
-    if found is None:
-        return replace(array, time=array.time or when)
-    return replace(array, id=found, time=time.time())
+    return listing_of(Cluster.of(attempt), attempt.host)
 
 
 def _left_records(view: View, attempt: Attempt, array: Array) -> bool:
@@ -76,9 +56,5 @@ def _left_records(view: View, attempt: Attempt, array: Array) -> bool:
 
 def waiting_seconds(attempt: Attempt) -> float:
     """How long until an attempt that never shows up is given up."""
-    since = min(_missing_since(attempt), default=time.time())
+    since = min(missing_since(attempt.arrays), default=time.time())
     return max(since + GRACE - time.time(), 0.0)
-
-
-def _missing_since(attempt: Attempt) -> list[float]:
-    return [a.time for a in attempt.arrays if a.id is None and a.time is not None]

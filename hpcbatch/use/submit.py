@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import NamedTuple
 
 from ..cluster.cluster import Cluster
 from ..cluster.room import room_in_queue
 from ..cluster.schedulers.answers import Limits
-from ..cluster.turns import wait_for_turn
 from ..disk.files import make_folder, publish
 from ..disk.index import BEGUN
 from ..registry import tracker
@@ -29,16 +26,16 @@ from ..registry.view import View
 from ..runner.bundle import ensure_runner
 from ..words.errors import (
     AlreadySubmitted,
-    CommandTimeout,
     SchedulerError,
     StateError,
     SubmissionUnclear,
     in_short,
 )
-from ..words.model import Array, Attempt, TaskSpec
+from ..words.model import Attempt, TaskSpec
 from ..words.options import SubmitOptions
 from ..words.ranges import Ranges
 from ..words.resources import Resources
+from .arrays import hand_in
 from .compose import Composition
 from .create import Mended
 from .dependencies import waiting_arrays, with_whole_ids
@@ -191,30 +188,28 @@ def preview(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> str:
 
 
 def _submit_arrays(ready: Prepared) -> Attempt:
-    made, path, text = ready.made, *ready.first
+    made, (path, text) = ready.made, ready.first
     layout, cluster, attempt = made.layout, made.cluster, made.attempt
-    for number, array in enumerate(attempt.arrays):
+
+    def script(number: int) -> str:
+        nonlocal path, text
         if number:
             path, text = _keep_script(made, number, attempt, ready.runner)
-        try:
-            wait_for_turn(os.path.dirname(layout.folder), cluster)
-            array_id = patiently(partial(cluster.submit, text), ready.patience)
-        except (CommandTimeout, SubmissionUnclear) as error:
-            raise SubmissionUnclear(
-                f"cluster {cluster.name} did not answer, and may have taken the submission. "
-                f"{error}\nIt is looked up by its name {array.name} at the next status; nothing "
-                "is submitted twice."
-            ) from error
-        except SchedulerError as error:
-            update_attempt(layout, attempt.given_up_for(in_short(error)))
-            raise type(error)(
-                f"cluster {cluster.name} did not take the submission. {error}\n"
-                f"{_standing(array)} The script, kept in {path}, was:\n{text}"
-            ) from error
-        taken = replace(array, id=array_id, time=time.time())
-        arrays = (*attempt.arrays[:number], taken, *attempt.arrays[number + 1 :])
-        attempt = replace(attempt, arrays=arrays)
-        update_attempt(layout, attempt)
+        return text
+
+    root = os.path.dirname(layout.folder)
+    try:
+        for arrays in hand_in(root, cluster, attempt.arrays, script, ready.patience):
+            attempt = replace(attempt, arrays=arrays)
+            update_attempt(layout, attempt)
+    except SubmissionUnclear:
+        raise
+    except SchedulerError as error:
+        update_attempt(layout, attempt.given_up_for(in_short(error)))
+        raise type(error)(
+            f"cluster {cluster.name} did not take the submission. {error}\n"
+            f"{_standing(attempt)} The script, kept in {path}, was:\n{text}"
+        ) from error
     return attempt
 
 
@@ -227,10 +222,11 @@ def _keep_script(made: Composition, number: int, attempt: Attempt, runner: str) 
     return paths.script(number), text
 
 
-def _standing(array: Array) -> str:
-    if array.first == 0:
+def _standing(attempt: Attempt) -> str:
+    taken = sum(array.count for array in attempt.submitted_arrays)
+    if not taken:
         return "Nothing was submitted; the task is as before and can be submitted again."
     return (
-        f"Elements 0 to {array.first - 1} were submitted; the jobs of the others are as before "
+        f"Elements 0 to {taken - 1} were submitted; the jobs of the others are as before "
         "and can be submitted again."
     )

@@ -33,6 +33,11 @@ HpcbatchError
 │   ├── AlreadySubmitted
 │   ├── NotSubmitted
 │   └── TaskStuck               all that is left of it waits for what will never come
+├── PoolError                   a pool and its workers
+│   ├── PoolClosed              it takes no more tasks, or belongs to another process
+│   ├── LaunchError             workers cannot be launched, or a launcher is none
+│   └── RemoteError             a task of a pool failed, and its exception cannot be brought here
+│       └── WorkerLost          its workers were lost, time and again, while it ran
 ├── TaskFailed                  results were asked for and some jobs have none
 ├── JobError                    one job without a result, and why
 └── WaitTimeout                 the task did not resolve in time
@@ -233,6 +238,36 @@ class TaskFailed(HpcbatchError):
             '"return" puts the errors in their places.'
         )
         return "\n".join(lines)
+
+
+class PoolError(HpcbatchError):
+    """A pool cannot do what was asked."""
+
+
+class PoolClosed(PoolError, RuntimeError):
+    """It takes no more tasks, or belongs to another process than this one."""
+
+
+class LaunchError(PoolError):
+    """Workers cannot be launched, or what should launch them is no launcher."""
+
+
+class RemoteError(PoolError):
+    """A task of a pool failed on its worker, and the exception itself cannot be brought here.
+
+    Attributes: the exception's ``type`` and ``message``, and its ``traceback`` as text.
+    """
+
+    def __init__(self, type: str, message: str, traceback: str = ""):
+        super().__init__(type, message, traceback)
+        self.type, self.message, self.traceback = type, message, traceback
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.message}"
+
+
+class WorkerLost(RemoteError):
+    """The workers of a task were lost, time and again, while it ran."""
 
 
 class WaitTimeout(HpcbatchError, TimeoutError):

@@ -3,6 +3,7 @@
 ROOT/
   runner-<hash>.pyz       what compute nodes run
   polls/                  the last listing of each cluster, shared by all clients
+  pools/<pool-id>/        see PoolLayout
   <task-id>/              see TaskLayout
 """
 
@@ -64,6 +65,10 @@ def segment_owner(name: str) -> tuple[int, int]:
     """(attempt, element) of a segment's file name."""
     attempt, _, rest = name.partition("-")
     return int(attempt), int(rest.partition(".")[0])
+
+
+def pools_folder(root: str) -> str:
+    return f"{root}/pools"
 
 
 def config_folder() -> str:
@@ -138,6 +143,39 @@ class RemoteLayout:
     def once_lock(self, task_id: str) -> str:
         """Held while a request for the task is done that may be repeated."""
         return f"{self.uploads}/{task_id}.once"
+
+
+class PoolLayout:
+    """Every path of one pool's folder. Its id looks like a task's."""
+
+    def __init__(self, root: str, pool_id: str):
+        self.root, self.id = root, pool_id
+        self.folder = f"{pools_folder(root)}/{pool_id}"
+        self.record = f"{self.folder}/pool.json"
+        self.door = f"{self.folder}/door.json"
+        self.launches = f"{self.folder}/launches"
+        self.logs = f"{self.folder}/logs"
+        self.metrics = f"{self.folder}/metrics"
+
+    def launch(self, number: int) -> LaunchLayout:
+        return LaunchLayout(f"{self.launches}/{number:04d}")
+
+    def log_prefix(self, launch: int) -> str:
+        return f"{self.logs}/{launch:04d}-"
+
+    def log(self, launch: int, element: int) -> str:
+        return f"{self.log_prefix(launch)}{element}.log"
+
+
+class LaunchLayout:
+    """Every path of one launch of a pool's workers."""
+
+    def __init__(self, folder: str):
+        self.folder = folder
+        self.record = f"{folder}/launch.json"
+
+    def script(self, array: int) -> str:
+        return f"{self.folder}/script.sh" if array == 0 else f"{self.folder}/script-{array}.sh"
 
 
 class AttemptLayout:

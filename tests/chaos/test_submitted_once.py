@@ -19,6 +19,7 @@ import pytest
 import hpcbatch as hb
 from hpcbatch.cluster import shell
 from hpcbatch.use import settle
+from hpcbatch.use.arrays import UNKNOWN_ID
 from tests.cluster.conftest import Harness, eventually, write_program
 from tests.conftest import IS_LONG
 
@@ -176,7 +177,7 @@ def _check_arrays(cluster: Harness, task: hb.Task) -> None:
     told = partial(_ids, cluster.name, taken.name)
     ids = eventually(told, f"{taken.name} to be told: accounting comes some seconds late")
     assert len(ids) == 1
-    assert taken.id in (settle.UNKNOWN_ID, *ids)
+    assert taken.id in (UNKNOWN_ID, *ids)
     for array in arrays:
         assert array is taken or not _ids(cluster.name, array.name)
 

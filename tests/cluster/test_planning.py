@@ -19,7 +19,8 @@ from hpcbatch.cluster.orders import ArrayOrder
 from hpcbatch.cluster.profile import ClusterConfig
 from hpcbatch.cluster.schedulers.answers import Limits
 from hpcbatch.cluster.scripts import render
-from hpcbatch.use.planning import check_limits, make_arrays, make_plan, with_queue
+from hpcbatch.use.arrays import make_arrays
+from hpcbatch.use.planning import check_limits, make_plan, with_queue
 from hpcbatch.words.errors import ResourceError
 from hpcbatch.words.ranges import Ranges
 from hpcbatch.words.resources import Resources
@@ -108,7 +109,7 @@ def test_arrays_cover_the_elements(count: int, limit: int | None) -> None:
     for scheduler in ("slurm", "sge", "lsf", "pbs", "torque"):
         here = cluster(scheduler)
         plan = make_plan(jobs(count), here, limits, Resources(), 1)
-        arrays = make_arrays(plan, here, limits, TASK, None)
+        arrays = make_arrays(plan.elements, here, limits, TASK, None)
         covered = [e for a in arrays for e in range(a.first, a.first + a.count)]
         assert covered == list(range(count))
         assert all(1 <= a.count <= (limit or count) for a in arrays)
@@ -149,7 +150,7 @@ def test_any_set_of_jobs_comes_back_from_the_scripts(
     here, limits = cluster(scheduler), Limits(array=limit)
     plan = make_plan(Ranges.of(members), here, limits, Resources(), chunk)
     seen: list[int] = []
-    for array in make_arrays(plan, here, limits, TASK, throttle):
+    for array in make_arrays(plan.elements, here, limits, TASK, throttle):
         given_out = ArrayOrder(array.name, array.first, array.count, array.base)
         script = render(here.template, order(array=given_out, throttle=throttle))
         indices = asked_for(scheduler, script, array.base)

@@ -1,0 +1,130 @@
+"""pool: pools of workers, also those whose controller is dead."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+from ..words.text import plain
+from .common import Setting, common, global_options, print_json, say
+from .ending import ask, yes_option
+from .exits import SCHEDULER
+from .tables import print_table
+
+pool_argument = click.argument("pool_id", metavar="POOL")
+
+
+@click.group("pool")
+@global_options
+def pool() -> None:
+    """Pools of workers, which a Controller in Python keeps. POOL is an id, a unique beginning of
+    one, or "last".
+
+    \b
+    Examples:
+      hpcbatch pool list
+      hpcbatch pool workers last
+      hpcbatch pool logs 3f9a 1-0
+      hpcbatch pool terminate 3f9a              # its controller is dead, its workers are not
+    """
+
+
+@pool.command("list")
+@common
+def list_pools(setting: Setting) -> None:
+    """List the pools: "open", "closed", "dead" when its controller is gone without a word, or
+    "elsewhere" when that runs on another host."""
+    from ..pool.monitor import pools
+
+    found = pools(setting.registry().root)
+    if setting.json:
+        print_json([each.to_json() for each in found])
+        return
+    rows = [
+        [
+            each.id,
+            each.state,
+            each.record.cluster,
+            str(each.record.workers),
+            f"{each.record.host}:{each.record.pid}",
+            time.strftime("%Y-%m-%d %H:%M", time.localtime(each.record.begun)),
+        ]
+        for each in found
+    ]
+    headings = ("pool", "state", "cluster", "workers", "controller", "begun")
+    print_table(headings, rows, right=("workers",))
+
+
+@pool.command("workers")
+@pool_argument
+@common
+def list_workers(setting: Setting, pool_id: str) -> None:
+    """List the workers that are alive: elements that the cluster lists, processes of this host."""
+    from ..pool.monitor import find_pool
+
+    found = find_pool(pool_id, setting.registry().root).workers()
+    if setting.json:
+        print_json([worker.to_json() for worker in found])
+        return
+    rows = [
+        [f"{w.launch}-{w.element}", w.state, w.array, "" if w.pid is None else str(w.pid), w.log]
+        for w in found
+    ]
+    print_table(("worker", "state", "array", "pid", "log"), rows, right=("pid",))
+
+
+@pool.command("logs")
+@pool_argument
+@click.argument("worker", required=False, metavar="[WORKER]")
+@common
+def print_logs(setting: Setting, pool_id: str, worker: str | None) -> None:
+    """Print the logs of all workers, or that of one, such as 1-0: launch and element."""
+    from ..pool.monitor import find_pool
+    from ..words.errors import NotFound, nearest
+
+    found = find_pool(pool_id, setting.registry().root)
+    logs = found.logs()
+    if worker is not None:
+        if worker not in logs:
+            raise NotFound(f"{found.id} has no log {worker!r}{nearest(worker, logs)}")
+        logs = {worker: logs[worker]}
+    texts = {name: _text(path) for name, path in logs.items()}
+    if setting.json:
+        print_json(texts)
+        return
+    for name, text in texts.items():
+        if worker is None:
+            click.echo(f"==> {name} <==")
+        click.echo("\n".join(map(plain, text.splitlines())))
+
+
+@pool.command("terminate")
+@pool_argument
+@yes_option
+@common
+def terminate(setting: Setting, pool_id: str, yes: bool) -> None:
+    """End all workers of a pool, on its cluster and on this host. Safe to repeat. A controller
+    that lives launches no others.
+
+    On a terminal it asks first.
+    """
+    from ..pool.monitor import find_pool
+
+    found = find_pool(pool_id, setting.registry().root)
+    ask(f"End the workers of {found.id}?", yes)
+    objections = found.terminate()
+    if setting.json:
+        print_json({"terminated": found.id, "objections": objections})
+    else:
+        say(f"The workers of {found.id} were told to end.")
+    for objection in objections:
+        say(f"hpcbatch: the scheduler objects: {objection}")
+    if objections:
+        sys.exit(SCHEDULER)
+
+
+def _text(path: str) -> str:
+    with open(path, errors="replace") as file:
+        return file.read()

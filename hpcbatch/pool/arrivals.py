@@ -1,0 +1,98 @@
+"""Counts of workers that were launched: which of them came, which are to come, which are lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .launchers.base import Standing
+
+
+@dataclass
+class Expected:
+    """One launch; times are those of a monotonic clock."""
+
+    number: int
+    workers: int
+    deadline: float
+    came: set[str] = field(default_factory=set)
+    lost: int = 0
+
+    @property
+    def launching(self) -> int:
+        return max(self.workers - len(self.came) - self.lost, 0)
+
+
+class Arrivals:
+    """``seconds_launch``: how long a worker may take to come, once it does not wait in a queue.
+    A worker that was counted as lost and comes is as welcome as any other."""
+
+    def __init__(self, seconds_launch: float):
+        self._seconds = seconds_launch
+        self._open: dict[int, Expected] = {}
+        self._seen: set[str] = set()
+        self.launched = self.lost = 0
+
+    @property
+    def launching(self) -> int:
+        return sum(launch.launching for launch in self._open.values())
+
+    @property
+    def arrived(self) -> int:
+        return len(self._seen)
+
+    def expect(self, number: int, workers: int, now: float) -> None:
+        self.launched += workers
+        self._open[number] = Expected(number, workers, now + self._seconds)
+
+    def withdraw(self, number: int, workers: int) -> None:
+        """So many of a launch were not taken."""
+        self.launched -= workers
+        if (launch := self._open.get(number)) is not None:
+            launch.workers -= workers
+            self._close(launch)
+
+    def come(self, workers: Iterable[dict[str, Any]]) -> bool:
+        """What workers said of themselves; whether one is new."""
+        is_new = False
+        for about in workers:
+            name = about["worker"]
+            if name in self._seen:
+                continue
+            self._seen.add(name)
+            is_new = True
+            launch = self._open.get(about.get("launch", 0)) or self._oldest()
+            if launch is not None:
+                launch.came.add(name)
+                self._close(launch)
+        return is_new
+
+    def open(self) -> list[Expected]:
+        return list(self._open.values())
+
+    def judge(
+        self, launch: Expected, standing: Standing | None, is_prompt: bool, now: float
+    ) -> bool:
+        """Count workers of a launch that will not come; whether none of it ever came."""
+        is_late = now >= launch.deadline
+        if standing is None:
+            gone = launch.launching if is_late else 0
+        else:
+            # all that is alive may have come, or be on its way
+            ended = launch.launching - standing.alive if is_late or is_prompt else 0
+            gone = launch.launching - standing.waiting if is_late else ended
+            if standing.waiting:
+                launch.deadline = now + self._seconds
+        gone = min(max(gone, 0), launch.launching)
+        launch.lost += gone
+        self.lost += gone
+        self._close(launch)
+        return gone > 0 and not launch.came and not launch.launching
+
+    def _close(self, launch: Expected) -> None:
+        if not launch.launching:
+            self._open.pop(launch.number, None)
+
+    def _oldest(self) -> Expected | None:
+        return next(iter(self._open.values()), None)

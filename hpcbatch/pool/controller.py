@@ -1,0 +1,391 @@
+"""What a user holds of a pool: tasks in, rows and futures out."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor
+from typing import Any
+
+from ..use.pickling import dumps
+from ..words.errors import InputError, PoolClosed, UsageError
+from ..worker import wire
+from .dispatch import Dispatch
+from .functions import Function, Functions
+from .future import PoolFuture
+from .mapping import Mapping as Map
+from .mapping import columns_of
+from .rows import Row, row_of
+from .running import Running
+from .settings import Settings
+from .summary import Summary
+from .task import Result, Task
+
+_SMALL = frozenset({type(None), bool, int, float, complex})
+
+
+class Controller(Executor):
+    """Keeps ``workers`` alive on ``cluster`` and feeds them with calls.
+
+    It starts when it is entered, or with the first task. Tasks that were pushed come back as
+    rows, by ``pop`` and ``collect``; those that were submitted as futures; ``map`` waits for
+    its values. A task whose worker is lost is tried again, up to ``crashes_max`` times; then it
+    goes to ``backup``, another controller, or is a row with the status ``crash``.
+    """
+
+    def __init__(
+        self,
+        cluster: str = "local",
+        workers: int = 1,
+        *,
+        name: str | None = None,
+        crashes_max: int = 5,
+        backup: Controller | None = None,
+        **settings: Any,
+    ):
+        self.name = name or cluster
+        self.workers, self.backup = workers, backup
+        self.settings = Settings.of(cluster, workers, settings)
+        self._dispatch = Dispatch(crashes_max)
+        self._functions = Functions()
+        self._numbers = itertools.count(1)
+        self._running: Any = None
+        self._starting = threading.Lock()
+        self._is_closed = False
+        self._pid = os.getpid()
+        self._changed = threading.Condition()
+        self._rows: deque[tuple[Task, Result]] = deque()
+        self._pushed: dict[int, Task] = {}
+        self._named: dict[str, Task] = {}
+        self._resolved = 0
+        self._backlog: deque[str] = deque()
+        self._listeners: tuple[Callable[[], None], ...] = ()
+
+    def __enter__(self) -> Controller:
+        self.start()
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self.shutdown(wait=kind is None, cancel_futures=kind is not None)
+
+    def start(self) -> None:
+        """Open the pool's door and launch its workers; nothing where it is open already."""
+        self._broker()
+
+    def push(
+        self,
+        function: Callable[..., Any],
+        /,
+        *args: Any,
+        name: str | None = None,
+        seed: int | None = None,
+        const: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> str:
+        """Queue a call, and return its name at once. ``const`` are further arguments by name,
+        which are sent to each worker once."""
+        found = self._functions.find(function, const)
+        task = self._task(found, args, kwargs, self, seed, name)
+        if name is not None:
+            self._named[name] = task
+        self._pushed[task.number] = task
+        self._broker().submit(task)
+        return task.label()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> PoolFuture:
+        """Queue a call; its future can also be awaited."""
+        future = PoolFuture()
+        task = self._task(self._functions.find(fn), args, kwargs, future, None, None)
+        broker = self._broker()
+        future._task, future._cancel = task, self._cancel_waiting
+        future._help = self._running.duty.help
+        broker.submit(task)
+        return future
+
+    def map(  # type: ignore[override]
+        self,
+        fn: Callable[..., Any],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int | None = None,
+        const: Mapping[str, Any] | None = None,
+        on_error: str = "raise",
+    ) -> list[Any]:
+        """The values of all calls, in their order. ``on_error``: ``raise`` the first exception,
+        ``return`` exceptions in their places, or ``skip`` them. Chunks are chosen by what the
+        calls take; ``chunksize`` is what an executor has, and is not needed."""
+        if on_error not in ("raise", "return", "skip"):
+            raise UsageError(f"on_error {on_error!r} is none of raise, return, skip")
+        columns = columns_of(iterables)
+        if not columns[0]:
+            return []
+        first = self._reserve(len(columns[0]))
+        found, broker = self._functions.find(fn, const), self._broker()
+        mapping = Map(found, columns, broker.submit, lambda: self.workers, first)
+        try:
+            mapping.run(timeout, on_error == "raise")
+        finally:
+            self._drop(mapping.unfinished())
+        failures, values = mapping.failures, mapping.values
+        if failures and on_error == "raise":
+            raise failures[min(failures)]
+        if on_error == "skip":
+            return [value for place, value in enumerate(values) if place not in failures]
+        for place, error in failures.items():
+            values[place] = error
+        return values
+
+    def walk(
+        self,
+        function: Callable[..., Any],
+        /,
+        *iterables: Iterable[Any],
+        const: Mapping[str, Any] | None = None,
+    ) -> list[str]:
+        """Push a call for each input; their rows come by ``collect``."""
+        columns = columns_of(iterables)
+        return [self.push(function, *each, const=const) for each in zip(*columns, strict=True)]
+
+    def wait(self, until: str = "all", timeout: float | None = None) -> bool:
+        """Until ``all`` pushed tasks are resolved, or ``one`` can be popped. Whether it is so."""
+        if until not in ("all", "one"):
+            raise UsageError(f"wait({until!r}): it is one of all, one")
+        self._check()
+
+        def is_so() -> bool:
+            return bool(self._rows) if until == "one" and self._pushed else not self._pushed
+
+        with self._changed:
+            return self._changed.wait_for(is_so, timeout)
+
+    def pop(self) -> Row | None:
+        """The row of a task that is resolved; None when there is none."""
+        try:
+            task, result = self._rows.popleft()
+        except IndexError:
+            return None
+        if task.name is not None and self._named.get(task.name) is task:
+            del self._named[task.name]
+        return row_of(task, result, self.settings.seed)
+
+    def collect(self, wait: bool = True) -> list[Row]:
+        """The rows of all tasks; waits for them, unless told not to."""
+        if wait:
+            self.wait("all")
+        rows = iter(self.pop, None)
+        return list(rows)
+
+    def cancel(self, names: str | Iterable[str] | None = None) -> list[str]:
+        """Give up pushed tasks of these names, or all; returns the names of those that were not
+        resolved. What a worker has begun goes on there, and its result is dropped."""
+        wanted = None if names is None else {names} if isinstance(names, str) else set(names)
+        found = [
+            task for task in list(self._pushed.values()) if wanted is None or task.label() in wanted
+        ]
+        dropped = self._drop(found)
+        for task in dropped:
+            self.resolve(task, Result("canceled", controller=self.name))
+        return [task.label() for task in dropped]
+
+    def resolve(self, task: Task, result: Result) -> None:
+        """Called by the pool: a pushed task is resolved."""
+        with self._changed:
+            if self._pushed.pop(task.number, None) is None:
+                return  # its turn was interrupted, and made again
+            self._rows.append((task, result))
+            self._resolved += 1
+            self._changed.notify_all()
+        for listener in self._listeners:
+            listener()
+
+    def has_row(self) -> bool:
+        """Whether ``pop`` would return one."""
+        return bool(self._rows)
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """``listener`` is called for each pushed task that is resolved, from any thread; call what
+        is returned to end that."""
+        self._listeners = (*self._listeners, listener)
+
+        def stop() -> None:
+            self._listeners = tuple(each for each in self._listeners if each is not listener)
+
+        return stop
+
+    def crashes(self, name: str) -> int:
+        """How often the task of that name, not popped yet, has crashed."""
+        waiting = [*self._pushed.values(), *(task for task, _ in list(self._rows))]
+        return next((task.crashes for task in waiting if task.label() == name), 0)
+
+    @property
+    def size(self) -> int:
+        """Tasks that were pushed and not popped."""
+        return len(self._pushed) + len(self._rows)
+
+    @property
+    def resolved(self) -> int:
+        """Pushed tasks that are resolved, popped or not."""
+        return self._resolved
+
+    @property
+    def unresolved(self) -> int:
+        return len(self._pushed)
+
+    @property
+    def saturated(self) -> bool:
+        """Whether there are at least as many unresolved tasks as workers."""
+        return self.unresolved >= self.workers
+
+    def push_backlog(self, name: str) -> None:
+        """Note something to be pushed later; see ``pop_backlog``."""
+        self._backlog.append(name)
+
+    def pop_backlog(self) -> list[str]:
+        """As many of the noted names as can be pushed without saturating the pool."""
+        room = max(self.workers - self.unresolved, 0)
+        return [self._backlog.popleft() for _ in range(min(room, len(self._backlog)))]
+
+    def summary(self) -> Summary:
+        """What each worker that is here has done; its ``launches`` tell of those to come."""
+        self._check()
+        return Summary() if self._running is None else self._running.summary()
+
+    def scale(self) -> int:
+        """Launch now the workers that the tasks want, also where launching pauses; how many."""
+        self._broker()
+        return 0 if self._running is None else self._running.launching.scale()
+
+    def autoscale(self) -> None:
+        """Launch workers as they are wanted, which is so from the beginning; see ``descale``."""
+        self._broker()
+        if self._running is not None:
+            self._running.launching.is_automatic = True
+
+    def descale(self) -> None:
+        """Launch no workers but by ``scale``."""
+        self._broker()
+        if self._running is not None:
+            self._running.launching.is_automatic = False
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Close the pool: with ``wait`` when all tasks are resolved. Rows can still be popped."""
+        if self._pid != os.getpid() or self._is_closed:
+            return
+        running = self._running
+        if running is not None and wait and not cancel_futures:
+            running.drain()
+        self._is_closed = True
+        if running is not None:
+            for task in running.close():
+                task.sink.resolve(task, Result("canceled", controller=self.name))
+
+    def terminate(self) -> None:
+        """Close the pool now; what is not resolved is canceled."""
+        self.shutdown(wait=False, cancel_futures=True)
+
+    def _broker(self) -> Any:
+        running = self._running
+        if running is not None and not self._is_closed and self._pid == os.getpid():
+            return running.broker
+        self._check()
+        if self._is_closed:
+            raise PoolClosed(f"the pool {self.name} has closed: it takes no more tasks")
+        with self._starting:
+            if self._running is None:
+                self._running = self._open()
+        return self._running.broker
+
+    def _open(self) -> Any:
+        forgotten = self._functions.forgotten
+        return Running(self.name, self.settings, self._dispatch, forgotten, self._take)
+
+    def _check(self) -> None:
+        if self._pid != os.getpid():
+            raise PoolClosed(
+                f"the pool {self.name} belongs to process {self._pid}, and this is one that was "
+                "forked from it: make a Controller here"
+            )
+
+    def _task(
+        self,
+        function: Function,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        sink: Any,
+        seed: int | None,
+        name: str | None,
+    ) -> Task:
+        number = next(self._numbers)
+        if not kwargs and _SMALL.issuperset(map(type, args)):
+            return Task(number, function, wire.PLAIN, args, sink, seed, 0, name)
+        parts: list[memoryview] = []
+        try:
+            how, payload = wire.pack((args, dict(kwargs)), parts, dumps)
+        except Exception as error:
+            raise InputError(
+                f"the arguments of {function.label} cannot be pickled: {error}"
+            ) from error
+        return Task(number, function, how, payload, sink, seed, 0, name, parts)
+
+    def _reserve(self, count: int) -> int:
+        first = next(self._numbers)
+        self._numbers = itertools.count(first + count)
+        return first
+
+    def _take(self, task: Task, result: Result) -> None:
+        """A task is over here; ``backup`` has another try where it crashed too often."""
+        if result.status == "crash" and self.backup is not None and not self._is_closed:
+            self.backup.adopt(task)
+        else:
+            task.sink.resolve(task, result)
+
+    def adopt(self, task: Task) -> None:
+        """Run a task of another controller; its result goes where it was expected."""
+        function = self._functions.adopt(task.function)
+        again = Task(
+            next(self._numbers),
+            function,
+            task.how,
+            task.payload,
+            _Home(task),
+            task.seed,
+            task.size,
+            task.name,
+            task.parts,
+        )
+        self._broker().submit(again)
+
+    def _cancel_waiting(self, task: Task) -> bool:
+        if self._running is None or self._pid != os.getpid():
+            return False
+        with self._running.broker.lock:
+            if task.is_out or task.is_over:
+                return False
+            self._dispatch.drop(task)
+            self._running.broker.live.pop(task.number, None)
+        task.sink.resolve(task, Result("canceled", controller=self.name))
+        return True
+
+    def _drop(self, tasks: Iterable[Task]) -> list[Task]:
+        if self._running is None:
+            return []
+        with self._running.broker.lock:
+            dropped = [task for task in tasks if not task.is_over]
+            for task in dropped:
+                self._dispatch.drop(task)
+                self._running.broker.live.pop(task.number, None)
+        return dropped
+
+
+class _Home:
+    """Brings a result back to the task that a backup runs."""
+
+    def __init__(self, task: Task):
+        self._task = task
+
+    def resolve(self, task: Task, result: Result) -> None:
+        self._task.crashes += task.crashes
+        self._task.sink.resolve(self._task, result)

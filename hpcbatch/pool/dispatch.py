@@ -1,0 +1,250 @@
+"""Which worker gets which tasks, and what becomes of them when it is lost. No input or output.
+
+Each handing out of a task has a number of its own; a result counts when its worker still holds
+that number. So a worker that was given up and comes back can say nothing about what others do now.
+
+A worker is given as many small tasks in advance as keep it busy for a moment, and one where they
+take long. Of a worker that is lost, the task that was running has crashed once. Which one that
+was is known where it told, or held but one; else all that it held are *alone* from then on: each
+is given to a worker that has nothing beside it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from .task import Task
+
+_HELD = attrgetter("held")
+CHUNKS = 2  # that a worker holds at most
+
+
+class Batch(NamedTuple):
+    """Tasks for a worker, by their dispatch numbers."""
+
+    worker: Worker
+    tasks: list[tuple[int, Task]]
+
+
+class Worker:
+    """A connection of a worker. ``name`` is the worker's own, which outlives connections."""
+
+    __slots__ = (
+        *("key", "name", "held", "running", "functions", "left", "ends", "slow", "is_closed"),
+        "forgotten",
+        *("about", "done", "seconds"),
+    )
+
+    def __init__(self, key: bytes, name: str, left: int | None = None, ends: float | None = None):
+        self.key, self.name, self.left, self.ends = key, name, left, ends
+        self.held: dict[int, Task] = {}
+        self.running: int | None = None  # the dispatch of a task that takes long
+        self.functions: set[int] = set()
+        self.forgotten: list[int] = []  # of them, which it is yet to be told
+        self.slow: set[int] = set()  # dispatches behind which nothing may wait
+        self.is_closed = False  # it is given nothing any more
+        self.about: dict[str, object] = {}
+        self.done, self.seconds = 0, 0.0
+
+
+class Dispatch:
+    def __init__(self, crashes_max: int):
+        self.crashes_max = crashes_max
+        self.workers: dict[bytes, Worker] = {}
+        self.waiting: deque[Task] = deque()
+        self.alone: deque[Task] = deque()
+        self.came: deque[dict[str, Any]] = deque()  # what new workers said of themselves
+        self._open: dict[bytes, Worker] = {}  # those that may have room
+        self._next = 1
+        self._charged: dict[str, Task] = {}  # of workers that were lost
+
+    @property
+    def has_idle(self) -> bool:
+        return not all(map(_HELD, self._open.values()))
+
+    def begin_again(self, tasks: list[Task]) -> None:
+        """As if ``tasks`` had just been added, and no worker were there."""
+        self.workers.clear()
+        self._open.clear()
+        self.alone.clear()
+        self.waiting.clear()
+        for task in tasks:
+            task.is_over = task.is_out = False
+            (self.alone if task.alone else self.waiting).append(task)
+
+    def arrive(self, worker: Worker) -> None:
+        """One that was lost and comes back has not crashed."""
+        task = self._charged.pop(worker.name, None)
+        if task is not None and task.crashes > 0 and not task.is_over:
+            task.crashes -= 1
+        self.workers[worker.key] = self._open[worker.key] = worker
+
+    def close(self, key: bytes) -> None:
+        """Give a worker nothing any more."""
+        self.workers[key].is_closed = True
+        self._open.pop(key, None)
+
+    def forget(self, functions: Iterable[int]) -> None:
+        """Functions that no task has any more: workers are told with their next tasks."""
+        for number in functions:
+            for worker in self.workers.values():
+                if number in worker.functions:
+                    worker.functions.discard(number)
+                    worker.forgotten.append(number)
+
+    def add(self, tasks: Iterable[Task]) -> None:
+        self.waiting.extend(tasks)
+
+    def assign(self, now: float) -> list[Batch]:
+        """Hand out what waits to whoever has room."""
+        batches: dict[bytes, Batch] = {}
+        self._assign_alone(now, batches)
+        while self.waiting and self._open:
+            share = -(-len(self.waiting) // len(self._open))
+            before = len(self.waiting)
+            for worker in list(self._open.values()):
+                batch = self._take(worker, share, now)
+                if batch:
+                    found = batches.setdefault(worker.key, Batch(worker, []))
+                    found.tasks.extend(batch)
+            if len(self.waiting) == before:
+                break
+        return list(batches.values())
+
+    def finish(self, key: bytes, dispatch: int, seconds: float) -> Task | None:
+        """The task whose result this is; None where it counts no more."""
+        worker = self.workers.get(key)
+        task = worker.held.pop(dispatch, None) if worker is not None else None
+        if worker is None or task is None:
+            return None
+        worker.slow.discard(dispatch)
+        if worker.running == dispatch:
+            worker.running = None
+        if not worker.is_closed:
+            self._open[key] = worker
+        worker.done += task.size or 1
+        worker.seconds += seconds
+        task.function.pace.measured(seconds / (task.size or 1))
+        if task.is_over:
+            return None
+        task.is_over = True
+        return task
+
+    def busy(self, key: bytes, dispatch: int, returned: Iterable[int]) -> None:
+        """A worker's task takes long, and what waited behind it comes back."""
+        worker = self.workers.get(key)
+        if worker is None:
+            return
+        if dispatch in worker.held:
+            worker.running = dispatch
+            worker.slow.add(dispatch)
+            self._open.pop(key, None)
+        back = [worker.held.pop(one) for one in returned if one in worker.held]
+        worker.slow.intersection_update(worker.held)
+        self._put_back(back)
+        if not worker.held and not worker.is_closed:
+            self._open[key] = worker
+
+    def lose(self, key: bytes, is_planned: bool = False) -> list[Task]:
+        """What a worker held goes back. Returns the task that has crashed too often, if any."""
+        worker = self.workers.pop(key, None)
+        self._open.pop(key, None)
+        if worker is None:
+            return []
+        held = [task for task in worker.held.values() if not task.is_over]
+        if is_planned or not held:
+            self._put_back(held)
+            return []
+        culprit = worker.held.get(worker.running) if worker.running is not None else None
+        if culprit is None and len(worker.held) == 1:
+            culprit = held[0]
+        if culprit is None:
+            for task in held:
+                task.alone = True
+            self.alone.extend(held)
+            return []
+        self._put_back([task for task in held if task is not culprit])
+        return self._charge(worker, culprit)
+
+    def drop(self, task: Task) -> None:
+        """It is wanted no more; its result will not count."""
+        task.is_over = True
+
+    def _charge(self, worker: Worker, task: Task) -> list[Task]:
+        if task.is_over:
+            return []
+        if task.size > 1:
+            task.is_over = True
+            self.alone.extend(task.split())
+            return []
+        task.crashes += 1
+        task.alone = True
+        if task.crashes > self.crashes_max:
+            task.is_over = True
+            return [task]
+        if worker.name:
+            self._charged[worker.name] = task
+        self.alone.append(task)
+        return []
+
+    def _put_back(self, tasks: list[Task]) -> None:
+        wanted = [task for task in tasks if not task.is_over]
+        for task in wanted:
+            task.is_out = False
+        self.alone.extendleft(task for task in reversed(wanted) if task.alone)
+        self.waiting.extendleft(task for task in reversed(wanted) if not task.alone)
+
+    def _assign_alone(self, now: float, batches: dict[bytes, Batch]) -> None:
+        for worker in list(self._open.values()) if self.alone else ():
+            if worker.held:
+                continue
+            while self.alone and self.alone[0].is_over:
+                self.alone.popleft()
+            if self.alone and _fits(worker, self.alone[0], now):
+                task = self.alone.popleft()
+                dispatch = self._hand_out(worker, task)
+                worker.slow.add(dispatch)
+                del self._open[worker.key]
+                batches[worker.key] = Batch(worker, [(dispatch, task)])
+
+    def _take(self, worker: Worker, share: int, now: float) -> list[tuple[int, Task]]:
+        taken: list[tuple[int, Task]] = []
+        waiting, held = self.waiting, worker.held
+        while waiting and len(taken) < share:
+            task = waiting[0]
+            if task.is_over:
+                waiting.popleft()
+                continue
+            pace = task.function.pace
+            limit = CHUNKS if task.size else pace.limit
+            is_full = len(held) >= limit or bool(worker.slow)
+            if is_full or not _fits(worker, task, now):
+                self._open.pop(worker.key, None)
+                break
+            waiting.popleft()
+            dispatch = self._hand_out(worker, task)
+            if pace.is_slow and not task.size:
+                worker.slow.add(dispatch)
+            taken.append((dispatch, task))
+        return taken
+
+    def _hand_out(self, worker: Worker, task: Task) -> int:
+        dispatch = self._next
+        self._next += 1
+        worker.held[dispatch] = task
+        task.is_out = True
+        if worker.left is not None:
+            worker.left -= 1
+        return dispatch
+
+
+def _fits(worker: Worker, task: Task, now: float) -> bool:
+    """Whether a worker may begin one more, and will be there at its end as far as is known."""
+    if worker.left is not None and worker.left <= 0:
+        return False
+    if worker.ends is None or task.function.pace.mean is None:
+        return True
+    return now + task.function.pace.mean * (task.size or 1) <= worker.ends

@@ -1,0 +1,104 @@
+"""The folder of a pool on the shared disk: who it is, and how its workers find it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from ..disk.files import make_folder, publish, read, remove_tree
+from ..registry.root import safe_root
+from ..words.door import Door
+from ..words.errors import DamagedFile, NotFound, nearest
+from ..words.formats import FORMAT, checked_format
+from ..words.layout import PoolLayout, is_task_id, new_task_id, pools_folder
+from .boot import boot_id
+
+
+@dataclass(frozen=True)
+class PoolRecord:
+    """Published as ``pool.json``, for humans and monitors: holds no secret.
+
+    ``boot`` is the boot id of ``host``: with both, ``pid`` names the controller's process;
+    ``ended`` is when the controller closed the pool, 0 while it is open (or was killed).
+    """
+
+    id: str
+    name: str
+    cluster: str
+    host: str
+    pid: int
+    boot: str
+    begun: float
+    workers: int
+    version: str = ""
+    ended: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        return {"format": FORMAT, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, table: dict[str, Any]) -> PoolRecord:
+        """Raises NewerFormat, TypeError, ValueError."""
+        known = {field.name for field in fields(cls)}
+        told = checked_format(table, "pool.json")
+        return cls(**{name: value for name, value in told.items() if name in known})
+
+
+def make_pool(name: str, cluster: str, workers: int, version: str) -> tuple[PoolLayout, PoolRecord]:
+    """A folder for a new pool of this process. Raises RegistryUnsafe, RegistryUnwritable."""
+    root = safe_root()
+    record = PoolRecord(
+        id=new_task_id(name),
+        name=name,
+        cluster=cluster,
+        host=os.uname().nodename,
+        pid=os.getpid(),
+        boot=boot_id(),
+        begun=time.time(),
+        workers=workers,
+        version=version,
+    )
+    layout = PoolLayout(root, record.id)
+    for folder in (layout.folder, layout.launches, layout.logs):
+        make_folder(folder)
+    write_record(layout, record)
+    return layout, record
+
+
+def write_record(layout: PoolLayout, record: PoolRecord) -> None:
+    publish(layout.record, json.dumps(record.to_json(), indent=1).encode())
+
+
+def write_door(layout: PoolLayout, door: Door) -> None:
+    publish(layout.door, json.dumps(door.to_json(), indent=1).encode())
+
+
+def close_pool(layout: PoolLayout, record: PoolRecord) -> None:
+    """Tell that the pool has ended, so that a worker that starts late leaves at once."""
+    write_record(layout, replace(record, ended=time.time()))
+
+
+def pool_ids(root: str) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(pools_folder(root)) if is_task_id(name))
+    except FileNotFoundError:
+        return []
+
+
+def read_record(root: str, pool_id: str) -> PoolRecord:
+    """Raises NotFound, DamagedFile, NewerFormat."""
+    path = PoolLayout(root, pool_id).record
+    try:
+        return PoolRecord.from_json(json.loads(read(path)))
+    except FileNotFoundError:
+        hint = nearest(pool_id, pool_ids(root))
+        raise NotFound(f"there is no pool {pool_id!r} in {root}{hint}") from None
+    except (ValueError, TypeError) as error:
+        raise DamagedFile(f"{path} is damaged: {error}") from error
+
+
+def remove_pool(layout: PoolLayout) -> None:
+    remove_tree(layout.folder)

@@ -1,0 +1,106 @@
+"""Futures of a pool: those of ``concurrent.futures``, and awaitable.
+
+A standard future makes a condition with its locks, about 2 KB and as much time as a task takes
+in all. Here it is made when somebody waits. Who sets a result first stores it and then looks for
+a condition; who waits first makes the condition and then looks for a result.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator
+from concurrent.futures import CancelledError, Future
+from typing import Any
+
+from .results import value_of
+from .task import Result, Task
+
+_making = threading.Lock()
+_FINISHED, _CANCELLED = "FINISHED", "CANCELLED_AND_NOTIFIED"
+
+
+class PoolFuture(Future):  # type: ignore[type-arg]
+    """Its value is unpickled by whoever asks for it first."""
+
+    _state = "PENDING"
+    _exception: BaseException | None = None
+    _result: Any = None
+    _came: Result | None = None
+    _made: threading.Condition | None = None
+    _cancel: Callable[[Task], bool]
+    _task: Task
+    _help: Callable[[Callable[[], bool], float | None], None]
+
+    def __init__(self) -> None:
+        pass
+
+    @property
+    def _condition(self) -> threading.Condition:  # type: ignore[override]
+        if self._made is None:
+            with _making:
+                if self._made is None:
+                    self._waiters: list[Any] = []
+                    self._done_callbacks: list[Any] = []
+                    self._made = threading.Condition()
+        return self._made
+
+    def resolve(self, task: Task, result: Result) -> None:
+        """Called by the pool; the first time counts."""
+        if self._state != "PENDING":
+            return
+        self._came = result
+        self._state = _CANCELLED if result.status == "canceled" else _FINISHED
+        if self._made is not None:
+            with self._made:
+                for waiter in self._waiters:
+                    if result.status == "canceled":
+                        waiter.add_cancelled(self)
+                    elif result.how == 3:
+                        waiter.add_exception(self)
+                    else:
+                        waiter.add_result(self)
+                self._made.notify_all()
+            self._invoke_callbacks()  # type: ignore[attr-defined]
+
+    def cancel(self) -> bool:
+        """Whether it is canceled; one that may be running is not."""
+        if self._state == _FINISHED:
+            return False
+        return self._state == _CANCELLED or self._cancel(self._task)
+
+    def result(self, timeout: float | None = None) -> Any:
+        self._wait(timeout)
+        self._open()
+        if self._exception is not None:
+            try:
+                raise self._exception
+            finally:
+                self = None  # type: ignore[assignment]  # break the cycle with the traceback
+        return self._result
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        self._wait(timeout)
+        self._open()
+        return self._exception
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        import asyncio
+
+        return asyncio.wrap_future(self).__await__()
+
+    def _wait(self, timeout: float | None) -> None:
+        if self._state == "PENDING":
+            self._help(lambda: self._state != "PENDING", timeout)
+        if self._state == "PENDING":
+            super().exception(timeout)
+        if self._state == _CANCELLED:
+            raise CancelledError()
+
+    def _open(self) -> None:
+        came = self._came
+        if came is not None:
+            try:
+                self._result = value_of(came)
+            except BaseException as error:
+                self._exception = error
+            self._came = None

@@ -1,0 +1,61 @@
+"""Workers as plain processes of this machine. They run the script that an element of the cluster
+``local`` runs; but no slots are kept for them, since most of the time they wait."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+
+from ...cluster import shell
+from ...cluster.cluster import Cluster
+from ...words.layout import PoolLayout
+from ...words.model import Array
+from ...words.resources import Resources
+from ..launches import write_launch
+from .base import Call, Launcher, Standing
+from .elements import Elements, marks, resources_of
+
+PATIENCE = 3.0  # seconds to leave by themselves
+
+
+class LocalLauncher(Launcher):
+    pause = 1.0
+    is_prompt = True
+
+    def __init__(self, cluster: Cluster, layout: PoolLayout, resources: Resources):
+        self._cluster, self._layout = cluster.as_here(), layout
+        self._resources = resources_of(cluster, resources)
+        self._processes: dict[int, list[subprocess.Popen[bytes]]] = {}
+
+    def launch_workers(self, call: Call, n: int) -> None:
+        """Raises OSError, ConfigError, ResourceError."""
+        elements = Elements(self._cluster, self._layout, self._resources, None)
+        path, _ = elements.keep_script(call, 0, Array(call.name, 0, n))
+        write_launch(self._layout, elements.launch(call, n, ()))
+        environment = {**shell.passed(), **marks(call.pool)}
+        started = self._processes.setdefault(call.number, [])
+        for index in range(n):
+            # of a group of its own: an interrupt from the keyboard is for the controller
+            started.append(
+                subprocess.Popen(
+                    ["/bin/bash", path],
+                    stdin=subprocess.DEVNULL,
+                    env={**environment, "HPCBATCH_LOCAL_INDEX": str(index)},
+                    start_new_session=True,
+                )
+            )
+
+    def standing(self, number: int) -> Standing | None:
+        return Standing(0, sum(each.poll() is None for each in self._processes.get(number, ())))
+
+    def terminate_workers(self) -> None:
+        ends = time.monotonic() + PATIENCE
+        for process in [each for started in self._processes.values() for each in started]:
+            try:
+                process.wait(max(ends - time.monotonic(), 0.0))
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self._processes.clear()

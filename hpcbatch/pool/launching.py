@@ -1,0 +1,208 @@
+"""Launches workers as they are wanted: gathers what is asked for, and pauses where it fails.
+
+A thread of its own launches, since a scheduler may take its time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..words.errors import HpcbatchError, SubmissionDeferred, in_short
+from ..words.layout import PoolLayout
+from .arrivals import Arrivals, Expected
+from .launchers.base import Call, Launcher
+from .scaling import to_launch
+
+log = logging.getLogger("hpcbatch.pool")
+
+GATHER = 0.05  # seconds in which pushes are gathered, so that their workers start as one array
+FAILURES = 3  # launches that fail in a row before it pauses
+PAUSES = (60.0, 900.0)  # seconds: the first pause, and the longest
+SAID = 2000  # bytes of a worker's log that are told
+
+
+class Launching:
+    """``call`` makes the call of a launch from its number. All times are seconds."""
+
+    def __init__(
+        self,
+        pool: str,
+        layout: PoolLayout,
+        launcher: Launcher,
+        call: Callable[[int], Call],
+        maximum: int,
+        seconds_launch: float,
+    ):
+        self._pool, self._layout, self._launcher, self._call = pool, layout, launcher, call
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._arrivals = Arrivals(seconds_launch)
+        self._is_closing = self._is_hurried = False
+        self.maximum, self.is_automatic = maximum, True
+        self._demand = self._connected = self._number = self._failures = 0
+        self._pause_until = self._asked = 0.0
+        self._why = ""
+        self._thread = threading.Thread(target=self._live, name="hpcbatch-launching", daemon=True)
+
+    def start(self, workers: int) -> None:
+        """Launch the first ones."""
+        self._is_hurried = True
+        self._demand = workers
+        self._thread.start()
+
+    def tell(self, demand: int, connected: int, came: Iterable[dict[str, Any]]) -> None:
+        """How many tasks are left and workers are here, and what new ones said of themselves. To
+        be called as often as one likes: it costs little, and waits for nothing."""
+        with self._lock:
+            self._demand, self._connected = demand, connected
+            if self._arrivals.come(came):
+                self._failures, self._why, self._pause_until = 0, "", 0.0
+            is_wanted = self._wanted() > 0 and self.is_automatic
+        if is_wanted and time.monotonic() >= self._pause_until:
+            self._wake.set()
+
+    def scale(self) -> int:
+        """Launch now what is wanted, also where launching pauses; returns how many that are."""
+        with self._lock:
+            self._pause_until, self._failures, self._is_hurried = 0.0, 0, True
+            wanted = self._wanted()
+        self._wake.set()
+        return wanted
+
+    def report(self) -> dict[str, Any]:
+        """Counts, and why nothing is launched, if so."""
+        with self._lock:
+            arrivals = self._arrivals
+            left = self._pause_until - time.monotonic()
+            return {
+                "launched": arrivals.launched,
+                "launching": arrivals.launching,
+                "arrived": arrivals.arrived,
+                "lost": arrivals.lost,
+                "failures": self._failures,
+                "pauses_for": max(left, 0.0) if self._failures >= FAILURES else 0.0,
+                "why": self._why,
+            }
+
+    def close(self) -> None:
+        """End what is left of all launches. Raises what the launcher does."""
+        self._is_closing = True
+        self._wake.set()
+        self._thread.join()
+        self._launcher.terminate_workers()
+
+    def _wanted(self) -> int:
+        launching = self._arrivals.launching
+        return to_launch(self._demand, launching, self._connected, self.maximum)
+
+    def _live(self) -> None:
+        while not self._is_closing:
+            try:
+                self._turn()
+            except Exception:
+                log.exception("launching workers of pool %s has failed", self._pool)
+                self._fail("hpcbatch itself has failed: the log tells how")
+            self._wake.wait(self._seconds_to_rest())
+
+    def _turn(self) -> None:
+        self._wake.clear()
+        with self._lock:
+            is_hurried, self._is_hurried = self._is_hurried, False
+        if not is_hurried:
+            time.sleep(GATHER)
+        self._look_for_losses()
+        with self._lock:
+            may = is_hurried or (self.is_automatic and time.monotonic() >= self._pause_until)
+            wanted = self._wanted() if may else 0
+        if wanted and not self._is_closing:
+            self._launch(wanted)
+
+    def _seconds_to_rest(self) -> float | None:
+        """None: until something is told."""
+        with self._lock:
+            now = time.monotonic()
+            waits = [self._pause_until - now] if self._wanted() and self._pause_until > now else []
+            if self._arrivals.open():
+                waits.append(self._launcher.pause)
+        return max(min(waits), 0.01) if waits else None
+
+    def _launch(self, n: int) -> None:
+        if not os.path.exists(self._layout.door):
+            self._fail("the pool was ended by somebody else: its door is gone")
+            return
+        self._number += 1
+        number = self._number
+        with self._lock:  # before a worker can come
+            self._arrivals.expect(number, n, time.monotonic())
+        try:
+            taken = self._launcher.launch_workers(self._call(number), n)
+        except SubmissionDeferred as error:
+            self._withdraw(number, n)
+            self._defer(in_short(error))
+        except (OSError, HpcbatchError) as error:
+            self._withdraw(number, n)
+            self._fail(str(error))
+        except Exception as error:  # a launcher is its author's code
+            self._withdraw(number, n)
+            self._fail(f"{type(error).__name__}: {error}")
+        else:
+            if taken is not None and taken < n:
+                self._withdraw(number, n - taken)
+
+    def _withdraw(self, number: int, n: int) -> None:
+        with self._lock:
+            self._arrivals.withdraw(number, n)
+
+    def _look_for_losses(self) -> None:
+        now = time.monotonic()
+        if now - self._asked < self._launcher.pause:
+            return
+        self._asked = now
+        for launch in self._arrivals.open():
+            is_late = now >= launch.deadline
+            asks = is_late or self._launcher.is_prompt
+            standing = self._launcher.standing(launch.number) if asks else None
+            with self._lock:
+                lost = launch.lost
+                in_vain = self._arrivals.judge(launch, standing, self._launcher.is_prompt, now)
+                lost = launch.lost - lost
+            if lost:
+                log.warning("%d workers of launch %d never came", lost, launch.number)
+            if in_vain:
+                self._fail(f"its workers never came. {self._said(launch)}")
+
+    def _said(self, launch: Expected) -> str:
+        """The end of what a worker of the launch has logged."""
+        prefix = os.path.basename(self._layout.log_prefix(launch.number))
+        names = sorted(n for n in os.listdir(self._layout.logs) if n.startswith(prefix))
+        for name in names:
+            with open(f"{self._layout.logs}/{name}", "rb") as file:
+                file.seek(max(os.fstat(file.fileno()).st_size - SAID, 0))
+                if said := file.read().decode("utf-8", "replace").strip():
+                    return f"{name} says: {said}"
+        return f"There is no log of any in {self._layout.logs}: they did not start."
+
+    def _defer(self, why: str) -> None:
+        with self._lock:
+            self._why = why
+            self._pause_until = time.monotonic() + self._launcher.pause
+        log.warning("pool %s: no worker was launched: %s", self._pool, why)
+
+    def _fail(self, why: str) -> None:
+        with self._lock:
+            self._failures += 1
+            self._why = why
+            pause = 2.0**self._failures
+            if is_pausing := self._failures >= FAILURES:
+                pause = min(PAUSES[0] * 2 ** (self._failures - FAILURES), PAUSES[1])
+            self._pause_until = time.monotonic() + pause
+        if is_pausing:
+            told = f"launching failed {self._failures} times, and pauses for {pause:.0f} s"
+            log.warning("pool %s: %s (scale() tries at once): %s", self._pool, told, why)
+        else:
+            log.warning("pool %s: a launch failed: %s", self._pool, why)

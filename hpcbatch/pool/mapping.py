@@ -1,0 +1,132 @@
+"""Many calls of one function at once: chunks that grow with what was measured."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from ..use.pickling import dumps
+from ..words.errors import InputError, WaitTimeout
+from ..worker import wire
+from ..worker.wire import Failure
+from .functions import Function
+from .results import exception_of, value_of
+from .task import Result, Task
+
+SECONDS = 0.02  # of work in a chunk
+FIRST = 8  # items in the first chunks
+GROWTH = 8  # a chunk has at most so many times what is done already
+AHEAD = 3  # chunks for each worker at a time
+_NUMBERS = frozenset({bool, int, float, complex, type(None)})
+
+
+class Mapping:
+    """The items of one map. ``send`` takes a task; ``number`` reserves numbers for items."""
+
+    def __init__(
+        self,
+        function: Function,
+        columns: Sequence[Sequence[Any]],
+        send: Callable[[Task], None],
+        workers: Callable[[], int],
+        first: int,
+    ):
+        self._function, self._columns = function, columns
+        self._send, self._workers, self._first = send, workers, first
+        self.total = len(columns[0])
+        self.values: list[Any] = [None] * self.total
+        self.failures: dict[int, BaseException] = {}
+        self._changed = threading.Condition()
+        self._results: list[tuple[Task, Result]] = []
+        self._seen: set[int] = set()
+        self._sent = self._done = 0
+        self._seconds = 0.0
+        self.tasks: list[Task] = []
+
+    def run(self, timeout: float | None = None, fails_early: bool = False) -> None:
+        """Until all items are over. Raises WaitTimeout."""
+        ends = math.inf if timeout is None else time.monotonic() + timeout
+        while self._done < self.total:
+            self.tasks = self.unfinished()
+            while self._sent < self.total and len(self.tasks) < AHEAD * max(self._workers(), 1):
+                self._send_chunk()
+            with self._changed:
+                while not self._results:
+                    left = ends - time.monotonic()
+                    if left <= 0:
+                        told = f"{self._done} of {self.total} items are done"
+                        raise WaitTimeout(f"{told} after {timeout} s")
+                    self._changed.wait(min(left, 3600.0))
+                results, self._results = self._results, []
+            for task, result in results:
+                self._note(task, result)
+            if fails_early and self.failures:
+                return
+
+    def unfinished(self) -> list[Task]:
+        return [task for task in self.tasks if not task.is_over]
+
+    def resolve(self, task: Task, result: Result) -> None:
+        with self._changed:
+            if task.number in self._seen:
+                return  # its turn was interrupted, and made again
+            self._seen.add(task.number)
+            self._results.append((task, result))
+            self._changed.notify()
+
+    def _send_chunk(self) -> None:
+        size = min(self._size(), self.total - self._sent)
+        chunk = [column[self._sent : self._sent + size] for column in self._columns]
+        parts: list[memoryview] = []
+        if all(_NUMBERS.issuperset(map(type, column)) for column in chunk):
+            how, payload = wire.PLAIN, chunk
+        else:
+            try:
+                how, payload = wire.pack(chunk, parts, dumps)
+            except Exception as error:
+                raise InputError(f"an argument cannot be pickled: {error}") from error
+        number = self._first + self._sent
+        task = Task(number, self._function, how, payload, self, size=size, parts=parts)
+        self._sent += size
+        self.tasks.append(task)
+        self._send(task)
+
+    def _size(self) -> int:
+        if not self._done:
+            return FIRST
+        each = self._seconds / self._done + 1e-7
+        fair = -(-(self.total - self._sent) // (2 * max(self._workers(), 1)))
+        return max(1, min(int(SECONDS / each), GROWTH * self._done, fair))
+
+    def _note(self, task: Task, result: Result) -> None:
+        begin = task.number - self._first
+        self._done += task.size
+        self._seconds += result.seconds
+        if result.how == wire.ERROR or result.status == "canceled":
+            failure = Failure(*(result.value or ("Canceled", "it was canceled", "")))
+            for place in range(begin, begin + task.size):
+                self.failures[place] = exception_of(failure, result.status)
+            return
+        try:
+            values, failures = value_of(result)
+        except Exception as error:  # a result's class is not here
+            for place in range(begin, begin + task.size):
+                self.failures[place] = error
+            return
+        self.values[begin : begin + task.size] = values
+        for place, told in failures.items():
+            self.failures[begin + place] = exception_of(Failure(*told))
+
+
+def columns_of(iterables: Iterable[Iterable[Any]]) -> list[Sequence[Any]]:
+    """Of the same length, that of the shortest, as ``map`` has it. Raises InputError."""
+    given = list(iterables)
+    if not given:
+        raise InputError("there are no inputs: give at least one iterable")
+    found = [each if isinstance(each, (list, tuple, range)) else list(each) for each in given]
+    shortest = min(map(len, found))
+    return [list(itertools.islice(each, shortest)) for each in found]

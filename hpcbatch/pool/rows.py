@@ -1,0 +1,73 @@
+"""Rows of a pool's results: always the same columns."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ..runner.seeding import job_seed
+from ..worker import wire
+from .results import value_of
+from .task import Result, Task
+
+SHOWN = 60  # characters of a call's arguments
+_CODES = {"done": 0, "error": 1, "crash": 2, "canceled": 3}
+
+
+class Row(NamedTuple):
+    """What came of one push.
+
+    ``status`` is done, error, crash or canceled, and ``code`` its number, 0 to 3; ``error`` is
+    None, or what went wrong, with ``trace`` as its traceback.
+    """
+
+    name: str
+    command: str
+    result: Any
+    status: str
+    error: str | None
+    code: int
+    trace: str | None
+    warnings: tuple[str, ...]
+    seconds: float
+    seed: int
+    controller: str
+    worker: str
+
+
+def row_of(task: Task, result: Result, pool_seed: int) -> Row:
+    status, value, error, trace = result.status, None, None, None
+    if result.how == wire.ERROR:
+        kind, message, trace, _ = result.value
+        error = f"{kind}: {message}"
+    elif status == "canceled":
+        error = "it was canceled"
+    else:
+        try:
+            value = value_of(result)
+        except Exception as raised:  # the result's own classes are not here, or fail
+            status, error = "error", f"the result cannot be unpickled: {raised!r}"
+    return Row(
+        name=task.label(),
+        command=command_of(task),
+        result=value,
+        status=status,
+        error=error,
+        code=_CODES[status],
+        trace=trace,
+        warnings=tuple(result.warnings),
+        seconds=result.seconds,
+        seed=job_seed(pool_seed, task.number) if task.seed is None else task.seed,
+        controller=result.controller,
+        worker=result.worker,
+    )
+
+
+def command_of(task: Task) -> str:
+    """The call as it would be written, where its arguments are plain."""
+    if task.how != wire.PLAIN:
+        return f"{task.function.label}(…)"
+    try:
+        told = ", ".join(map(repr, task.payload))
+    except ValueError:  # a number of thousands of digits
+        told = "…"
+    return f"{task.function.label}({told if len(told) <= SHOWN else told[:SHOWN] + '…'})"

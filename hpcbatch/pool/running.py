@@ -1,0 +1,124 @@
+"""A pool that is open: its folder, its door, its broker and its workers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+from ..disk.files import unlink_quietly
+from ..use.own_modules import is_installed
+from ..words.door import Door
+from ..words.errors import HpcbatchError
+from ..words.version import VERSION
+from . import folder
+from .addresses import place_of
+from .broker import Broker
+from .dispatch import Dispatch
+from .duty import Duty
+from .launching import Launching
+from .settings import Settings
+from .summary import Summary
+from .task import Result, Task
+from .workers import Workers
+
+log = logging.getLogger("hpcbatch.pool")
+
+
+class Running:
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        dispatch: Dispatch,
+        forgotten: deque[int],
+        resolve: Callable[[Task, Result], None],
+    ):
+        self._settings, self._dispatch = settings, dispatch
+        python = "{}.{}".format(*sys.version_info[:2])
+        workers = Workers(settings)
+        place = place_of(workers.are_local, settings.host, settings.interface)
+        self.layout, self.record = folder.make_pool(
+            name, settings.cluster, settings.workers, VERSION
+        )
+        launcher = workers.launcher(self.layout)
+        self.broker = Broker(name, dispatch, forgotten, settings.heartbeat, resolve)
+        self.duty = Duty(self.broker, self._scale)
+        port = self.broker.bind(place.bind, settings.port)
+        door = self._door(place.addresses(port), python, workers.seconds)
+        folder.write_door(self.layout, door)
+        self.launching = Launching(
+            name,
+            self.layout,
+            launcher,
+            partial(workers.call, self.layout),
+            settings.workers,
+            settings.seconds_launch,
+        )
+        self.launching.start(settings.workers)
+        self.duty.start()
+
+    def _scale(self, tasks: int) -> None:
+        came = [self._dispatch.came.popleft() for _ in range(len(self._dispatch.came))]
+        self.launching.tell(tasks, len(self._dispatch.workers), came)
+
+    def summary(self) -> Summary:
+        with self.broker.lock:
+            workers = [
+                {
+                    "worker": worker.name,
+                    "host": worker.about.get("host"),
+                    "pid": worker.about.get("pid"),
+                    "tasks": worker.done,
+                    "seconds": worker.seconds,
+                    "held": len(worker.held),
+                }
+                for worker in self._dispatch.workers.values()
+            ]
+        return Summary(workers, self.launching.report())
+
+    def drain(self) -> None:
+        """Until no task is left."""
+        self.duty.drain()
+
+    def close(self) -> list[Task]:
+        """Send the workers away; returns what is not resolved."""
+        unlink_quietly(self.layout.door)
+        left = self.duty.close()
+        try:
+            self.launching.close()
+        except (OSError, HpcbatchError) as error:
+            log.warning("hpcbatch pool terminate %s tries again: %s", self.layout.id, error)
+        folder.close_pool(self.layout, self.record)
+        return left
+
+    def _door(self, addresses: list[str], python: str, walltime: float | None) -> Door:
+        settings, broker = self._settings, self.broker
+        return Door(
+            addresses=addresses,
+            server_key=broker.server_key.decode(),
+            client_key=broker.client_key.decode(),
+            client_secret=broker.client_secret.decode(),
+            version=VERSION,
+            python=python,
+            seed=settings.seed,
+            folder=os.getcwd(),
+            code=tuple(_own_places()),
+            idle=settings.idle,
+            walltime=walltime,
+            max_tasks=settings.max_tasks,
+            heartbeat=settings.heartbeat,
+            reset_globals=settings.reset_globals,
+            reset_packages=settings.reset_packages,
+            garbage_collection=settings.garbage_collection,
+            metrics=None if settings.options_metrics is None else dict(settings.options_metrics),
+        )
+
+
+def _own_places() -> list[str]:
+    """Where this process imports what is not installed from."""
+    places = dict.fromkeys(os.path.abspath(place) for place in sys.path)
+    return [place for place in places if os.path.isdir(place) and not is_installed(f"{place}/")]

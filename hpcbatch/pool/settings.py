@@ -1,0 +1,60 @@
+"""What a pool was asked to be, checked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from ..words.errors import UsageError, nearest
+from ..words.resources import parse_walltime
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Times are seconds; None means no limit.
+
+    ``idle`` is how long a worker waits for a task, ``walltime`` how long it lives, ``max_tasks``
+    how many it runs. ``host``, ``interface`` and ``port`` are where workers dial in.
+    """
+
+    cluster: str
+    workers: int
+    idle: float | None = None
+    walltime: float | None = None
+    max_tasks: int | None = None
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    heartbeat: float = 2.0
+    seconds_launch: float = 60.0
+    reset_globals: bool = True
+    reset_packages: bool = False
+    garbage_collection: bool = False
+    options_metrics: Mapping[str, Any] | None = None
+    host: str | None = None
+    interface: str | None = None
+    port: int = 0
+    launcher: Any = None
+
+    @classmethod
+    def of(cls, cluster: str, workers: int, given: Mapping[str, Any]) -> Settings:
+        """Raises UsageError."""
+        known = {each.name for each in fields(cls)}
+        for name in given:
+            if name not in known:
+                raise UsageError(f"a Controller has no setting {name!r}{nearest(name, known)}")
+        if workers < 1:
+            raise UsageError(f"workers={workers!r}: a pool has at least one")
+        told = dict(given)
+        for name in ("idle", "walltime"):
+            if told.get(name) is not None:
+                told[name] = _seconds(told[name], name)
+        if told.get("seed") is None:
+            told["seed"] = int.from_bytes(os.urandom(6), "little")
+        return cls(cluster, workers, **told)
+
+
+def _seconds(value: Any, name: str) -> float:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number and value > 0 else float(parse_walltime(value, name))

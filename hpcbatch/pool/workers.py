@@ -1,0 +1,64 @@
+"""The workers of a pool as they were asked for: on which cluster, with what, by which launcher."""
+
+from __future__ import annotations
+
+from ..cluster.cluster import Cluster
+from ..runner.bundle import ensure_worker
+from ..words.layout import PoolLayout, new_job_name
+from ..words.resources import Resources
+from .launchers import Call, Launcher, find_launcher
+from .settings import Settings
+
+SHORTEST_NAME = 15  # that some scheduler takes
+MARGIN = 30.0  # seconds between a worker's end and that of its element, at most
+
+
+class Workers:
+    """Raises ConfigError for an unknown cluster, ResourceError for what it does not give."""
+
+    def __init__(self, settings: Settings):
+        self.cluster = Cluster.named(settings.cluster)
+        own = {} if settings.walltime is None else {"element_walltime": settings.walltime}
+        given = {**settings.resources, **own}
+        self.resources = Resources.parse(self.cluster.config.resources, given)
+        self._given = given
+        self._launcher = settings.launcher
+
+    @property
+    def are_local(self) -> bool:
+        return self._launcher is None and self.cluster.config.scheduler == "local"
+
+    @property
+    def walltime(self) -> int | None:
+        """Seconds, of an element."""
+        return self.resources.for_element(1)
+
+    @property
+    def seconds(self) -> float | None:
+        """For which a worker lives: it is to leave before its scheduler ends it."""
+        walltime = self.walltime
+        return None if walltime is None else walltime - min(MARGIN, 0.05 * walltime)
+
+    def launcher(self, layout: PoolLayout) -> Launcher:
+        if self._launcher is not None:
+            return find_launcher(self._launcher)
+        if self.are_local:
+            from .launchers.local import LocalLauncher
+
+            return LocalLauncher(self.cluster, layout, self.resources)
+        from .launchers.cluster import ClusterLauncher
+
+        return ClusterLauncher(self.cluster, layout, self.resources)
+
+    def call(self, layout: PoolLayout, number: int) -> Call:
+        worker = ensure_worker(layout.root)
+        return Call(
+            argv=(self.cluster.python, worker, layout.folder, str(number)),
+            folder=layout.folder,
+            pool=layout.id,
+            number=number,
+            name=new_job_name(layout.id, SHORTEST_NAME),
+            logs=layout.logs,
+            walltime=self.walltime,
+            resources=self._given,
+        )

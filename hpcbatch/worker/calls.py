@@ -1,0 +1,141 @@
+"""Runs a task that a worker was sent: its order in, its outcome out."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Any
+
+from ..runner import seeding
+from ..runner.console import Console
+from . import wire
+from .functions import Functions, Loaded
+from .resets import Between
+from .wire import Failure, Order, Outcome
+
+_NUMBERS = frozenset({bool, int, float, complex, type(None)})
+
+
+class Calls:
+    def __init__(self, functions: Functions, between: Between):
+        self._functions, self._between = functions, between
+        self._console = Console()
+        self._warned: list[str] = []
+        warnings.simplefilter("always")
+        warnings.showwarning = self._note
+
+    def run(self, order: Order, parts: Sequence[Any], large: list[memoryview]) -> Outcome:
+        """``parts`` are those of the order; those of a large result are added to ``large``."""
+        dispatch, function, how, is_chunk, number, seed, payload = order
+        began = perf_counter()
+        loaded = None
+        try:
+            loaded = self._functions.load(function)
+            values = wire.unpack(how, payload, parts) if how else payload
+            if is_chunk:
+                how, value = _pack_chunk(self._run_chunk(loaded, number, values), large)
+            else:
+                seeding.seed_job(number, seed)
+                positional, named = values if how else (values, {})
+                how, value = _pack(loaded.call(*positional, **named), large)
+        except BaseException as error:  # a task may raise anything, SystemExit included
+            how, value = wire.ERROR, failure_of(error)
+        seconds = perf_counter() - began
+        if loaded is not None and loaded.put_back is not None:
+            loaded.put_back()
+        self._console.restore()
+        if self._between.is_needed:
+            self._between()
+        told: tuple[str, ...] = ()
+        if self._warned:
+            told, self._warned = tuple(self._warned), []
+        return Outcome(dispatch, how, value, seconds, told)
+
+    def _run_chunk(self, loaded: Loaded, number: int, columns: Sequence[Sequence[Any]]) -> Any:
+        call, put_back, tidy = loaded.call, loaded.put_back, self._between.is_needed
+        values: list[Any] = []
+        failures: dict[int, tuple[Any, ...]] = {}
+        for arguments in zip(*columns, strict=True):
+            seeding.seed_job(number)
+            number += 1
+            try:
+                values.append(call(*arguments))
+            except BaseException as error:
+                failures[len(values)] = failure_of(error)
+                values.append(None)
+            if put_back is not None:
+                put_back()
+            if tidy:
+                self._between()
+        return values, failures
+
+    def _note(
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: Any = None,
+        line: str | None = None,
+    ) -> None:
+        self._warned.append(f"{category.__name__}: {message} ({filename}:{lineno})")
+        print(f"{filename}:{lineno}: {category.__name__}: {message}", file=sys.stderr)
+
+
+def _pack_chunk(told: tuple[list[Any], dict[int, tuple[Any, ...]]], large: list[memoryview]) -> Any:
+    """Where a value cannot be pickled, that is the failure of its item alone."""
+    values, failures = told
+    if _NUMBERS.issuperset(map(type, values)):
+        return wire.PLAIN, told
+    try:
+        return wire.pack(told, large, dumps)
+    except BaseException:
+        for place, value in enumerate(values):
+            try:
+                _pack(value, [])
+            except TypeError as error:
+                failures[place], values[place] = failure_of(error), None
+        return wire.pack(told, large, dumps)
+
+
+def _pack(value: Any, large: list[memoryview]) -> tuple[int, Any]:
+    try:
+        return wire.pack(value, large, dumps)
+    except BaseException as error:
+        kind = type(value).__name__
+        raise TypeError(f"the result (of type {kind}) cannot be pickled: {error}") from error
+
+
+def dumps(value: Any, buffers: Callable[[pickle.PickleBuffer], Any] | None = None) -> bytes:
+    import cloudpickle
+
+    return bytes(cloudpickle.dumps(value, pickle.HIGHEST_PROTOCOL, buffers))
+
+
+def failure_of(error: BaseException) -> tuple[Any, ...]:
+    """The fields of a Failure, whose class has another name on a node than at the controller;
+    whatever the exception's own methods do."""
+    import traceback
+
+    try:
+        message = str(error)
+    except BaseException as second:
+        message = f"(its message cannot be shown: {type(second).__name__})"
+    frames = error.__traceback__
+    if frames is not None and frames.tb_next is not None:
+        frames = frames.tb_next  # the first frame is ours
+    try:
+        trace = "".join(traceback.format_exception(type(error), error, frames))
+    except BaseException as second:
+        trace = f"{type(error).__name__} (its traceback cannot be shown: {second!r})\n"
+    pickled: bytes | None
+    try:
+        pickled = dumps(error)
+        if not isinstance(pickle.loads(pickled), BaseException):
+            pickled = None
+    except BaseException:  # whatever its reducer does
+        pickled = None
+    return tuple(Failure(type(error).__name__, message, trace, pickled))

@@ -1,0 +1,201 @@
+"""A worker's connection to its controller: tried, made again after a cut, and given up.
+
+A connection has an identity of its own: what was sent before a cut is void, and the controller
+gives out again what this worker held then.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import zmq
+
+from ..words.door import Door
+from . import wire
+
+PATIENCE = 20.0  # seconds for a first answer: the controller may just be starting
+GONE = 8.0  # seconds without a connection until the controller is taken for gone
+ANSWER = 3.0  # seconds for an answer, then the next address is tried
+AGAIN = 0.2  # seconds between two tries
+PROBE = 2.0  # seconds that an address has to accept
+
+_ENDED = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+_WATCHED = _ENDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+
+_EVENTS, _RCVMORE, _POLLIN = zmq.EVENTS, zmq.RCVMORE, int(zmq.POLLIN)
+_NOBLOCK, _MORE = int(zmq.NOBLOCK), int(zmq.SNDMORE)
+
+Message = tuple[bytes, bytes, Sequence[Any]]
+
+
+class Link:
+    """Not for two threads at once: whoever uses it holds the worker's lock."""
+
+    def __init__(self, door: Door, path: str, hello: bytes):
+        """``path`` is the door's file, which a pool that closes removes."""
+        self._door, self._path, self._hello = door, path, hello
+        self._context = zmq.Context(io_threads=1)
+        self._turn = 0
+        self._socket: Any = None
+        self._monitor: Any = None
+        self.is_welcome = False
+        self.was_welcome = False
+        self._since = time.monotonic()
+        self._asked = 0.0
+        self._filenos: list[int] = []
+        self._monitor_poll = select.poll()
+
+    def connect(self) -> None:
+        """To the next address that accepts; raises OSError when none does."""
+        addresses = self._door.addresses
+        tried = [addresses[(self._turn + n) % len(addresses)] for n in range(len(addresses))]
+        failures = []
+        for address in tried:
+            self._turn += 1
+            if failure := _probe(address):
+                failures.append(f"{address}: {failure}")
+                continue
+            self._open(address)
+            return
+        raise OSError("no address of the controller accepts: " + "; ".join(failures))
+
+    def filenos(self) -> list[int]:
+        """What to poll: after any of them, or any sending, ``receive`` must be called."""
+        return self._filenos
+
+    def send(self, kind: bytes, body: bytes, parts: Sequence[Any] = ()) -> None:
+        """Void while there is no connection."""
+        if self._socket is None:
+            return
+        send_frames(self._socket, (kind + body,), parts)
+
+    def receive(self) -> list[Message]:
+        """All that has come; notices a cut, and goes on connecting."""
+        messages: list[Message] = []
+        is_new = True
+        while is_new:  # a new socket tells of nothing before it was asked in vain
+            is_unknown = False
+            while self._socket is not None and has_message(self._socket):
+                kind, body, parts = receive_frames(self._socket)
+                if kind == wire.WELCOME:
+                    self.is_welcome = self.was_welcome = True
+                    self._since = time.monotonic()
+                is_unknown = is_unknown or kind == wire.UNKNOWN
+                messages.append((kind, body, parts))
+            is_new = self._look(is_unknown)
+        return messages
+
+    def is_gone(self) -> bool:
+        """Whether the controller has been away for so long that it will not come back."""
+        if not self.is_welcome and not os.path.exists(self._path):
+            return True
+        patience = GONE if self.was_welcome else PATIENCE
+        return not self.is_welcome and time.monotonic() - self._since > patience
+
+    def seconds(self) -> float:
+        """Until ``receive`` is to be called though nothing came."""
+        return 3600.0 if self.is_welcome else 0.25
+
+    def close(self) -> None:
+        """Once what was sent is on its way, which is waited for up to a second."""
+        self._close(linger=1000)
+        self._context.term()
+
+    def _open(self, address: str) -> None:
+        made = self._context.socket(zmq.DEALER)
+        made.linger = 0
+        made.sndhwm = made.rcvhwm = 0
+        made.routing_id = os.urandom(8)
+        made.curve_serverkey = self._door.server_key.encode()
+        made.curve_publickey = self._door.client_key.encode()
+        made.curve_secretkey = self._door.client_secret.encode()
+        set_heartbeat(made, self._door.heartbeat)
+        self._monitor = made.get_monitor_socket(_WATCHED)
+        made.connect(address)
+        self._socket = made
+        self._filenos = [made.FD, self._monitor.FD]
+        self._monitor_poll = select.poll()
+        self._monitor_poll.register(self._filenos[1], select.POLLIN)
+        has_message(self._monitor)  # as of any socket, see ``receive``
+        self._asked = time.monotonic()
+        self.send(wire.HELLO, self._hello)
+
+    def _look(self, is_cut: bool) -> bool:
+        """At what became of the connection; whether there is a new one."""
+        if self._monitor is not None and self._monitor_poll.poll(0):
+            while has_message(self._monitor):
+                self._monitor.recv_multipart(zmq.NOBLOCK)
+                is_cut = True
+        if not is_cut and self.is_welcome:
+            return False
+        now = time.monotonic()
+        if is_cut and self.is_welcome:
+            self.is_welcome, self._since = False, now
+        if is_cut or now - self._asked > ANSWER:
+            self._close(linger=0)
+        if self._socket is not None or now - self._asked < AGAIN:
+            return False
+        self._asked = now
+        try:
+            self.connect()
+        except OSError:
+            return False  # ``is_gone`` tells when that was too often
+        return True
+
+    def _close(self, linger: int) -> None:
+        if self._socket is not None:
+            self._socket.disable_monitor()
+            self._monitor.close(linger=0)
+            self._socket.close(linger=linger)
+            self._socket = self._monitor = None
+            self._filenos = []
+
+
+def has_message(found: Any) -> bool:
+    """Like ``EVENTS & POLLIN``, a third of its time."""
+    return bool(found.get(_EVENTS) & _POLLIN)
+
+
+def send_frames(to: Any, heads: Sequence[bytes], parts: Sequence[Any] = ()) -> None:
+    """A message: ``heads`` are copied, ``parts`` are not. Flags that are plain numbers take a
+    fifth of the time of pyzmq's own."""
+    for frame in heads[:-1]:
+        to.send(frame, _NOBLOCK | _MORE)
+    if not parts:
+        to.send(heads[-1], _NOBLOCK)
+        return
+    to.send(heads[-1], _NOBLOCK | _MORE)
+    for frame in parts[:-1]:
+        to.send(frame, _NOBLOCK | _MORE, copy=False)
+    to.send(parts[-1], _NOBLOCK, copy=False)
+
+
+def receive_frames(found: Any) -> Message:
+    """The next message, without the identity that a ROUTER puts before it; there must be one."""
+    content = found.recv(_NOBLOCK)
+    parts = []
+    while found.get(_RCVMORE):
+        parts.append(found.recv(_NOBLOCK, copy=False))
+    return content[:1], content[1:], parts
+
+
+def set_heartbeat(made: Any, seconds: float) -> None:
+    """libzmq's own, which goes on while C code holds the interpreter."""
+    made.heartbeat_ivl = int(seconds * 1000)
+    made.heartbeat_timeout = made.heartbeat_ttl = int(seconds * 3000)
+
+
+def _probe(address: str) -> str:
+    """Why nobody accepts there; empty when somebody does."""
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    place: Any = (host.strip("[]").encode(), int(port))  # as text it would load Python's idna
+    try:
+        with socket.create_connection(place, PROBE):
+            return ""
+    except OSError as error:
+        return str(error.strerror or error)

@@ -1,0 +1,37 @@
+"""Where workers are told to dial in."""
+
+from __future__ import annotations
+
+import pytest
+
+import hpcbatch as hb
+from hpcbatch.pool import addresses
+from hpcbatch.pool.addresses import interface_addresses, place_of
+
+
+def test_workers_of_this_machine_need_no_network() -> None:
+    place = place_of(True, None, None)
+    assert place.bind == "127.0.0.1"
+    assert place.addresses(7) == ["tcp://127.0.0.1:7"]
+
+
+def test_every_address_is_offered_the_named_one_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"lo": "127.0.0.1", "eth0": "10.0.0.7", "ib0": "192.168.1.7"}
+    monkeypatch.setattr(addresses, "interface_addresses", lambda: found)
+    monkeypatch.setattr(addresses, "_addresses_of_name", lambda: ["192.168.1.7", "127.0.1.1"])
+    place = place_of(False, None, None)
+    assert place.bind == "*"
+    assert place.hosts == ("192.168.1.7", "10.0.0.7", "127.0.0.1")
+    assert place_of(False, None, "ib0") == ("192.168.1.7", ("192.168.1.7",))
+    assert place_of(False, "login.site", "ib0") == ("192.168.1.7", ("login.site",))
+    with pytest.raises(hb.UsageError, match=r"no interface 'ib1'.*did you mean 'ib0'"):
+        place_of(False, None, "ib1")
+
+
+def test_a_host_is_told_as_it_is() -> None:
+    assert place_of(False, "login.site", None) == ("*", ("login.site",))
+    assert place_of(False, "localhost", None) == ("127.0.0.1", ("localhost",))
+
+
+def test_the_loopback_has_an_address_here() -> None:
+    assert interface_addresses()["lo"] == "127.0.0.1"

@@ -1,0 +1,70 @@
+"""The same face for no workers at all, and for several pools."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import Callable
+
+import pytest
+
+import hpcbatch as hb
+
+
+def square(x: int, plus: int = 0) -> int:
+    return x * x + plus
+
+
+def test_a_sequential_controller_calls_at_once() -> None:
+    with hb.SequentialController(seed=3) as pool:
+        pool.push(square, 3, name="three")
+        pool.push(square, "a")
+        assert (pool.size, pool.unresolved, pool.resolved) == (2, 0, 2)
+        done, failed = pool.collect()
+        assert (done.name, done.result, done.status, done.worker) == ("three", 9, "done", "here")
+        assert failed.status == "error"
+        assert "TypeError" in str(failed.error)
+        assert pool.map(square, range(5), const={"plus": 1}) == [1, 2, 5, 10, 17]
+        with pytest.raises(TypeError):
+            pool.map(square, [1, "a"])
+        assert pool.submit(square, 4).result() == 16
+        assert asyncio.run(_awaited(pool)) == 25
+        assert pool.summary() == []
+    with pytest.raises(hb.PoolClosed):
+        pool.push(square, 2)
+
+
+async def _awaited(pool: hb.Controller) -> int:
+    return int(await pool.submit(square, 5))
+
+
+def test_a_sequential_controller_notes_warnings() -> None:
+    pool = hb.SequentialController()
+    pool.push(lambda: warnings.warn("careful", stacklevel=1))
+    (row,) = pool.collect()
+    assert row.warnings == ("UserWarning: careful",)
+
+
+def test_a_group_has_one_face(make_pool: Callable[..., hb.Controller]) -> None:
+    group = hb.ControllerGroup(make_pool(workers=1, name="a"), hb.SequentialController(name="b"))
+    with group:
+        group.push(square, 3, controller="a")
+        assert group.wait("one", timeout=60)
+        row = group.pop()
+        assert row is not None
+        assert (row.result, row.controller) == (9, "a")
+        group.push(square, 4, controller="b")
+        group.walk(square, range(3), controller="a")
+        assert group.wait(timeout=60)
+        assert sorted(row.result for row in group.collect()) == [0, 1, 4, 16]
+        assert group.map(square, range(3)) == [0, 1, 4]
+        assert group.submit(square, 5).result(60) == 25
+        assert [each["controller"] for each in group.summary()] == ["a"]
+        assert not group.wait("one", timeout=0.01)
+        with pytest.raises(hb.UsageError, match="no controller 'c'"):
+            group.push(square, 1, controller="c")
+
+
+def test_a_group_needs_names() -> None:
+    with pytest.raises(hb.UsageError, match="names of their own"):
+        hb.ControllerGroup(hb.SequentialController(), hb.SequentialController())

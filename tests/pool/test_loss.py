@@ -1,0 +1,188 @@
+"""Workers that are killed, stopped, cut off, or leave; controllers that close or die."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import hpcbatch as hb
+from tests.core import ROOT, eventually
+from tests.pool.conftest import is_alive
+from tests.pool.havoc import Havoc, await_workers, cut_connection
+
+Make = Callable[..., hb.Controller]
+
+
+def identity(x: int) -> int:
+    return x
+
+
+def pid() -> int:
+    return os.getpid()
+
+
+def mark_and_sleep(path: str, seconds: float) -> int:
+    with open(path, "a") as file:
+        file.write(f"{os.getpid()}\n")
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def test_the_task_of_a_worker_that_is_killed_is_tried_again(
+    make_pool: Make, tmp_path: Path
+) -> None:
+    pool, path = make_pool(workers=2), tmp_path / "began"
+    name = pool.push(mark_and_sleep, str(path), 1.0)
+    first = int(eventually(lambda: path.exists() and path.read_text()))
+    os.kill(first, signal.SIGKILL)
+    assert pool.wait(timeout=60)
+    assert pool.crashes(name) == 1
+    (row,) = pool.collect()
+    assert row.status == "done"
+    assert row.result != first
+
+
+def test_a_worker_that_stands_still_is_given_up_and_its_late_result_dropped(
+    make_pool: Make, tmp_path: Path
+) -> None:
+    pool, path = make_pool(workers=2), tmp_path / "began"
+    name = pool.push(mark_and_sleep, str(path), 0.5)
+    first = int(eventually(lambda: path.exists() and path.read_text()))
+    os.kill(first, signal.SIGSTOP)
+    assert pool.wait(timeout=60)
+    os.kill(first, signal.SIGCONT)
+    eventually(lambda: first in [each["pid"] for each in pool.summary()], "it comes back")
+    assert pool.submit(identity, 1).result(60) == 1
+    assert pool.crashes(name) == 1
+    (row,) = pool.collect()
+    assert row.result != first
+
+
+def test_a_connection_that_is_cut_is_made_again(make_pool: Make) -> None:
+    pool = make_pool(workers=1)
+    (one,) = await_workers(pool, 1)
+    before = pool.summary()[0]
+    cut_connection(pool, one)
+    assert pool.submit(pid).result(60) == one
+    assert pool.summary()[0]["worker"] == before["worker"]
+
+
+def test_a_task_that_crashes_too_often_goes_to_the_backup(make_pool: Make) -> None:
+    def needs_backup() -> int:
+        import os
+
+        if not os.environ["HPCBATCH_POOL"].endswith("__backup"):
+            os._exit(1)
+        return 5
+
+    backup = make_pool(workers=1, name="backup")
+    pool = make_pool(workers=1, crashes_max=0, backup=backup)
+    pool.push(needs_backup)
+    assert pool.submit(needs_backup).result(60) == 5
+    (row,) = pool.collect()
+    assert (row.result, row.controller) == (5, "backup")
+
+
+def test_workers_retire_after_their_last_task_or_when_idle(make_pool: Make) -> None:
+    pool = make_pool(workers=1, max_tasks=2, idle=0.3)
+    pids = pool.map(lambda x: __import__("os").getpid(), range(1))
+    pids += [pool.submit(pid).result(60) for _ in range(3)]
+    assert len(set(pids)) >= 2
+    eventually(lambda: not any(map(is_alive, pids)), "all have retired")
+    assert pool.submit(pid).result(60) not in pids
+
+
+def test_a_worker_that_is_asked_to_leave_gives_its_task_back_without_a_count(
+    make_pool: Make, tmp_path: Path
+) -> None:
+    pool, path = make_pool(workers=1, crashes_max=0), tmp_path / "began"
+    pool.push(mark_and_sleep, str(path), 0.5)
+    first = int(eventually(lambda: path.exists() and path.read_text()))
+    os.kill(first, signal.SIGTERM)
+    (row,) = pool.collect()
+    assert row.status == "done"
+    assert row.result != first
+
+
+def test_workers_go_when_the_pool_closes_in_the_middle_of_a_task(
+    make_pool: Make, tmp_path: Path
+) -> None:
+    pool, path = make_pool(workers=1), tmp_path / "began"
+
+    def with_a_child(path: str) -> None:
+        import subprocess
+        import time
+
+        child = subprocess.Popen(["sleep", "1000"])
+        with open(path, "w") as file:
+            file.write(f"{os.getpid()} {child.pid}\n")
+        time.sleep(1000)
+
+    future = pool.submit(with_a_child, str(path))
+    told = eventually(lambda: path.exists() and path.read_text().endswith("\n"))
+    assert told
+    pids = [int(each) for each in path.read_text().split()]
+    pool.terminate()
+    assert future.cancelled()
+    eventually(lambda: not any(map(is_alive, pids)), "worker and child are gone")
+    with pytest.raises(hb.PoolClosed, match="has closed"):
+        pool.submit(identity, 1)
+
+
+def test_workers_go_when_the_controller_is_killed(tmp_path: Path) -> None:
+    source = (
+        "import hpcbatch as hb, time\n"
+        "pool = hb.Controller(workers=1, heartbeat=0.5)\n"
+        "pool.start()\n"
+        "f = pool.submit(time.sleep, 1000)\n"
+        "while not pool.summary(): time.sleep(0.05)\n"
+        "print(pool.summary()[0]['pid'], flush=True)\n"
+        "time.sleep(1000)\n"
+    )
+    controller = subprocess.Popen(
+        [sys.executable, "-c", source],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    with controller:
+        assert controller.stdout is not None
+        worker = int(controller.stdout.readline())
+        controller.kill()
+    eventually(lambda: not is_alive(worker), "its worker is gone")
+
+
+def chaos(pool: hb.Controller, count: int, pause: float) -> Havoc:
+    def work(x: int) -> int:
+        import time
+
+        time.sleep(0.02 if x % 100 == 0 else 0)
+        return x
+
+    with Havoc(pool, seed=count, pause=pause) as havoc:
+        pool.walk(work, range(count))
+        assert pool.wait(timeout=count / 50 + 120)
+        rows = pool.collect()
+    pids = [int(each["pid"]) for each in pool.summary()]
+    pool.shutdown()
+    assert sorted(row.result for row in rows if row.status == "done") == list(range(count))
+    assert len(rows) == count
+    eventually(lambda: not any(map(is_alive, pids)), "all workers are gone")
+    return havoc
+
+
+def test_every_result_once_whatever_happens_to_workers(make_pool: Make) -> None:
+    chaos(make_pool(workers=2, crashes_max=50), 2000, 0.2)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_every_result_once_for_long(make_pool: Make) -> None:
+    havoc = chaos(make_pool(workers=3, crashes_max=1000), 50_000, 0.3)
+    assert all(havoc.done[what] for what in ("kill", "stop", "cut"))

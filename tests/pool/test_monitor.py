@@ -1,0 +1,94 @@
+"""Pools as others see them: listed, looked into and ended, when their controller is dead."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+import hpcbatch as hb
+from hpcbatch.cli.main import main
+from hpcbatch.pool.folder import make_pool
+from tests.core import ROOT, eventually
+from tests.pool.conftest import is_alive
+
+CONTROLLER = """
+import hpcbatch as hb, subprocess, time
+pool = hb.Controller(workers=2, heartbeat=60.0)
+pool.start()
+child = pool.submit(lambda: __import__("subprocess").Popen(["sleep", "600"]).pid).result(60)
+while len(pool.summary()) < 2:
+    time.sleep(0.01)
+print(child, *(each["pid"] for each in pool.summary()), flush=True)
+time.sleep(600)
+"""
+
+
+def ask(*argv: str) -> Any:
+    done = CliRunner().invoke(main, ["--json", "pool", *argv])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_workers_of_a_dead_controller_are_found_and_ended(own_registry: Path) -> None:
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    controller = subprocess.Popen(
+        [sys.executable, "-c", CONTROLLER], stdout=subprocess.PIPE, env=env, text=True
+    )
+    pids: list[int] = []
+    try:
+        with controller:
+            assert controller.stdout is not None
+            child, *pids = map(int, controller.stdout.readline().split())
+            (pool,) = hb.pools()
+            assert pool.state == "open"
+            for pid in pids:  # so that they cannot know that the controller is gone
+                os.kill(pid, signal.SIGSTOP)
+            controller.kill()
+        assert pool.state == "dead"
+        (row,) = ask("list")
+        assert (row["id"], row["state"], row["cluster"]) == (pool.id, "dead", "local")
+        workers = ask("workers", "last")
+        assert sorted(each["pid"] for each in workers) == sorted(pids)
+        assert sorted((each["launch"], each["element"]) for each in workers) == [(1, 0), (1, 1)]
+        assert ask("logs", pool.id[:6]).keys() == {"1-0", "1-1"}
+        assert ask("terminate", pool.id, "--yes")["objections"] == []
+        eventually(lambda: not any(map(is_alive, [*pids, child])), "all to end")
+        assert ask("workers", "last") == []
+        assert ask("list")[0]["state"] == "closed"
+    finally:
+        for pid in pids:
+            if is_alive(pid):
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_what_can_be_told_of_a_controller(own_registry: Path) -> None:
+    layout, record = make_pool("p", "local", 1, "0")
+    record_file = Path(layout.record)
+
+    def state_of(**told: Any) -> str:
+        record_file.write_text(json.dumps({**record.to_json(), **told}))
+        (row,) = ask("list")
+        return str(row["state"])
+
+    assert state_of() == "open"
+    assert state_of(ended=record.begun + 1) == "closed"
+    assert state_of(host="other") == "elsewhere"
+    assert state_of(boot="another") == "dead"
+    assert state_of(begun=record.begun - 1e6) == "dead"  # a later process has its pid
+    record_file.write_text("{")
+    assert ask("list") == []
+
+
+@pytest.mark.parametrize("argv", [("workers", "nothing"), ("logs", "last")])
+def test_a_pool_that_is_not_there(argv: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(main, ["pool", *argv])
+    assert done.exit_code != 0
+    assert "there is no pool" in done.output
