@@ -39,12 +39,19 @@ class Broker:
     """``resolve`` is called without the lock, from any thread, for each task that is over; more
     than once for a task whose turn was interrupted."""
 
-    def __init__(self, name: str, dispatch: Dispatch, heartbeat: float, resolve: Resolve):
+    def __init__(
+        self,
+        name: str,
+        dispatch: Dispatch,
+        forgotten: deque[int],
+        heartbeat: float,
+        resolve: Resolve,
+    ):
         self.name, self.dispatch, self.heartbeat = name, dispatch, heartbeat
         self.lock = threading.Lock()
         self.live: dict[int, Task] = {}  # submitted and not resolved
         self.is_torn = False  # a turn was interrupted
-        self._resolve = resolve
+        self._resolve, self._forgotten = resolve, forgotten
         self._inbox: deque[Task] = deque()
         self._over: list[tuple[Task, Result]] = []
         self._gone: list[Worker] = []
@@ -208,6 +215,9 @@ class Broker:
         inbox, dispatch = self._inbox, self.dispatch
         if inbox:
             dispatch.waiting.extend([inbox.popleft() for _ in range(len(inbox))])
+        if self._forgotten:
+            gone = [self._forgotten.popleft() for _ in range(len(self._forgotten))]
+            dispatch.forget(gone)
         batches = dispatch.assign(time.monotonic())
         for batch in batches:
             self._send_tasks(batch)
@@ -232,7 +242,8 @@ class Broker:
             orders.append(
                 (number, function.number, task.how, is_chunk, task.number, task.seed, payload)
             )
-        self.send(worker, wire.TASKS, wire.body((functions, (), orders)), parts)
+        forgotten, worker.forgotten = worker.forgotten, []
+        self.send(worker, wire.TASKS, wire.body((functions, forgotten, orders)), parts)
 
     def _lose(self, worker: Worker) -> None:
         if worker.key not in self.dispatch.workers:

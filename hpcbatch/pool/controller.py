@@ -306,7 +306,8 @@ class Controller(Executor):
         return self._running
 
     def _open(self) -> Any:
-        return Running(self.name, self.settings, self._dispatch, self._take)
+        forgotten = self._functions.forgotten
+        return Running(self.name, self.settings, self._dispatch, forgotten, self._take)
 
     def _check(self) -> None:
         if self._pid != os.getpid():

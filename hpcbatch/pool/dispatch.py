@@ -34,6 +34,7 @@ class Worker:
 
     __slots__ = (
         *("key", "name", "held", "running", "functions", "left", "ends", "slow", "is_closed"),
+        "forgotten",
         *("about", "done", "seconds"),
     )
 
@@ -42,6 +43,7 @@ class Worker:
         self.held: dict[int, Task] = {}
         self.running: int | None = None  # the dispatch of a task that takes long
         self.functions: set[int] = set()
+        self.forgotten: list[int] = []  # of them, which it is yet to be told
         self.slow: set[int] = set()  # dispatches behind which nothing may wait
         self.is_closed = False  # it is given nothing any more
         self.about: dict[str, object] = {}
@@ -85,6 +87,14 @@ class Dispatch:
         self.workers[key].is_closed = True
         self._open.pop(key, None)
 
+    def forget(self, functions: Iterable[int]) -> None:
+        """Functions that no task has any more: workers are told with their next tasks."""
+        for number in functions:
+            for worker in self.workers.values():
+                if number in worker.functions:
+                    worker.functions.discard(number)
+                    worker.forgotten.append(number)
+
     def add(self, tasks: Iterable[Task]) -> None:
         self.waiting.extend(tasks)
 
@@ -117,7 +127,7 @@ class Dispatch:
             self._open[key] = worker
         worker.done += task.size or 1
         worker.seconds += seconds
-        task.function.measured(seconds / (task.size or 1))
+        task.function.pace.measured(seconds / (task.size or 1))
         if task.is_over:
             return None
         task.is_over = True
@@ -208,15 +218,15 @@ class Dispatch:
             if task.is_over:
                 waiting.popleft()
                 continue
-            function = task.function
-            limit = CHUNKS if task.size else function.limit
+            pace = task.function.pace
+            limit = CHUNKS if task.size else pace.limit
             is_full = len(held) >= limit or bool(worker.slow)
             if is_full or not _fits(worker, task, now):
                 self._open.pop(worker.key, None)
                 break
             waiting.popleft()
             dispatch = self._hand_out(worker, task)
-            if function.is_slow and not task.size:
+            if pace.is_slow and not task.size:
                 worker.slow.add(dispatch)
             taken.append((dispatch, task))
         return taken
@@ -235,6 +245,6 @@ def _fits(worker: Worker, task: Task, now: float) -> bool:
     """Whether a worker may begin one more, and will be there at its end as far as is known."""
     if worker.left is not None and worker.left <= 0:
         return False
-    if worker.ends is None or task.function.mean is None:
+    if worker.ends is None or task.function.pace.mean is None:
         return True
-    return now + task.function.mean * (task.size or 1) <= worker.ends
+    return now + task.function.pace.mean * (task.size or 1) <= worker.ends

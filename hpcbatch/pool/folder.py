@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from ..disk.files import make_folder, publish, read, remove_tree
-from ..registry.registry import Registry
+from ..registry.root import safe_root
 from ..words.door import Door
 from ..words.errors import DamagedFile, NotFound, nearest
 from ..words.formats import FORMAT, checked_format
@@ -49,7 +49,7 @@ class PoolRecord:
 
 def make_pool(name: str, cluster: str, workers: int, version: str) -> tuple[PoolLayout, PoolRecord]:
     """A folder for a new pool of this process. Raises RegistryUnsafe, RegistryUnwritable."""
-    root = Registry().root
+    root = safe_root()
     record = PoolRecord(
         id=new_task_id(name),
         name=name,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakValueDictionary
 
 from ..use.pickling import dumps
 from ..words.errors import InputError
@@ -23,13 +24,13 @@ MOST = 256  # tasks that a worker holds at most
 WEIGHT = 0.25  # of a new measurement
 
 
-class Function:
-    """``limit`` is how many tasks of it a worker may hold, by what they have taken so far."""
+class Pace:
+    """How long calls take: ``limit`` is how many a worker may hold. Shared by functions of one
+    place in the source, such as a lambda that a loop makes anew each time."""
 
-    __slots__ = ("content", "label", "limit", "mean", "number")
+    __slots__ = ("limit", "mean")
 
-    def __init__(self, number: int, label: str, content: bytes):
-        self.number, self.label, self.content = number, label, content
+    def __init__(self) -> None:
         self.mean: float | None = None
         self.limit = 1
 
@@ -37,25 +38,41 @@ class Function:
     def is_slow(self) -> bool:
         return self.mean is None or self.mean >= LONG
 
-    def packed(self, parts: list[memoryview]) -> tuple[int, Any]:
-        """How it lies in a message; in ``parts`` when it is large."""
-        if len(self.content) < wire.LARGE:
-            return wire.PICKLED, self.content
-        return wire.in_parts([memoryview(self.content)], parts)
-
     def measured(self, seconds: float) -> None:
         mean = self.mean
         self.mean = mean = seconds if mean is None else mean + WEIGHT * (seconds - mean)
         self.limit = 1 if mean >= LONG else max(2, min(MOST, int(WINDOW / (mean + 1e-6))))
 
 
+class Function:
+    """Told to ``forgotten`` when no task has it any more."""
+
+    __slots__ = ("__weakref__", "_forgotten", "content", "label", "number", "pace")
+
+    def __init__(self, number: int, label: str, content: bytes, pace: Pace, forgotten: deque[int]):
+        self.number, self.label, self.content, self.pace = number, label, content, pace
+        self._forgotten = forgotten
+
+    def __del__(self) -> None:
+        self._forgotten.append(self.number)
+
+    def packed(self, parts: list[memoryview]) -> tuple[int, Any]:
+        """How it lies in a message; in ``parts`` when it is large."""
+        if len(self.content) < wire.LARGE:
+            return wire.PICKLED, self.content
+        return wire.in_parts([memoryview(self.content)], parts)
+
+
 class Functions:
-    """Those that a pool was given."""
+    """Those that a pool was given, while they are in use. ``forgotten`` are the numbers of those
+    that no longer are, for whoever tells the workers."""
 
     def __init__(self) -> None:
+        self.forgotten: deque[int] = deque()
         self._lock = threading.Lock()
         self._recent: OrderedDict[tuple[int, int], tuple[Any, Any, Function]] = OrderedDict()
-        self._by_pickle: dict[bytes, Function] = {}
+        self._by_pickle: WeakValueDictionary[bytes, Function] = WeakValueDictionary()
+        self._paces: OrderedDict[Any, Pace] = OrderedDict()
         self._next = 1
 
     def find(self, function: Any, constants: Mapping[str, Any] | None = None) -> Function:
@@ -69,27 +86,33 @@ class Functions:
     def adopt(self, other: Function) -> Function:
         """A function of another pool."""
         with self._lock:
-            return self._known(other.label, other.content)
+            return self._known(other.label, other.content, other.label)
 
     def _add(self, key: tuple[int, int], function: Any, constants: Any) -> Function:
         if not callable(function):
             raise InputError(f"{function!r} cannot be called: the first argument is the function")
         label = str(getattr(function, "__name__", type(function).__name__))
+        code = getattr(function, "__code__", None)
+        place = label if code is None else (label, code.co_filename, code.co_firstlineno)
         try:
             content = dumps((function, dict(constants or {})))
         except Exception as error:
             raise InputError(f"{label} or its constants cannot be pickled: {error}") from error
         with self._lock:
-            known = self._known(label, content)
+            known = self._known(label, content, place)
             self._recent[key] = function, constants, known
             if len(self._recent) > KEPT:
                 self._recent.popitem(last=False)
         return known
 
-    def _known(self, label: str, content: bytes) -> Function:
+    def _known(self, label: str, content: bytes, place: Any) -> Function:
         digest = hashlib.sha256(content).digest()
         found = self._by_pickle.get(digest)
         if found is None:
-            found = self._by_pickle[digest] = Function(self._next, label, content)
+            pace = self._paces.setdefault(place, Pace())
+            if len(self._paces) > KEPT:
+                self._paces.popitem(last=False)
+            found = Function(self._next, label, content, pace, self.forgotten)
+            self._by_pickle[digest] = found
             self._next += 1
         return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -36,6 +37,7 @@ class Running:
         name: str,
         settings: Settings,
         dispatch: Dispatch,
+        forgotten: deque[int],
         resolve: Callable[[Task, Result], None],
     ):
         self._settings, self._dispatch = settings, dispatch
@@ -46,7 +48,7 @@ class Running:
             name, settings.cluster, settings.workers, VERSION
         )
         launcher = workers.launcher(self.layout)
-        self.broker = Broker(name, dispatch, settings.heartbeat, resolve)
+        self.broker = Broker(name, dispatch, forgotten, settings.heartbeat, resolve)
         self.duty = Duty(self.broker, self._scale)
         port = self.broker.bind(place.bind, settings.port)
         self._addresses = tuple(place.addresses(port))

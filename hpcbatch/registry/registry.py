@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import stat
 import warnings
 from dataclasses import replace
 
@@ -18,20 +17,15 @@ from ..words.errors import (
     InputError,
     NotFound,
     RegistryError,
-    RegistryUnsafe,
     StateError,
     nearest,
 )
 from ..words.layout import TaskLayout, is_task_id, new_task_id
 from ..words.model import TaskSpec
 from .draft import Draft
+from .root import safe_root
 
 LAST = "last"
-
-
-def default_root() -> str:
-    """``$HPCBATCH_ROOT``, or ``~/.hpcbatch``."""
-    return os.path.abspath(os.path.expanduser(os.environ.get("HPCBATCH_ROOT") or "~/.hpcbatch"))
 
 
 class Registry:
@@ -42,9 +36,7 @@ class Registry:
     """
 
     def __init__(self, root: str | None = None):
-        self.root = os.path.abspath(os.path.expanduser(root)) if root else default_root()
-        make_folder(self.root)
-        _check_safe(self.root)
+        self.root = safe_root(root)
 
     def layout(self, task_id: str) -> TaskLayout:
         return TaskLayout(self.root, task_id)
@@ -131,21 +123,3 @@ class Registry:
         except OSError as error:
             raise unwritable(folder, error) from error
         remove_tree(grave)
-
-
-def _check_safe(root: str) -> None:
-    if os.environ.get("HPCBATCH_SHARED_REGISTRY"):
-        return
-    found = os.stat(root)
-    if found.st_uid != os.getuid():
-        raise RegistryUnsafe(
-            f"the registry {root} belongs to another user (uid {found.st_uid}): what lies there is "
-            "unpickled, which runs code. Use a folder of your own, or set "
-            "HPCBATCH_SHARED_REGISTRY=1 if you trust everyone who can write there."
-        )
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise RegistryUnsafe(
-            f"others can write to the registry {root} (mode {found.st_mode & 0o7777:04o}): what "
-            "lies there is unpickled, which runs code. Make it yours alone (chmod 700), or set "
-            "HPCBATCH_SHARED_REGISTRY=1 if you trust everyone who can write there."
-        )

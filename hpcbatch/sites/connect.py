@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import sys
 
-from ..registry.registry import default_root
+from ..registry.root import default_root
 from ..words.errors import NotFound, UsageError
 from ..words.layout import ServerLayout
 from .base import Site

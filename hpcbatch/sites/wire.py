@@ -152,7 +152,7 @@ def error_from(told: Mapping[str, Any]) -> HpcbatchError:
     return kind(message) if is_plain and kind not in _WITH_FIELDS else HpcbatchError(message)
 
 
-_WITH_FIELDS = (errors.JobError, errors.TaskFailed)
+_WITH_FIELDS = (errors.JobError, errors.TaskFailed, errors.RemoteError, errors.WorkerLost)
 
 
 def results_stream(results: Iterable[Result]) -> Iterator[bytes]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from .formats import FORMAT, checked_format
 
 
-@dataclass(frozen=True)
-class Door:
+class Door(NamedTuple):
     """Published as a pool's ``door.json`` (0600, for the keys); a worker reads it once.
 
     ``addresses`` are tried in their order, such as ``tcp://10.0.0.7:41231``. Keys are CURVE keys
@@ -35,11 +33,11 @@ class Door:
     metrics: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {"format": FORMAT, **asdict(self)}
+        return {"format": FORMAT, **self._asdict()}
 
     @classmethod
     def from_json(cls, table: dict[str, Any]) -> Door:
         """Raises NewerFormat, TypeError, ValueError. Names that it does not know are left out."""
-        known = {field.name for field in fields(cls)}
-        told = {n: v for n, v in checked_format(table, "door.json").items() if n in known}
+        fields = checked_format(table, "door.json")
+        told = {name: fields[name] for name in cls._fields if name in fields}
         return cls(**{**told, "code": tuple(told.get("code", ()))})

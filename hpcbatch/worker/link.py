@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import zmq
 
@@ -23,6 +22,7 @@ from . import wire
 PATIENCE = 20.0  # seconds for a first answer: the controller may just be starting
 GONE = 8.0  # seconds without a connection until the controller is taken for gone
 ANSWER = 3.0  # seconds for an answer, then the next address is tried
+AGAIN = 0.2  # seconds between two tries
 PROBE = 2.0  # seconds that an address has to accept
 
 _ENDED = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
@@ -48,7 +48,8 @@ class Link:
         self.is_welcome = False
         self.was_welcome = False
         self._why = ""  # there is no connection
-        self._since = self._asked = time.monotonic()
+        self._since = time.monotonic()
+        self._asked = 0.0
         self._filenos: list[int] = []
         self._monitor_poll = select.poll()
 
@@ -80,17 +81,17 @@ class Link:
     def receive(self) -> list[Message]:
         """All that has come; notices a cut, and goes on connecting."""
         messages: list[Message] = []
-        is_unknown = False
-        while self._socket is not None:
-            if not has_message(self._socket):
-                break
-            kind, body, parts = receive_frames(self._socket)
-            if kind == wire.WELCOME:
-                self.is_welcome = self.was_welcome = True
-                self._since = time.monotonic()
-            is_unknown = is_unknown or kind == wire.UNKNOWN
-            messages.append((kind, body, parts))
-        self._look(is_unknown)
+        is_new = True
+        while is_new:  # a new socket tells of nothing before it was asked in vain
+            is_unknown = False
+            while self._socket is not None and has_message(self._socket):
+                kind, body, parts = receive_frames(self._socket)
+                if kind == wire.WELCOME:
+                    self.is_welcome = self.was_welcome = True
+                    self._since = time.monotonic()
+                is_unknown = is_unknown or kind == wire.UNKNOWN
+                messages.append((kind, body, parts))
+            is_new = self._look(is_unknown)
         return messages
 
     def is_gone(self) -> bool:
@@ -124,34 +125,37 @@ class Link:
         self._filenos = [made.FD, self._monitor.FD]
         self._monitor_poll = select.poll()
         self._monitor_poll.register(self._filenos[1], select.POLLIN)
-        has_message(self._monitor)  # a descriptor tells of nothing before one has asked in vain
+        has_message(self._monitor)  # as of any socket, see ``receive``
         self._asked = time.monotonic()
         self.send(wire.HELLO, self._hello)
 
-    def _look(self, is_cut: bool) -> None:
-        """At what became of the connection."""
+    def _look(self, is_cut: bool) -> bool:
+        """At what became of the connection; whether there is a new one."""
         if self._monitor is not None and self._monitor_poll.poll(0):
             while has_message(self._monitor):
                 self._monitor.recv_multipart(zmq.NOBLOCK)
                 is_cut = True
         if not is_cut and self.is_welcome:
-            return
+            return False
         now = time.monotonic()
         if is_cut and self.is_welcome:
             self.is_welcome, self._since = False, now
-        if is_cut or (not self.is_welcome and now - self._asked > ANSWER):
+        if is_cut or now - self._asked > ANSWER:
             if self._socket is not None and not self.was_welcome:
                 self._tell(
                     f"{self._address} accepts, and does not take the pool's keys: is somebody "
                     "else there?"
                 )
             self._close(linger=0)
-        if self._socket is None and now - self._asked > 0.2:
-            self._asked = now
-            try:
-                self.connect()
-            except OSError as error:  # ``is_gone`` tells when that was too often
-                self._tell(str(error))
+        if self._socket is not None or now - self._asked < AGAIN:
+            return False
+        self._asked = now
+        try:
+            self.connect()
+        except OSError as error:  # ``is_gone`` tells when that was too often
+            self._tell(str(error))
+            return False
+        return True
 
     def _tell(self, why: str) -> None:
         """To the log, where a person or the pool's check looks for it; not time and again."""
@@ -204,9 +208,10 @@ def set_heartbeat(made: Any, seconds: float) -> None:
 
 def _probe(address: str) -> str:
     """Why nobody accepts there; empty when somebody does."""
-    place = urlsplit(address)
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    place: Any = (host.strip("[]").encode(), int(port))  # as text it would load Python's idna
     try:
-        with socket.create_connection((place.hostname, place.port or 0), PROBE):
+        with socket.create_connection(place, PROBE):
             return ""
     except OSError as error:
         return str(error.strerror or error)

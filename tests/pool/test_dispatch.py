@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from hpcbatch.pool.dispatch import Batch, Dispatch, Worker
-from hpcbatch.pool.functions import MOST, Function, Functions
+from hpcbatch.pool.functions import KEPT, MOST, Function, Functions, Pace
 from hpcbatch.pool.task import Result, Task
 
 QUICK, LONG = 0.0001, 1.0
@@ -20,9 +21,9 @@ class NoSink:
 
 
 def a_function(mean: float | None = None) -> Function:
-    function = Function(1, "f", b"")
+    function = Function(1, "f", b"", Pace(), deque())
     if mean is not None:
-        function.measured(mean)
+        function.pace.measured(mean)
     return function
 
 
@@ -168,6 +169,24 @@ def test_functions_are_known_by_identity_and_by_pickle() -> None:
     assert functions.find(make(1)) is functions.find(one)
     assert functions.find(make(2)) is not functions.find(one)
     assert functions.find(one, {"y": 1}) is not functions.find(one)
+
+
+def test_functions_that_no_task_has_any_more_are_forgotten() -> None:
+    functions = Functions()
+    numbers = [functions.find(lambda n=n: n).number for n in range(KEPT + 3)]
+    assert list(functions.forgotten) == numbers[:3]
+    dispatch = a_dispatch("a")
+    dispatch.workers[b"a"].functions.update(numbers[:2])
+    dispatch.forget(functions.forgotten)
+    assert dispatch.workers[b"a"].forgotten == numbers[:2]
+    assert dispatch.workers[b"a"].functions == set()
+
+
+def test_functions_of_one_place_have_one_pace() -> None:
+    functions = Functions()
+    one, two = (functions.find(lambda n=n: n) for n in range(2))
+    assert one is not two
+    assert one.pace is two.pace
 
 
 class Machine(RuleBasedStateMachine):
