@@ -141,7 +141,7 @@ class Launching:
             self._fail(number, "the pool was ended by somebody else: its door is gone")
             return number
         with self._lock:  # before a worker can come
-            self._arrivals.expect(number, n, time.monotonic())
+            self._arrivals.expect(number, n)
         try:
             taken = self._launcher.launch_workers(self._call(number), n)
         except SubmissionDeferred as error:
@@ -156,6 +156,9 @@ class Launching:
         else:
             if taken is not None and taken < n:
                 self._withdraw(number, n - taken)
+            with self._lock:
+                self._arrivals.begin(number, time.monotonic())
+            self._wake.set()
         return number
 
     def _withdraw(self, number: int, n: int) -> None:
@@ -167,9 +170,10 @@ class Launching:
         if now - self._asked < self._launcher.pause:
             return
         self._asked = now
-        for launch in self._arrivals.open():
-            is_late = now >= launch.deadline
-            asks = is_late or self._launcher.is_prompt
+        with self._lock:
+            launches = self._arrivals.open()
+        for launch in launches:
+            asks = launch.is_late(now) or self._launcher.is_prompt
             standing = self._launcher.standing(launch.number) if asks else None
             with self._lock:
                 lost = launch.lost
