@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .handles.tasks import create, restore, tasks
     from .pool.controller import Controller
     from .pool.group import ControllerGroup
-    from .pool.launchers.base import Call, Launcher
+    from .pool.launchers.base import Call, Launcher, Standing
     from .pool.monitor import pools
     from .pool.sequential import SequentialController
     from .server.control import (
@@ -102,7 +102,7 @@ _HOMES = {
     "handles.tasks": ("create", "restore", "tasks"),
     "pool.controller": ("Controller",),
     "pool.group": ("ControllerGroup",),
-    "pool.launchers.base": ("Call", "Launcher"),
+    "pool.launchers.base": ("Call", "Launcher", "Standing"),
     "pool.monitor": ("pools",),
     "pool.sequential": ("SequentialController",),
     "words.errors": (
@@ -191,6 +191,7 @@ __all__ = [
     "SiteError",
     "SiteNotReady",
     "SiteUnreachable",
+    "Standing",
     "StateError",
     "SubmissionDeferred",
     "SubmissionError",

@@ -20,7 +20,8 @@ ASKED_FOR = [
     *("autoclose_server", "default_host", "default_port", "ensure_server", "kill_server"),
     *("server_alive", "start_server"),
     *("Controller", "ControllerGroup", "PoolClosed", "PoolError", "RemoteError"),
-    *("Call", "LaunchError", "Launcher", "SequentialController", "WorkerLost", "pools"),
+    *("Call", "LaunchError", "Launcher", "SequentialController", "Standing", "WorkerLost"),
+    "pools",
     *("Job", "JobInfo", "Task", "TaskStatus", "TaskStuck"),
     *("__version__", "create", "grid", "restore", "tasks"),
 ]

@@ -11,13 +11,17 @@ from .launchers.base import Standing
 
 @dataclass
 class Expected:
-    """One launch; times are those of a monotonic clock."""
+    """One launch; times are those of a monotonic clock. It has no ``deadline`` while the launcher
+    is still at it: nobody can be missed then."""
 
     number: int
     workers: int
-    deadline: float
+    deadline: float | None = None
     came: set[str] = field(default_factory=set)
     lost: int = 0
+
+    def is_late(self, now: float) -> bool:
+        return self.deadline is not None and now >= self.deadline
 
     @property
     def launching(self) -> int:
@@ -42,9 +46,15 @@ class Arrivals:
     def arrived(self) -> int:
         return len(self._seen)
 
-    def expect(self, number: int, workers: int, now: float) -> None:
+    def expect(self, number: int, workers: int) -> None:
+        """Of a launch that is about to be made."""
         self.launched += workers
-        self._open[number] = Expected(number, workers, now + self._seconds)
+        self._open[number] = Expected(number, workers)
+
+    def begin(self, number: int, now: float) -> None:
+        """The launch is made."""
+        if (launch := self._open.get(number)) is not None:
+            launch.deadline = now + self._seconds
 
     def withdraw(self, number: int, workers: int) -> None:
         """So many of a launch were not taken."""
@@ -69,13 +79,14 @@ class Arrivals:
         return is_new
 
     def open(self) -> list[Expected]:
-        return list(self._open.values())
+        """Launches that were made and of which workers are to come."""
+        return [launch for launch in self._open.values() if launch.deadline is not None]
 
     def judge(
         self, launch: Expected, standing: Standing | None, is_prompt: bool, now: float
     ) -> bool:
         """Count workers of a launch that will not come; whether none of it ever came."""
-        is_late = now >= launch.deadline
+        is_late = launch.is_late(now)
         if standing is None:
             gone = launch.launching if is_late else 0
         else:

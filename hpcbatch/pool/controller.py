@@ -13,6 +13,7 @@ from typing import Any
 from ..use.pickling import dumps
 from ..words.errors import InputError, PoolClosed, UsageError
 from ..worker import wire
+from .check import Check
 from .dispatch import Dispatch
 from .functions import Function, Functions
 from .future import PoolFuture
@@ -253,22 +254,22 @@ class Controller(Executor):
         self._check()
         return Summary() if self._running is None else self._running.summary()
 
+    def check(self, timeout: float = 60.0) -> Check:
+        """Launch one worker, and say where it fails to come, if it does: at the launch, the start,
+        an address, the port, the keys, or the versions."""
+        return self._opened().check(timeout)
+
     def scale(self) -> int:
         """Launch now the workers that the tasks want, also where launching pauses; how many."""
-        self._broker()
-        return 0 if self._running is None else self._running.launching.scale()
+        return self._opened().launching.scale()
 
     def autoscale(self) -> None:
         """Launch workers as they are wanted, which is so from the beginning; see ``descale``."""
-        self._broker()
-        if self._running is not None:
-            self._running.launching.is_automatic = True
+        self._opened().launching.is_automatic = True
 
     def descale(self) -> None:
         """Launch no workers but by ``scale``."""
-        self._broker()
-        if self._running is not None:
-            self._running.launching.is_automatic = False
+        self._opened().launching.is_automatic = False
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Close the pool: with ``wait`` when all tasks are resolved. Rows can still be popped."""
@@ -297,6 +298,12 @@ class Controller(Executor):
             if self._running is None:
                 self._running = self._open()
         return self._running.broker
+
+    def _opened(self) -> Running:
+        self._broker()
+        if not isinstance(self._running, Running):
+            raise UsageError(f"the controller {self.name} has no workers: it runs tasks itself")
+        return self._running
 
     def _open(self) -> Any:
         forgotten = self._functions.forgotten

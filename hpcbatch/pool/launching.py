@@ -5,6 +5,7 @@ A thread of its own launches, since a scheduler may take its time.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import threading
@@ -44,7 +45,8 @@ class Launching:
         self._arrivals = Arrivals(seconds_launch)
         self._is_closing = self._is_hurried = False
         self.maximum, self.is_automatic = maximum, True
-        self._demand = self._connected = self._number = self._failures = 0
+        self._demand = self._connected = self._failures = self._failed = 0
+        self._numbers = itertools.count(1)
         self._pause_until = self._asked = 0.0
         self._why = ""
         self._thread = threading.Thread(target=self._live, name="hpcbatch-launching", daemon=True)
@@ -85,6 +87,7 @@ class Launching:
                 "arrived": arrivals.arrived,
                 "lost": arrivals.lost,
                 "failures": self._failures,
+                "failed": self._failed,
                 "pauses_for": max(left, 0.0) if self._failures >= FAILURES else 0.0,
                 "why": self._why,
             }
@@ -106,7 +109,7 @@ class Launching:
                 self._turn()
             except Exception:
                 log.exception("launching workers of pool %s has failed", self._pool)
-                self._fail("hpcbatch itself has failed: the log tells how")
+                self._fail(0, "hpcbatch itself has failed: the log tells how")
             self._wake.wait(self._seconds_to_rest())
 
     def _turn(self) -> None:
@@ -120,7 +123,7 @@ class Launching:
             may = is_hurried or (self.is_automatic and time.monotonic() >= self._pause_until)
             wanted = self._wanted() if may else 0
         if wanted and not self._is_closing:
-            self._launch(wanted)
+            self.launch(wanted)
 
     def _seconds_to_rest(self) -> float | None:
         """None: until something is told."""
@@ -131,28 +134,32 @@ class Launching:
                 waits.append(self._launcher.pause)
         return max(min(waits), 0.01) if waits else None
 
-    def _launch(self, n: int) -> None:
+    def launch(self, n: int) -> int:
+        """``n`` workers now; returns the number of the launch, also where that fails."""
+        number = next(self._numbers)
         if not os.path.exists(self._layout.door):
-            self._fail("the pool was ended by somebody else: its door is gone")
-            return
-        self._number += 1
-        number = self._number
+            self._fail(number, "the pool was ended by somebody else: its door is gone")
+            return number
         with self._lock:  # before a worker can come
-            self._arrivals.expect(number, n, time.monotonic())
+            self._arrivals.expect(number, n)
         try:
             taken = self._launcher.launch_workers(self._call(number), n)
         except SubmissionDeferred as error:
             self._withdraw(number, n)
-            self._defer(in_short(error))
+            self._defer(number, in_short(error))
         except (OSError, HpcbatchError) as error:
             self._withdraw(number, n)
-            self._fail(str(error))
+            self._fail(number, str(error))
         except Exception as error:  # a launcher is its author's code
             self._withdraw(number, n)
-            self._fail(f"{type(error).__name__}: {error}")
+            self._fail(number, f"{type(error).__name__}: {error}")
         else:
             if taken is not None and taken < n:
                 self._withdraw(number, n - taken)
+            with self._lock:
+                self._arrivals.begin(number, time.monotonic())
+            self._wake.set()
+        return number
 
     def _withdraw(self, number: int, n: int) -> None:
         with self._lock:
@@ -163,9 +170,10 @@ class Launching:
         if now - self._asked < self._launcher.pause:
             return
         self._asked = now
-        for launch in self._arrivals.open():
-            is_late = now >= launch.deadline
-            asks = is_late or self._launcher.is_prompt
+        with self._lock:
+            launches = self._arrivals.open()
+        for launch in launches:
+            asks = launch.is_late(now) or self._launcher.is_prompt
             standing = self._launcher.standing(launch.number) if asks else None
             with self._lock:
                 lost = launch.lost
@@ -174,7 +182,7 @@ class Launching:
             if lost:
                 log.warning("%d workers of launch %d never came", lost, launch.number)
             if in_vain:
-                self._fail(f"its workers never came. {self._said(launch)}")
+                self._fail(launch.number, f"its workers never came. {self._said(launch)}")
 
     def _said(self, launch: Expected) -> str:
         """The end of what a worker of the launch has logged."""
@@ -187,14 +195,15 @@ class Launching:
                     return f"{name} says: {said}"
         return f"There is no log of any in {self._layout.logs}: they did not start."
 
-    def _defer(self, why: str) -> None:
+    def _defer(self, number: int, why: str) -> None:
         with self._lock:
-            self._why = why
+            self._why, self._failed = why, number
             self._pause_until = time.monotonic() + self._launcher.pause
         log.warning("pool %s: no worker was launched: %s", self._pool, why)
 
-    def _fail(self, why: str) -> None:
+    def _fail(self, number: int, why: str) -> None:
         with self._lock:
+            self._failed = number
             self._failures += 1
             self._why = why
             pause = 2.0**self._failures

@@ -8,15 +8,18 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from ..disk.files import unlink_quietly
 from ..use.own_modules import is_installed
 from ..words.door import Door
 from ..words.errors import HpcbatchError
 from ..words.version import VERSION
+from ..worker import wire
 from . import folder
 from .addresses import place_of
 from .broker import Broker
+from .check import Check, check
 from .dispatch import Dispatch
 from .duty import Duty
 from .launching import Launching
@@ -48,8 +51,8 @@ class Running:
         self.broker = Broker(name, dispatch, forgotten, settings.heartbeat, resolve)
         self.duty = Duty(self.broker, self._scale)
         port = self.broker.bind(place.bind, settings.port)
-        door = self._door(place.addresses(port), python, workers.seconds)
-        folder.write_door(self.layout, door)
+        self._addresses = tuple(place.addresses(port))
+        folder.write_door(self.layout, self._door(python, workers.seconds))
         self.launching = Launching(
             name,
             self.layout,
@@ -80,6 +83,25 @@ class Running:
             ]
         return Summary(workers, self.launching.report())
 
+    def check(self, timeout: float) -> Check:
+        return check(
+            self.layout,
+            self._addresses,
+            partial(self.launching.launch, 1),
+            self.launching.report,
+            self._checked,
+            timeout,
+        )
+
+    def _checked(self, number: int) -> dict[str, Any] | None:
+        """What a worker of that launch said of itself when it came; it is sent away again."""
+        with self.broker.lock:
+            for worker in self._dispatch.workers.values():
+                if worker.about.get("launch") == number:
+                    self.broker.send(worker, wire.RETIRE, b"")
+                    return dict(worker.about)
+        return None
+
     def drain(self) -> None:
         """Until no task is left."""
         self.duty.drain()
@@ -95,10 +117,10 @@ class Running:
         folder.close_pool(self.layout, self.record)
         return left
 
-    def _door(self, addresses: list[str], python: str, walltime: float | None) -> Door:
+    def _door(self, python: str, walltime: float | None) -> Door:
         settings, broker = self._settings, self.broker
         return Door(
-            addresses=addresses,
+            addresses=list(self._addresses),
             server_key=broker.server_key.decode(),
             client_key=broker.client_key.decode(),
             client_secret=broker.client_secret.decode(),
@@ -114,8 +136,14 @@ class Running:
             reset_globals=settings.reset_globals,
             reset_packages=settings.reset_packages,
             garbage_collection=settings.garbage_collection,
-            metrics=None if settings.options_metrics is None else dict(settings.options_metrics),
+            metrics=self._metrics(),
         )
+
+    def _metrics(self) -> dict[str, Any] | None:
+        asked = self._settings.options_metrics
+        if asked is None:
+            return None
+        return {**asked, "folder": asked["folder"] or self.layout.metrics}
 
 
 def _own_places() -> list[str]:

@@ -52,9 +52,27 @@ class Settings:
                 told[name] = _seconds(told[name], name)
         if told.get("seed") is None:
             told["seed"] = int.from_bytes(os.urandom(6), "little")
+        if told.get("options_metrics") is not None:
+            told["options_metrics"] = _metrics(told["options_metrics"])
         return cls(cluster, workers, **told)
 
 
 def _seconds(value: Any, name: str) -> float:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return float(value) if is_number and value > 0 else float(parse_walltime(value, name))
+
+
+def _metrics(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What workers log of themselves: ``form``, csv or prometheus; ``seconds`` between two samples;
+    ``folder``, by default the pool's own. Raises UsageError."""
+    told = {"form": "csv", "seconds": 5.0, "folder": None, **given}
+    for name in given:
+        if name not in ("form", "seconds", "folder"):
+            hint = nearest(name, ("form", "seconds", "folder"))
+            raise UsageError(f"options_metrics have no {name!r}{hint}")
+    if told["form"] not in ("csv", "prometheus"):
+        raise UsageError(f"metrics of the form {told['form']!r}: it is one of csv, prometheus")
+    told["seconds"] = _seconds(told["seconds"], "seconds")
+    if told["folder"] is not None:
+        told["folder"] = os.path.abspath(os.path.expanduser(told["folder"]))
+    return told

@@ -47,7 +47,7 @@ WORKER_PARTS = {
     "words": ("door", "errors", "formats", "version"),
     "disk": ("files",),
     "runner": ("console", "descendants", "seeding"),
-    "worker": ("calls", "functions", "link", "loop", "program", "resets", "wire"),
+    "worker": ("calls", "functions", "link", "loop", "metrics", "program", "resets", "wire"),
 }
 
 

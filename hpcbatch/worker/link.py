@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -41,10 +42,12 @@ class Link:
         self._door, self._path, self._hello = door, path, hello
         self._context = zmq.Context(io_threads=1)
         self._turn = 0
+        self._address = ""
         self._socket: Any = None
         self._monitor: Any = None
         self.is_welcome = False
         self.was_welcome = False
+        self._why = ""  # there is no connection
         self._since = time.monotonic()
         self._asked = 0.0
         self._filenos: list[int] = []
@@ -57,6 +60,7 @@ class Link:
         failures = []
         for address in tried:
             self._turn += 1
+            self._address = address
             if failure := _probe(address):
                 failures.append(f"{address}: {failure}")
                 continue
@@ -137,15 +141,27 @@ class Link:
         if is_cut and self.is_welcome:
             self.is_welcome, self._since = False, now
         if is_cut or now - self._asked > ANSWER:
+            if self._socket is not None and not self.was_welcome:
+                self._tell(
+                    f"{self._address} accepts, and does not take the pool's keys: is somebody "
+                    "else there?"
+                )
             self._close(linger=0)
         if self._socket is not None or now - self._asked < AGAIN:
             return False
         self._asked = now
         try:
             self.connect()
-        except OSError:
-            return False  # ``is_gone`` tells when that was too often
+        except OSError as error:  # ``is_gone`` tells when that was too often
+            self._tell(str(error))
+            return False
         return True
+
+    def _tell(self, why: str) -> None:
+        """To the log, where a person or the pool's check looks for it; not time and again."""
+        if why != self._why:
+            self._why = why
+            print(f"hpcbatch: {why}", file=sys.stderr, flush=True)
 
     def _close(self, linger: int) -> None:
         if self._socket is not None:

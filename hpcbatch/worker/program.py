@@ -53,7 +53,12 @@ def main(arguments: list[str]) -> int:
 
     functions = Functions(door.reset_globals)
     between = Between(door.reset_packages, door.garbage_collection)
-    to_controller = link.Link(door, path, json.dumps(_hello(door, arguments[1:])).encode())
+    hello = _hello(door, arguments[1:])
+    if door.metrics is not None:
+        from .metrics import Metrics
+
+        Metrics(door.metrics, str(hello["worker"])).start()
+    to_controller = link.Link(door, path, json.dumps(hello).encode())
     Loop(door, to_controller, Calls(functions, between), functions).run()
 
 

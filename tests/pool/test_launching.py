@@ -42,7 +42,8 @@ def test_what_was_launched_has_come_is_lost_or_is_to_come(launches: list[tuple[i
     """Whatever comes, and from which launch it says it does."""
     arrivals, names = Arrivals(10.0), itertools.count()
     for number, (workers, came) in enumerate(launches, 1):
-        arrivals.expect(number, workers, now=0.0)
+        arrivals.expect(number, workers)
+        arrivals.begin(number, now=0.0)
         arrivals.come({"worker": str(next(names)), "launch": number} for _ in range(came))
         assert 0 <= arrivals.launching <= arrivals.launched
     for launch in arrivals.open():
@@ -56,7 +57,9 @@ def test_what_was_launched_has_come_is_lost_or_is_to_come(launches: list[tuple[i
 
 def test_a_worker_that_waits_in_a_queue_is_not_lost() -> None:
     arrivals = Arrivals(10.0)
-    arrivals.expect(1, 5, now=0.0)
+    arrivals.expect(1, 5)
+    assert arrivals.open() == []  # the launcher is at it: none can be missed
+    arrivals.begin(1, now=0.0)
     (launch,) = arrivals.open()
     assert not arrivals.judge(launch, Standing(5, 5), is_prompt=False, now=11.0)
     assert arrivals.launching == 5

@@ -1,0 +1,94 @@
+"""Launches one worker and says how far it came: launch, start, address, port, keys, versions."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..words.layout import PoolLayout
+
+PAUSE = 0.05
+
+# step -> what a worker that comes no further says in its log
+_SAID = (
+    ("Python", re.compile(r"needs pyzmq|was submitted with Python|No module named")),
+    ("versions", re.compile(r"the controller refuses")),
+    ("port", re.compile(r"no address of the controller accepts.*refused")),
+    ("address", re.compile(r"no address of the controller accepts")),
+    ("keys", re.compile(r"does not take the pool's keys")),
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """``step`` is where it ended: launch, start, Python, address, port, keys, versions, arrival,
+    or ``ok``; ``why`` says what was wrong, ``worker`` what a worker that came said of itself."""
+
+    step: str
+    seconds: float
+    addresses: tuple[str, ...]
+    why: str = ""
+    worker: dict[str, Any] | None = None
+
+    @property
+    def is_ok(self) -> bool:
+        return self.step == "ok"
+
+    def __str__(self) -> str:
+        if self.worker is not None:
+            told = self.worker
+            who = f"pid {told.get('pid')} of {told.get('host')}, Python {told.get('python')}"
+            return f"ok: a worker came after {self.seconds:.1f} s ({who})"
+        offered = ", ".join(self.addresses)
+        return f"{self.step}: {self.why} (after {self.seconds:.1f} s; offered were {offered})"
+
+
+def check(
+    layout: PoolLayout,
+    addresses: tuple[str, ...],
+    launch: Callable[[], int],
+    report: Callable[[], dict[str, Any]],
+    worker_of: Callable[[int], dict[str, Any] | None],
+    timeout: float,
+) -> Check:
+    """``launch`` launches one worker, and returns the launch's number; ``worker_of`` tells what
+    one of that launch said on its arrival; ``report`` why a launch failed."""
+    began = time.monotonic()
+    number = launch()
+    while True:
+        log, worker, told = _log(layout, number), worker_of(number), report()
+        if worker is not None:
+            step, why = "ok", ""
+        elif told["failed"] == number:
+            step, why = _explained(log) or ("start" if log else "launch", told["why"])
+        elif explained := _explained(log):
+            step, why = explained
+        elif time.monotonic() - began > timeout:
+            step, why = _silence(layout, number, log)
+        else:
+            time.sleep(PAUSE)
+            continue
+        return Check(step, time.monotonic() - began, addresses, why, worker)
+
+
+def _explained(log: str) -> tuple[str, str] | None:
+    return next(((step, log) for step, words in _SAID if words.search(log)), None)
+
+
+def _silence(layout: PoolLayout, number: int, log: str) -> tuple[str, str]:
+    if os.path.exists(layout.log(number, 0)):
+        return "arrival", f"a worker has started, and was not heard of. Its log: {log or 'empty'}"
+    told = "it waits in the queue, or the pool's folder is not seen where it runs"
+    return "start", f"no worker has begun its log: {told} ({layout.folder})"
+
+
+def _log(layout: PoolLayout, number: int) -> str:
+    try:
+        with open(layout.log(number, 0), errors="replace") as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        return ""
