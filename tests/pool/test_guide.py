@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hpcbatch.pool.launchers import find_launcher, launcher_names
 from tests.cluster.conftest import engine, use_fake
 from tests.conftest import why_absent
 from tests.core import ROOT
@@ -55,3 +56,27 @@ def test_the_load_test_with_arrays(page: dict[str, Any], slurm: None) -> None:
     for block in (ARRAY, PATIENT, LOAD, "import time"):
         run(block, page)
     page["load_test"](page["PatientArray"])
+
+
+@pytest.mark.parametrize(
+    "cluster", [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("slurm", "sge")]
+)
+def test_the_load_test_on_a_real_cluster(page: dict[str, Any], cluster: str) -> None:
+    run(LOAD.replace("launcher=launcher", "cluster=launcher"), page)
+    run("import time", page)
+    page["load_test"](cluster)
+
+
+def test_a_launcher_of_another_package(
+    page: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_package.py").write_text(PROCESSES)
+    told = tmp_path / "my_package-1.0.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
+    (told / "entry_points.txt").write_text(
+        "[hpcbatch.launchers]\nprocesses = my_package:Processes\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert launcher_names() == ["processes"]
+    assert type(find_launcher("processes")).__module__ == "my_package"
