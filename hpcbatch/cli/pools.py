@@ -19,8 +19,9 @@ pool_argument = click.argument("pool_id", metavar="POOL")
 @click.group("pool")
 @global_options
 def pool() -> None:
-    """Pools of workers, which a Controller in Python keeps. POOL is an id, a unique beginning of
-    one, or "last".
+    """Pools of workers: list them, see their logs, end them.
+
+    A Controller in Python keeps them. POOL is an id, a unique beginning of one, or "last".
 
     \b
     Examples:
