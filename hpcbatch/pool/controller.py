@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from typing import Any
@@ -19,7 +18,7 @@ from .functions import Function, Functions
 from .future import PoolFuture
 from .mapping import Mapping as Map
 from .mapping import columns_of
-from .rows import Row, row_of
+from .pushed import Pushed
 from .running import Running
 from .settings import Settings
 from .summary import Summary
@@ -28,7 +27,7 @@ from .task import Result, Task
 _SMALL = frozenset({type(None), bool, int, float, complex})
 
 
-class Controller(Executor):
+class Controller(Pushed, Executor):
     """Keeps ``workers`` alive on ``cluster`` and feeds them with calls.
 
     It starts when it is entered, or with the first task. Tasks that were pushed come back as
@@ -57,13 +56,7 @@ class Controller(Executor):
         self._starting = threading.Lock()
         self._is_closed = False
         self._pid = os.getpid()
-        self._changed = threading.Condition()
-        self._rows: deque[tuple[Task, Result]] = deque()
-        self._pushed: dict[int, Task] = {}
-        self._named: dict[str, Task] = {}
-        self._resolved = 0
-        self._backlog: deque[str] = deque()
-        self._listeners: tuple[Callable[[], None], ...] = ()
+        super().__init__()
 
     def __enter__(self) -> Controller:
         self.start()
@@ -90,9 +83,7 @@ class Controller(Executor):
         which are sent to each worker once."""
         found = self._functions.find(function, const)
         task = self._task(found, args, kwargs, self, seed, name)
-        if name is not None:
-            self._named[name] = task
-        self._pushed[task.number] = task
+        self.keep(task, name)
         self._broker().submit(task)
         return task.label()
 
@@ -150,104 +141,13 @@ class Controller(Executor):
         columns = columns_of(iterables)
         return [self.push(function, *each, const=const) for each in zip(*columns, strict=True)]
 
-    def wait(self, until: str = "all", timeout: float | None = None) -> bool:
-        """Until ``all`` pushed tasks are resolved, or ``one`` can be popped. Whether it is so."""
-        if until not in ("all", "one"):
-            raise UsageError(f"wait({until!r}): it is one of all, one")
-        self._check()
-
-        def is_so() -> bool:
-            return bool(self._rows) if until == "one" and self._pushed else not self._pushed
-
-        with self._changed:
-            return self._changed.wait_for(is_so, timeout)
-
-    def pop(self) -> Row | None:
-        """The row of a task that is resolved; None when there is none."""
-        try:
-            task, result = self._rows.popleft()
-        except IndexError:
-            return None
-        if task.name is not None and self._named.get(task.name) is task:
-            del self._named[task.name]
-        return row_of(task, result, self.settings.seed)
-
-    def collect(self, wait: bool = True) -> list[Row]:
-        """The rows of all tasks; waits for them, unless told not to."""
-        if wait:
-            self.wait("all")
-        rows = iter(self.pop, None)
-        return list(rows)
-
     def cancel(self, names: str | Iterable[str] | None = None) -> list[str]:
         """Give up pushed tasks of these names, or all; returns the names of those that were not
         resolved. What a worker has begun goes on there, and its result is dropped."""
-        wanted = None if names is None else {names} if isinstance(names, str) else set(names)
-        found = [
-            task for task in list(self._pushed.values()) if wanted is None or task.label() in wanted
-        ]
-        dropped = self._drop(found)
+        dropped = self._drop(self.unresolved_of(names))
         for task in dropped:
             self.resolve(task, Result("canceled", controller=self.name))
         return [task.label() for task in dropped]
-
-    def resolve(self, task: Task, result: Result) -> None:
-        """Called by the pool: a pushed task is resolved."""
-        with self._changed:
-            if self._pushed.pop(task.number, None) is None:
-                return  # its turn was interrupted, and made again
-            self._rows.append((task, result))
-            self._resolved += 1
-            self._changed.notify_all()
-        for listener in self._listeners:
-            listener()
-
-    def has_row(self) -> bool:
-        """Whether ``pop`` would return one."""
-        return bool(self._rows)
-
-    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """``listener`` is called for each pushed task that is resolved, from any thread; call what
-        is returned to end that."""
-        self._listeners = (*self._listeners, listener)
-
-        def stop() -> None:
-            self._listeners = tuple(each for each in self._listeners if each is not listener)
-
-        return stop
-
-    def crashes(self, name: str) -> int:
-        """How often the task of that name, not popped yet, has crashed."""
-        waiting = [*self._pushed.values(), *(task for task, _ in list(self._rows))]
-        return next((task.crashes for task in waiting if task.label() == name), 0)
-
-    @property
-    def size(self) -> int:
-        """Tasks that were pushed and not popped."""
-        return len(self._pushed) + len(self._rows)
-
-    @property
-    def resolved(self) -> int:
-        """Pushed tasks that are resolved, popped or not."""
-        return self._resolved
-
-    @property
-    def unresolved(self) -> int:
-        return len(self._pushed)
-
-    @property
-    def saturated(self) -> bool:
-        """Whether there are at least as many unresolved tasks as workers."""
-        return self.unresolved >= self.workers
-
-    def push_backlog(self, name: str) -> None:
-        """Note something to be pushed later; see ``pop_backlog``."""
-        self._backlog.append(name)
-
-    def pop_backlog(self) -> list[str]:
-        """As many of the noted names as can be pushed without saturating the pool."""
-        room = max(self.workers - self.unresolved, 0)
-        return [self._backlog.popleft() for _ in range(min(room, len(self._backlog)))]
 
     def summary(self) -> Summary:
         """What each worker that is here has done; its ``launches`` tell of those to come."""
