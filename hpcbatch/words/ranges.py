@@ -76,11 +76,11 @@ class Ranges:
             try:
                 low, high = int(first), int(last if dash else first)
             except ValueError:
-                raise UsageError(f"{text!r} is no list of numbers such as 3,7-9") from None
+                raise UsageError(f"{text[:80]!r} is no list of numbers such as 3,7-9") from None
             if low > high or low < 0:
-                raise UsageError(f"{part.strip()!r} in {text!r} runs backwards")
+                raise UsageError(f"{part[:80]!r} in {text[:80]!r} runs backwards")
             if high > LARGEST:
-                raise UsageError(f"{part.strip()!r} in {text!r:.100} is larger than {LARGEST}")
+                raise UsageError(f"{part[:80]!r} in {text[:80]!r} is larger than {LARGEST}")
             runs.append((low, high + 1))
         return cls(_merged(runs))
 
