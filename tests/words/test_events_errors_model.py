@@ -68,6 +68,8 @@ def _example(error: type[HpcbatchError]) -> HpcbatchError:
         return JobError(3, "error", "ValueError", "seven is bad", "Traceback …\n")
     if error is TaskFailed:
         return TaskFailed("3f9a12c4__x", [JobError(3, "error", "ValueError", "bad")], 10)
+    if issubclass(error, errors.RemoteError):
+        return error("ValueError", "seven is bad", "Traceback …\n")
     if issubclass(error, OSError):
         return error(28, "cannot write /x: no space")
     return error("what went wrong, and what to do")
