@@ -344,7 +344,7 @@ def test_the_runner_file_is_made_once_and_holds_cloudpickle(
     names = zipfile.ZipFile(first).namelist()
     assert "cloudpickle/__init__.pyc" in names
     assert "__main__.py" in names
-    monkeypatch.setattr(bundle, "_boot", lambda: b"another")
+    monkeypatch.setattr(bundle, "_boot", lambda entry: b"another")
     assert bundle.ensure_runner(str(own_registry)) != first
 
 

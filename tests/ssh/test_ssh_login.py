@@ -177,6 +177,7 @@ def password(host: Host) -> Iterator[str]:
     subprocess.run(["usermod", "-p", before, host.user], check=True)
 
 
+@pytest.mark.xdist_group("password")  # of one user
 @pytest.mark.parametrize("way", ["Password", "KbdInteractive"])
 def test_a_password_is_asked_for_once(
     client: Client, host: Host, password: str, monkeypatch: pytest.MonkeyPatch, way: str
