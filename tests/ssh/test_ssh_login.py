@@ -7,12 +7,14 @@ import os
 import secrets
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import hpcbatch as hb
+from hpcbatch.disk.locks import held
 from hpcbatch.sites.ssh import line as lines
 from hpcbatch.sites.ssh import place
 from tests.core import eventually
@@ -170,14 +172,14 @@ def password(host: Host) -> Iterator[str]:
     """Of the user who logs in, for as long as the test takes."""
     if os.getuid() != 0:
         pytest.skip("only root gives another user a password")
-    told = subprocess.run(["getent", "shadow", host.user], capture_output=True, text=True)
-    before, word = told.stdout.split(":")[1], secrets.token_urlsafe(12)
-    subprocess.run(["chpasswd"], input=f"{host.user}:{word}", text=True, check=True)
-    yield word
-    subprocess.run(["usermod", "-p", before, host.user], check=True)
+    with held(f"{tempfile.gettempdir()}/hpcbatch-tests-password.lock", 120.0):  # it has one
+        told = subprocess.run(["getent", "shadow", host.user], capture_output=True, text=True)
+        before, word = told.stdout.split(":")[1], secrets.token_urlsafe(12)
+        subprocess.run(["chpasswd"], input=f"{host.user}:{word}", text=True, check=True)
+        yield word
+        subprocess.run(["usermod", "-p", before, host.user], check=True)
 
 
-@pytest.mark.xdist_group("password")  # of one user
 @pytest.mark.parametrize("way", ["Password", "KbdInteractive"])
 def test_a_password_is_asked_for_once(
     client: Client, host: Host, password: str, monkeypatch: pytest.MonkeyPatch, way: str
