@@ -49,7 +49,7 @@ class Broker:
     ):
         self.name, self.dispatch, self.heartbeat = name, dispatch, heartbeat
         self.lock = threading.Lock()
-        self.live: dict[int, Task] = {}  # submitted and not resolved
+        self.live = dispatch.live
         self.is_torn = False  # a turn was interrupted
         self._resolve, self._forgotten = resolve, forgotten
         self._inbox: deque[Task] = deque()
@@ -98,8 +98,8 @@ class Broker:
 
     def turn(self) -> bool:
         """Take what has come, and hand out what waits; whether there is more already."""
-        with self.lock:
-            try:
+        try:
+            with self.lock:
                 gone, self._gone = self._gone, []
                 more = self._receive()
                 if more:
@@ -111,10 +111,6 @@ class Broker:
                 over = self._over[:]
                 self._over.clear()
                 more = more or (has_sent and has_message(self._router))
-            except BaseException:
-                self.is_torn = True
-                raise
-        try:
             for task, result in over:
                 self._resolve(task, result)
                 self.live.pop(task.number, None)
@@ -140,9 +136,13 @@ class Broker:
             for worker in list(self.dispatch.workers.values()):
                 self.send(worker, kind, b"")
 
-    def say_goodbye(self) -> None:
-        """Nothing is handed out any more, and workers are expected to go."""
+    def refuse(self) -> None:
+        """Take no more tasks."""
         self._is_closing = True
+
+    def say_goodbye(self) -> None:
+        """Workers are expected to go."""
+        self.refuse()
         self.tell_all(wire.BYE)
 
     def mend(self) -> None:

@@ -120,7 +120,7 @@ class Controller(Pushed, Executor):
         try:
             mapping.run(timeout, on_error == "raise")
         finally:
-            self._drop(mapping.unfinished())
+            self._drop([task for task in list(broker.live.values()) if task.sink is mapping])
         failures, values = mapping.failures, mapping.values
         if failures and on_error == "raise":
             raise failures[min(failures)]

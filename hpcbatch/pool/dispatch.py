@@ -53,6 +53,7 @@ class Worker:
 class Dispatch:
     def __init__(self, crashes_max: int):
         self.crashes_max = crashes_max
+        self.live: dict[int, Task] = {}  # by number: submitted, or split off, and not resolved
         self.workers: dict[bytes, Worker] = {}
         self.waiting: deque[Task] = deque()
         self.alone: deque[Task] = deque()
@@ -178,7 +179,9 @@ class Dispatch:
             return []
         if task.size > 1:
             task.is_over = True
-            self.alone.extend(task.split())
+            pieces = task.split()
+            self.live.update({piece.number: piece for piece in pieces})
+            self.alone.extend(pieces)
             return []
         task.crashes += 1
         task.alone = True

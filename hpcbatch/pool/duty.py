@@ -86,13 +86,17 @@ class Duty:
         try:
             self._run()
             self._say_goodbye()
-        except BaseException:
+        except BaseException:  # else whoever waits would wait for ever
             log.exception("the pool %s has failed, and closes", self._broker.name)
             self._closing = True
+            self._broker.refuse()
             failure = Failure("PoolError", "the pool has failed: its log tells why", "")
             for task in list(self._broker.live.values()):
                 task.sink.resolve(task, Result("error", ERROR, failure))
-        self._drained.set()
+        finally:
+            with self._helping:  # nobody is in the middle of a turn
+                self._broker.close()
+            self._drained.set()
 
     def _run(self) -> None:
         broker = self._broker
@@ -151,4 +155,3 @@ class Duty:
             time.sleep(0.01)
             broker.tell_all(wire.PROBE)
             broker.turn()
-        broker.close()

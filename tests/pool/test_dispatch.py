@@ -132,9 +132,12 @@ def test_a_worker_that_comes_back_has_not_crashed() -> None:
 
 def test_a_chunk_that_is_lost_is_tried_item_by_item() -> None:
     dispatch, function = a_dispatch("a"), a_function(QUICK)
-    dispatch.add([Task(7, function, 0, [[1, 2, 3]], NoSink(), size=3)])
+    chunk = Task(7, function, 0, [[1, 2, 3]], NoSink(), size=3)
+    dispatch.live[7] = chunk
+    dispatch.add([chunk])
     dispatch.assign(0.0)
     assert dispatch.lose(b"a") == []
+    assert list(dispatch.live.values()) == list(dispatch.alone), "each is left until it is over"
     assert [(t.number, t.size, t.payload) for t in dispatch.alone] == [
         (7, 1, dispatch.alone[0].payload),
         (8, 1, dispatch.alone[1].payload),

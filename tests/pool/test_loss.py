@@ -35,12 +35,17 @@ def mark_and_sleep(path: str, seconds: float) -> int:
     return os.getpid()
 
 
+def pushed(pool: hb.Controller, path: Path, seconds: float) -> tuple[str, int]:
+    """The name of a task that runs, and the process that it runs in."""
+    name = pool.push(mark_and_sleep, str(path), seconds)
+    return name, int(eventually(lambda: path.exists() and path.read_text()))
+
+
 def test_the_task_of_a_worker_that_is_killed_is_tried_again(
     make_pool: Make, tmp_path: Path
 ) -> None:
     pool, path = make_pool(workers=2), tmp_path / "began"
-    name = pool.push(mark_and_sleep, str(path), 1.0)
-    first = int(eventually(lambda: path.exists() and path.read_text()))
+    name, first = pushed(pool, path, 1.0)
     os.kill(first, signal.SIGKILL)
     assert pool.wait(timeout=60)
     assert pool.crashes(name) == 1
@@ -53,8 +58,7 @@ def test_a_worker_that_stands_still_is_given_up_and_its_late_result_dropped(
     make_pool: Make, tmp_path: Path
 ) -> None:
     pool, path = make_pool(workers=2), tmp_path / "began"
-    name = pool.push(mark_and_sleep, str(path), 0.5)
-    first = int(eventually(lambda: path.exists() and path.read_text()))
+    name, first = pushed(pool, path, 0.5)
     os.kill(first, signal.SIGSTOP)
     assert pool.wait(timeout=60)
     os.kill(first, signal.SIGCONT)
@@ -103,8 +107,7 @@ def test_a_worker_that_is_asked_to_leave_gives_its_task_back_without_a_count(
     make_pool: Make, tmp_path: Path
 ) -> None:
     pool, path = make_pool(workers=1, crashes_max=0), tmp_path / "began"
-    pool.push(mark_and_sleep, str(path), 0.5)
-    first = int(eventually(lambda: path.exists() and path.read_text()))
+    _, first = pushed(pool, path, 0.5)
     os.kill(first, signal.SIGTERM)
     (row,) = pool.collect()
     assert row.status == "done"
@@ -186,3 +189,22 @@ def test_every_result_once_whatever_happens_to_workers(make_pool: Make) -> None:
 def test_every_result_once_for_long(make_pool: Make) -> None:
     havoc = chaos(make_pool(workers=3, crashes_max=1000), 50_000, 0.3)
     assert all(havoc.done[what] for what in ("kill", "stop", "cut"))
+
+
+def test_whoever_waits_is_told_when_the_pool_itself_fails(
+    make_pool: Make, monkeypatch: pytest.MonkeyPatch, told: Callable[[], str]
+) -> None:
+    pool = make_pool(workers=1)
+    assert pool.submit(identity, 1).result(60) == 1
+    waiting = pool.submit(time.sleep, 600)
+
+    def fails(kind: bytes) -> None:
+        raise RuntimeError("no memory is left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pool._running.broker, "tell_all", fails)
+        with pytest.raises(hb.HpcbatchError, match="its log tells why"):
+            waiting.result(60)
+    assert "no memory is left" in told()
+    with pytest.raises(hb.PoolClosed):
+        pool.submit(identity, 2)
