@@ -33,6 +33,7 @@ PARTS = {
         "descendants",
         "done_before",
         "element",
+        "exceptions",
         "isolated",
         "job",
         "leave",
@@ -46,7 +47,7 @@ PARTS = {
 WORKER_PARTS = {
     "words": ("door", "errors", "formats", "version"),
     "disk": ("files",),
-    "runner": ("console", "descendants", "seeding"),
+    "runner": ("console", "descendants", "exceptions", "seeding"),
     "worker": ("calls", "functions", "link", "loop", "metrics", "program", "resets", "wire"),
 }
 

@@ -17,6 +17,7 @@ from ..words.errors import DamagedFile
 from ..words.events import pack_text
 from ..words.layout import TaskLayout
 from .console import Console
+from .exceptions import describe
 from .leave import Leave
 from .outcome import Outcome
 
@@ -112,7 +113,7 @@ class Call:
         except BaseException as error:  # a job may raise anything, SystemExit included
             if os.getpid() != self._pid:
                 end_forked_child(error)
-            return Outcome(events.ERROR, pack_text(*describe(error)))
+            return Outcome(events.ERROR, pack_text(*describe(error, Leave)))
         if os.getpid() != self._pid:
             end_forked_child(None)
         if self.has_checkpoint:
@@ -122,7 +123,7 @@ class Call:
         except Leave:
             raise
         except BaseException as error:
-            kind, message, trace = describe(error)
+            kind, message, trace = describe(error, Leave)
             said = f"the result (of type {type(value).__name__}) cannot be pickled: {message}"
             return Outcome(events.ERROR, pack_text(kind, said, trace))
 
@@ -153,28 +154,6 @@ def dumps(value: Any) -> bytes:
     return bytes(cloudpickle.dumps(value))
 
 
-def describe(error: BaseException) -> tuple[str, str, str]:
-    """Type, message and traceback as text, whatever the exception's own methods do."""
-    import traceback
-
-    try:
-        message = str(error)
-    except Leave:
-        raise
-    except BaseException as second:
-        message = f"(its message cannot be shown: {type(second).__name__})"
-    frames = error.__traceback__
-    if frames is not None and frames.tb_next is not None:
-        frames = frames.tb_next  # the first frame is ours
-    try:
-        lines = traceback.format_exception(type(error), error, frames)
-    except Leave:
-        raise
-    except BaseException as second:
-        lines = [f"{type(error).__name__} (its traceback cannot be shown: {second!r})\n"]
-    return type(error).__name__, message, "".join(lines)
-
-
 def end_forked_child(error: BaseException | None) -> NoReturn:
     """The job forked, and this is its child coming back: it ends as it would anywhere, and never
     writes what its parent will write."""
@@ -183,7 +162,7 @@ def end_forked_child(error: BaseException | None) -> NoReturn:
         status = error.code if isinstance(error.code, int) else int(error.code is not None)
     elif error is not None:
         status = 1
-        sys.stderr.write("".join(describe(error)[2]))
+        sys.stderr.write("".join(describe(error, Leave)[2]))
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()

@@ -175,7 +175,7 @@ class LaunchLayout:
         self.record = f"{folder}/launch.json"
 
     def script(self, array: int) -> str:
-        return f"{self.folder}/script.sh" if array == 0 else f"{self.folder}/script-{array}.sh"
+        return _script(self.folder, array)
 
 
 class AttemptLayout:
@@ -191,4 +191,8 @@ class AttemptLayout:
         self.notified = f"{folder}/notified"
 
     def script(self, array: int) -> str:
-        return f"{self.folder}/script.sh" if array == 0 else f"{self.folder}/script-{array + 1}.sh"
+        return _script(self.folder, array)
+
+
+def _script(folder: str, array: int) -> str:
+    return f"{folder}/script.sh" if array == 0 else f"{folder}/script-{array + 1}.sh"

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..runner import seeding
 from ..runner.console import Console
+from ..runner.exceptions import describe
 from . import wire
 from .functions import Functions, Loaded
 from .resets import Between
@@ -118,19 +119,6 @@ def dumps(value: Any, buffers: Callable[[pickle.PickleBuffer], Any] | None = Non
 def failure_of(error: BaseException) -> tuple[Any, ...]:
     """The fields of a Failure, whose class has another name on a node than at the controller;
     whatever the exception's own methods do."""
-    import traceback
-
-    try:
-        message = str(error)
-    except BaseException as second:
-        message = f"(its message cannot be shown: {type(second).__name__})"
-    frames = error.__traceback__
-    if frames is not None and frames.tb_next is not None:
-        frames = frames.tb_next  # the first frame is ours
-    try:
-        trace = "".join(traceback.format_exception(type(error), error, frames))
-    except BaseException as second:
-        trace = f"{type(error).__name__} (its traceback cannot be shown: {second!r})\n"
     pickled: bytes | None
     try:
         pickled = dumps(error)
@@ -138,4 +126,4 @@ def failure_of(error: BaseException) -> tuple[Any, ...]:
             pickled = None
     except BaseException:  # whatever its reducer does
         pickled = None
-    return tuple(Failure(type(error).__name__, message, trace, pickled))
+    return tuple(Failure(*describe(error), pickled))

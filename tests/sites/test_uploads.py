@@ -29,6 +29,11 @@ def sent(tmp_path: Path) -> tuple[Told, bytes]:
     return Told(packed.id, "", os.path.getsize(path), digest_of(path)), Path(path).read_bytes()
 
 
+@pytest.fixture
+def mine(tmp_path: Path, there: Registry) -> Uploads:
+    return Uploads(str(tmp_path / "uploads"), there)
+
+
 class Killed(BaseException):
     pass
 
@@ -43,10 +48,9 @@ def is_full(fd: int, content: bytes) -> None:
 
 
 def test_all_of_it_is_there_and_was_not_stored(
-    tmp_path: Path, there: Registry, sent: tuple[Told, bytes], monkeypatch: pytest.MonkeyPatch
+    there: Registry, mine: Uploads, sent: tuple[Told, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told, content = sent
-    mine = Uploads(str(tmp_path / "uploads"), there)
     mine.begin(told)
     with monkeypatch.context() as killed:
         killed.setattr(parcel, "unpack", dies)
@@ -58,10 +62,13 @@ def test_all_of_it_is_there_and_was_not_stored(
 
 
 def test_a_full_disk_gets_its_room_back(
-    tmp_path: Path, there: Registry, sent: tuple[Told, bytes], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    there: Registry,
+    mine: Uploads,
+    sent: tuple[Told, bytes],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     told, content = sent
-    mine = Uploads(str(tmp_path / "uploads"), there)
     mine.begin(told)
     assert mine.add(told.task, "", 0, content[:100]) == 100
     with monkeypatch.context() as disk:

@@ -132,39 +132,42 @@ def test_a_passphrase_is_asked_for_again(
     assert all("passphrase" in words for words in asked)
 
 
-def test_a_code_that_is_wrong_is_told(
-    client: Client, host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def asking(client: Client, host: Host) -> Iterator[AskingServer]:
+    """One that asks for a code, and that the client knows."""
     with AskingServer(client.home / "server", host) as server:
         (client.ssh / "known_hosts").write_text(server.known_line())
         client.configure(f"Host login\n  HostName 127.0.0.1\n  Port {server.port}\n")
-        monkeypatch.setattr(lines, "_ask", lambda words, shown: "wrong")
-        with pytest.raises(hb.AccessDenied, match="does not take that password or code"):
-            client.site().specs()
+        yield server
+
+
+def test_a_code_that_is_wrong_is_told(
+    client: Client, asking: AskingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "_ask", lambda words, shown: "wrong")
+    with pytest.raises(hb.AccessDenied, match="does not take that password or code"):
+        client.site().specs()
 
 
 def test_a_code_is_asked_for_once(
-    client: Client, host: Host, monkeypatch: pytest.MonkeyPatch
+    client: Client, asking: AskingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of keyboard-interactive; the connection is then there for the commands that come."""
-    with AskingServer(client.home / "server", host) as server:
-        (client.ssh / "known_hosts").write_text(server.known_line())
-        client.configure(f"Host login\n  HostName 127.0.0.1\n  Port {server.port}\n")
-        with pytest.raises(hb.AccessDenied, match="nobody can be asked"):
-            client.site().specs()
-        asked: list[tuple[str, bool]] = []
-
-        def ask(words: str, shown: bool) -> str:
-            asked.append((words, shown))
-            return "wrong" if len(asked) == 1 else server.code
-
-        monkeypatch.setattr(lines, "_ask", ask)
+    with pytest.raises(hb.AccessDenied, match="nobody can be asked"):
         client.site().specs()
-        monkeypatch.undo()
-        client.enter(monkeypatch)
-        client.site().specs()
-        assert len(asked) == 2
-        assert all("code" in words and not shown for words, shown in asked)
+    asked: list[tuple[str, bool]] = []
+
+    def ask(words: str, shown: bool) -> str:
+        asked.append((words, shown))
+        return "wrong" if len(asked) == 1 else asking.code
+
+    monkeypatch.setattr(lines, "_ask", ask)
+    client.site().specs()
+    monkeypatch.undo()
+    client.enter(monkeypatch)
+    client.site().specs()
+    assert len(asked) == 2
+    assert all("code" in words and not shown for words, shown in asked)
 
 
 @pytest.fixture
