@@ -26,7 +26,7 @@ JOBS = "24"
         "local",
         pytest.param("slurm", marks=pytest.mark.slurm),
         pytest.param("sge", marks=pytest.mark.sge),
-        pytest.param("drmaa", marks=pytest.mark.sge),
+        pytest.param("drmaa", marks=[pytest.mark.sge, pytest.mark.long]),
     ],
 )
 def test_roundtrip_as_an_ordinary_user(
@@ -56,7 +56,7 @@ def test_roundtrip_as_an_ordinary_user(
 @pytest.mark.parametrize(
     ("cluster", "dialect"),
     [
-        ("pbs", ""),
+        pytest.param("pbs", "", marks=pytest.mark.long),
         pytest.param("lsf", "openlava", marks=pytest.mark.long),
         pytest.param("lsf", "ibm", marks=pytest.mark.long),
         pytest.param("torque", "", marks=pytest.mark.long),

@@ -13,11 +13,10 @@ import pytest
 import hpcbatch as hb
 from hpcbatch.registry.attempts import read_attempts
 from hpcbatch.registry.registry import Registry
-from tests.conftest import IS_LONG
 from tests.local import by_value
 from tests.server.conftest import Server
 
-KILLS, CLIENTS = (50, 3) if IS_LONG else (3, 2)
+KILLS, CLIENTS = 50, 3
 LARGE = 12 << 20  # bytes that take a while to upload and to download
 
 
@@ -57,8 +56,8 @@ class Work:
         return by_value(job)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1800 if IS_LONG else 300)
+@pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_nothing_is_lost_and_nothing_done_twice(
     tmp_path: Path,
     chance: random.Random,

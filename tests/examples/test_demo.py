@@ -35,10 +35,10 @@ class _Hidden:
 
 
 def test_the_demo_runs_only_the_unfinished_again(here: Place, cluster: str) -> None:
-    told = json.loads(here.hpcbatch("demo", "--limit", "40", "--cluster", cluster, "--json"))
+    told = json.loads(here.hpcbatch("demo", "--limit", "24", "--cluster", cluster, "--json"))
 
-    assert told["counts"]["done"] + told["counts"]["error"] == told["files"] == 40
-    assert sum(told["attempts"].values()) == 40
+    assert told["counts"]["done"] + told["counts"]["error"] == told["files"] == 24
+    assert sum(told["attempts"].values()) == 24
     assert told["kept"] <= told["attempts"]["1"]
     assert told["repeated"] == 0
     assert sum(told["errors"].values()) == told["counts"]["error"]
@@ -51,8 +51,8 @@ def test_the_demo_runs_only_the_unfinished_again(here: Place, cluster: str) -> N
 
 
 def test_the_demo_tells_a_story(here: Place) -> None:
-    told = here.hpcbatch("demo", "--limit", "30", "--output", "p.png")
-    for sentence in ("30 source files", "Cancelled.", "these run again: 0", "most complex modules"):
+    told = here.hpcbatch("demo", "--limit", "14", "--output", "p.png")
+    for sentence in ("14 source files", "Cancelled.", "these run again: 0", "most complex modules"):
         assert sentence in told
     assert "Jobs that failed" in told or "No job failed" in told
 

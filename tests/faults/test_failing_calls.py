@@ -16,7 +16,7 @@ from tests.core import ROOT, Case
 from .disks import done_records
 
 NJOBS = 40
-SEEDS = range(40 if IS_LONG else 4)
+SEEDS = range(40 if IS_LONG else 2)
 ELEMENT = """
 import os, sys
 sys.path.insert(0, sys.argv[1])

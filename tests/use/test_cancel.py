@@ -175,17 +175,17 @@ def test_while_elements_finish(local: Local) -> None:
             file.write(f"{k}\n")
         return k
 
-    task = local.create(job, range(48))
+    task = local.create(job, range(28))
     task.submit("local", chunk=2)
-    local.began(12)
+    local.began(8)
     status = task.cancel()
     local.ended(task)
     status = local.wait(task)
-    assert status.done + status.canceled == 48
+    assert status.done + status.canceled == 28
     assert len(task.collect(on_error="skip")) == status.done
     task.resubmit()
-    assert local.wait(task).done == 48
-    again = sum(local.executions().values()) - 48
+    assert local.wait(task).done == 28
+    again = sum(local.executions().values()) - 28
     assert again <= 8, "at most the jobs in flight ran twice"
 
 
