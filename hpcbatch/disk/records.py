@@ -19,7 +19,7 @@ from .files import read_at, write_all
 FRAME = Struct("<QI")  # payload length in bytes, CRC-32 of the payload
 BLOCK = 1 << 20
 BESIDE = 1 << 16  # bytes read at once for records that are found by their offsets
-_FIRST = 1  # what the checksum begins with
+FIRST = 1  # what the checksum begins with
 
 
 def frame(payload: bytes, number: int = 0) -> bytes:
@@ -30,7 +30,7 @@ def frame(payload: bytes, number: int = 0) -> bytes:
 
 def frames(payloads: Iterable[bytes], first: int) -> list[bytes]:
     """What ``frame`` makes of each, numbered from ``first`` up; in one go, for speed."""
-    pack, begin = FRAME.pack, first + _FIRST
+    pack, begin = FRAME.pack, first + FIRST
     return [
         pack(len(payload), crc32(payload, number & 0xFFFFFFFF)) + payload
         for number, payload in enumerate(payloads, begin)
@@ -39,7 +39,7 @@ def frames(payloads: Iterable[bytes], first: int) -> list[bytes]:
 
 def checksum(payload: bytes, number: int = 0) -> int:
     """CRC-32, begun so that zeros (what a lost power leaves behind) are no record."""
-    return crc32(payload, (number + _FIRST) & 0xFFFFFFFF)
+    return crc32(payload, (number + FIRST) & 0xFFFFFFFF)
 
 
 class RecordWriter:
@@ -131,7 +131,7 @@ def _whole_frames(block: bytes) -> tuple[list[bytes], int]:
         behind = at + head + length
         if behind > size:
             return found, head + length
-        if crc32(block[at + head : behind], _FIRST) != expected:
+        if crc32(block[at + head : behind], FIRST) != expected:
             return found, 0
         found.append(block[at:behind])
         at = behind
@@ -162,7 +162,7 @@ class RecordReader:
             return None
         length, expected = FRAME.unpack_from(self._block, begin)
         payload = self._block[body : body + length]
-        found = crc32(payload, (number + _FIRST) & 0xFFFFFFFF)  # no call, for speed
+        found = crc32(payload, (number + FIRST) & 0xFFFFFFFF)  # no call, for speed
         return payload if found == expected and len(payload) == length else None
 
     def _alone(self, offset: int, number: int) -> bytes:

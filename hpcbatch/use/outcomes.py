@@ -66,9 +66,11 @@ def collect(
     entries = read_entries(view.layout.index, wanted.without(view.jobs_saying(DONE)))
     column = view.states
     with Results(view.layout) as results:
-        for job, said, place in read_places(view.layout.index, wanted):
+        for job, said, place, value in results.values(read_places(view.layout.index, wanted)):
             try:
-                if said == DONE:
+                if value is not None:
+                    yield job, value
+                elif said == DONE:
                     yield job, results.value(job, place)
                 else:
                     yield job, job_error(view, results, job, STATES[column[job]], entries.get(job))
