@@ -64,6 +64,7 @@ class PackedReader:
             os.close(self._fd)
             raise DamagedFile(f"{path} is damaged: it was cut off or altered")
         self._count, self._table = count, table
+        self._last = table - FRAME.size  # where a record may begin
         self._records = RecordReader(self._fd, path)
 
     def __len__(self) -> int:
@@ -79,7 +80,9 @@ class PackedReader:
             last = offsets[-1]  # how long that one is, its head tells
             for number, offset in zip(range(start, stop), offsets, strict=True):
                 try:
-                    yield number, self._record(number, offset, last - offset)
+                    if offset > self._last:
+                        raise DamagedFile(f"{self.path} is damaged: record {number} has no place")
+                    yield number, self._records.read(offset, number, min(last - offset, BESIDE))
                 except DamagedFile as error:
                     yield number, error
 
@@ -92,8 +95,3 @@ class PackedReader:
             offsets.byteswap()
         offsets.extend([self._table] * (stop - start - held))
         return offsets
-
-    def _record(self, number: int, offset: int, ahead: int) -> bytes:
-        if offset + FRAME.size > self._table:
-            raise DamagedFile(f"{self.path} is damaged: record {number} has no place in it")
-        return self._records.read(offset, number, min(ahead, BESIDE))

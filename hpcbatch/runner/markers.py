@@ -30,6 +30,8 @@ class Markers:
         if now - self._looked > LOOK_EVERY:
             self._looked = now
             self._read()
+        if not self._given_up:
+            return self._reason, ""
         given_up = (path for path, jobs in self._given_up.items() if job in jobs)
         return self._reason, _word(next(given_up, ""))
 
