@@ -244,6 +244,6 @@ options:
   keep_alive: 3600                    # seconds: of a token, and of an unused browser's session
   # task_root: ~/.hpcbatch            # the registry
   max_nodetime: null                  # the longest walltime of an element, such as 24h
-  # func_newjob: package.module:name           # asked before a submission is accepted
+  # func_newjob: package.module:name           # asked before a submission is accepted, or shown
   # func_validate_server: package.module:name  # asked by /validate/ping
 """
