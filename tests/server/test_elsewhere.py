@@ -83,7 +83,9 @@ def test_a_login_node_tells_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert far.clusters() == here.clusters()
     spec = hb.create(abs, [1], root=str(tmp_path / "laptop")).spec
     options = SubmitOptions("local", {"walltime": "1h"})
-    assert far.preview(spec, options) == here.preview(spec, options)
+    there, home = far.preview(spec, options), here.preview(spec, options)
+    assert there.cluster == home.cluster
+    assert there.script.splitlines()[2:] == home.script.splitlines()[2:]  # the name is a new one
     assert here.specs() == []
 
 
