@@ -101,10 +101,12 @@ def issue(
     import secrets
 
     from ..disk.files import unlink_quietly
+    from ..server.users import check_name
     from ..sites.issued import IssuedKey
     from ..sites.keys import new_key, private_pem, public_pem, store_once
     from ..words.errors import KeyFileError, UsageError
 
+    check_name(name)
     key, password = new_key(), secrets.token_urlsafe(15)
     card, path = _card(setting, settings), os.path.abspath(output or f"{name}.pem")
     content = IssuedKey(user, card, private_pem(key, password)).to_bytes()
