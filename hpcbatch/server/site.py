@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from ..use.cancel import Canceled, cancel
 from ..use.chosen import check_jobs
 from ..use.dependencies import with_whole_ids
 from ..use.preview import Preview, preview
+from ..use.resubmit import check_resubmission
 from ..use.submit import checked
 from ..words.errors import (
     AccessDenied,
@@ -26,7 +28,9 @@ from ..words.errors import (
     ConfigError,
     InputError,
     NotFound,
+    RegistryError,
     ResourceError,
+    SchedulerError,
     StateError,
     UsageError,
 )
@@ -142,6 +146,9 @@ class ServedSite:
         asked = replace(asked, options=check(self.registry, self._seen_by(user, options)))
         self._check_time(asked.options, {})
         request = _word(user, spec, "resubmit", request)
+        if not self.queue.is_known(request) and self.queue.ahead_of(spec.id) is None:
+            with contextlib.suppress(RegistryError, SchedulerError):  # which pass until its release
+                check_resubmission(self.registry, spec, asked)
         self._enqueue(user, spec, "resubmit", request, wire.resubmission_json(asked))
 
     def cancel(self, spec: TaskSpec, only: Ranges | None) -> Canceled:
