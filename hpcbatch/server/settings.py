@@ -223,7 +223,8 @@ _READERS: dict[str, Any] = {
 }
 
 SAMPLE = f"""\
-# Settings of hpcbatch server; what is left out is as shown.
+# Settings of hpcbatch server; what is left out is as shown. The log of one that was started in the
+# background is server/server.log in the registry: begun anew at 10 MiB, the one before beside it.
 host: {DEFAULT_HOST}          # another address is reached by others: who may is a matter of keys
 port: {DEFAULT_PORT}
 protocol: https          # unix: a socket in a folder of yours; http: only with --insecure-http
