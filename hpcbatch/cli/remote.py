@@ -24,11 +24,11 @@ MARKS = {True: "ok", False: "NO", None: "?"}
 @click.group("remote")
 @here_options
 def remote() -> None:
-    """Login nodes that are reached by SSH: nothing has to run there.
+    """Login nodes that are reached by SSH.
 
-    SITE is an address such as ssh://me@login, with what ~/.ssh/config says of that host; or its
-    name, once it was set up. Connections are kept for some minutes, so that a password or a code
-    is asked for once.
+    Nothing has to run there. SITE is an address such as ssh://me@login, with what ~/.ssh/config
+    says of that host; or its name, once it was set up. Connections are kept for some minutes, so
+    that a password or a code is asked for once.
 
     \b
     Examples:

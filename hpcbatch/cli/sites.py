@@ -11,10 +11,11 @@ from .tables import print_table
 @click.group("site")
 @here_options
 def site() -> None:
-    """Sites that you know, for --site: servers and login nodes.
+    """Sites that you know, for --site.
 
-    A server is known by its card, which holds its address and the hash of its key; its owner gets
-    it from hpcbatch keys add, or server status. hpcbatch remote setup adds a login node by itself.
+    They are servers and login nodes. A server is known by its card, which holds its address and the
+    hash of its key; its owner gets it from hpcbatch keys add, or server status. hpcbatch remote
+    setup adds a login node by itself.
 
     \b
     Examples:
