@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..disk.records import FRAME, checksum, frame
 from ..words import errors
-from ..words.errors import DamagedFile, HpcbatchError, InputError, JobError, RegistryUnwritable
+from ..words.errors import (
+    DamagedFile,
+    HpcbatchError,
+    InputError,
+    JobError,
+    RegistryError,
+    RegistryUnwritable,
+)
 from ..words.events import pack_text, unpack_text
 from ..words.layout import is_task_id
 from ..words.model import Array, Attempt, TaskSpec
@@ -148,7 +155,7 @@ def spec_from(told: Mapping[str, Any]) -> TaskSpec:
     try:
         spec = TaskSpec.from_json(dict(told))
         json.dumps(spec.to_json(), ensure_ascii=False).encode()  # ValueError: what is no text
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RegistryError) as error:
         raise InputError(f"that is no task: {error}") from error
     if not is_task_id(spec.id) or not 0 < spec.njobs <= MOST_JOBS:
         raise InputError("that is no task: of its id, or its number of jobs, there is none")

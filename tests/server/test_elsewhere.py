@@ -90,7 +90,8 @@ def test_a_login_node_tells_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    "change", [{"id": "../x"}, {"njobs": 0}, {"njobs": 10**12}, {"name": 3}, {"x": 1}]
+    "change",
+    [{"id": "../x"}, {"njobs": 0}, {"njobs": 10**12}, {"name": 3}, {"x": 1}, {"format": 99}],
 )
 def test_what_is_no_task_has_no_script(change: dict[str, Any], tmp_path: Path) -> None:
     spec = hb.create(abs, [1], root=str(tmp_path)).spec.to_json()
