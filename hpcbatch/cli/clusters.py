@@ -3,42 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
-from ..cluster.cluster import Cluster
-from ..cluster.config import find_cluster, is_installed, load_clusters
-from ..cluster.config_file import find_file, home_file
-from ..cluster.profile import ClusterConfig
-from ..cluster.proposal import Found, proposed
-from ..cluster.schedulers.answers import Limits, Queue, Survey
-from ..words.errors import ConfigError, HpcbatchError
+from ..sites.here import Here
+from ..words.errors import ConfigError
 from ..words.text import clock, counted, size
 from .common import Setting, common, global_options, print_json, say
 from .tables import print_table
 from .waiting import Busy
 
+if TYPE_CHECKING:
+    from ..cluster.overview import ClusterInfo, Overview
+    from ..cluster.proposal import Found
+    from ..cluster.schedulers.answers import Queue
+
 HEADINGS = ("cluster", "scheduler", "here", "array limit", "default")
 QUEUE_HEADINGS = (
     "cluster", "queue", "default", "open", "longest", "if not asked", "memory", "cpus"
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Row:
-    """One cluster. ``array_limit`` and ``memory_unit`` are None where there is none, or nobody can
-    tell; ``survey`` of one that is not here."""
-
-    name: str
-    scheduler: str
-    here: bool
-    array_limit: int | None
-    default: bool
-    programs: tuple[str, ...]
-    memory_unit: str | None
-    survey: Survey | None
 
 
 @click.group("clusters", invoke_without_command=True)
@@ -48,12 +33,14 @@ def clusters(context: click.Context) -> None:
     """List the clusters, and what this host's schedulers tell.
 
     Clusters are set up in hpcbatch.yaml: here, in ~/.config/hpcbatch, or in /etc. "here" tells
-    whether the scheduler's programs are on this host.
+    whether the scheduler's programs are on this host; with --site, whether they are on that
+    login node, or where that server runs.
 
     \b
     Examples:
       hpcbatch clusters
       hpcbatch clusters --json
+      hpcbatch clusters --site ssh://me@login
       hpcbatch clusters init
     """
     if context.invoked_subcommand is None:
@@ -74,10 +61,15 @@ def init(setting: Setting, output: str | None) -> None:
       hpcbatch clusters init --output ./hpcbatch.yaml
       hpcbatch clusters init --output -
     """
+    from ..cluster.config_file import home_file
+    from ..cluster.overview import built_in
+    from ..cluster.proposal import proposed
+
     with Busy("asking the schedulers"):
-        root = setting.registry().root
-        rows = [_row(root, config, None, {}) for config in _built_in().values()]
-    text = proposed(_found(rows))
+        found = built_in(setting.registry().root)
+    for note in found.notes:
+        say(note)
+    text = proposed(_found(found))
     if output == "-":
         click.echo(text, nl=False)
         return
@@ -100,106 +92,74 @@ def init(setting: Setting, output: str | None) -> None:
 
 
 def _show(setting: Setting) -> None:
-    root = setting.registry().root
-    default = _default()
+    site = setting.site()
     with Busy("asking the schedulers"):
-        surveys: dict[str, Survey] = {}
-        rows = [_row(root, config, default, surveys) for config in load_clusters()[0].values()]
+        found = site.clusters()
+    for note in found.notes:
+        say(note)
     if setting.json:
-        print_json([asdict(row) for row in rows])
+        print_json([asdict(each) for each in found.clusters])
         return
-    print_table(HEADINGS, [_cells(row) for row in rows], right=("array limit",))
-    for row in _here(rows):
-        say(_summary(row))
-    queues = [_queue_cells(row.name, each) for row in _here(rows) for each in _queues(row)]
+    print_table(HEADINGS, [_cells(each) for each in found.clusters], right=("array limit",))
+    for each in found.surveyed:
+        say(_summary(each))
+    queues = [
+        _queue_cells(each.name, queue)
+        for each in found.surveyed
+        if each.survey
+        for queue in each.survey.queues
+    ]
     if queues:
         click.echo()
         print_table(QUEUE_HEADINGS, queues, right=QUEUE_HEADINGS[4:])
-    if find_file() is None and (found := _found(rows)):
-        say(f"\nThere is no hpcbatch.yaml. 'hpcbatch clusters init' writes:\n\n{proposed(found)}")
+    if isinstance(site, Here):
+        _propose(found)
 
 
-def _default() -> str | None:
-    try:
-        return find_cluster().name
-    except ConfigError as error:
-        load_clusters()  # raises where the configuration itself is wrong
-        say(f"There is no default: {error}")
-        return None
+def _propose(found: Overview) -> None:
+    """What could be configured here, where nothing is."""
+    from ..cluster.config_file import find_file
+    from ..cluster.proposal import proposed
+
+    if find_file() is None and (surveyed := _found(found)):
+        told = proposed(surveyed)
+        say(f"\nThere is no hpcbatch.yaml. 'hpcbatch clusters init' writes:\n\n{told}")
 
 
-def _built_in() -> Mapping[str, ClusterConfig]:
-    from ..cluster.schedulers import scheduler_names
+def _found(overview: Overview) -> list[Found]:
+    from ..cluster.proposal import Found
+    from ..cluster.schedulers.answers import Limits
 
-    return {name: ClusterConfig(name, name) for name in scheduler_names()}
-
-
-def _row(root: str, config: ClusterConfig, default: str | None, surveys: dict[str, Survey]) -> Row:
-    """``surveys`` of the schedulers that were asked already: they may take long to answer."""
-    here, cluster = is_installed(config), Cluster(config)
-    limits = _limits(root, cluster) if here else None
-    if here and cluster.scheduler.programs and config.scheduler not in surveys:
-        surveys[config.scheduler] = cluster.survey()
-    return Row(
-        config.name,
-        config.scheduler,
-        here,
-        limits.array if limits else config.array_limit,
-        config.name == default,
-        cluster.scheduler.programs,
-        limits.memory_unit if limits else config.memory_unit,
-        surveys.get(config.scheduler),
-    )
-
-
-def _limits(root: str, cluster: Cluster) -> Limits | None:
-    try:
-        return cluster.limits(root)
-    except HpcbatchError as error:
-        say(f"{cluster.name}: {error}")
-        return None
-
-
-def _here(rows: Iterable[Row]) -> list[Row]:
-    """One for each scheduler that can be asked on this host."""
-    return list({row.scheduler: row for row in reversed(list(rows)) if row.survey}.values())[::-1]
-
-
-def _queues(row: Row) -> tuple[Queue, ...]:
-    return row.survey.queues if row.survey else ()
-
-
-def _found(rows: Iterable[Row]) -> list[Found]:
     return [
         Found(
-            row.scheduler,
-            row.scheduler,
-            Limits(row.array_limit, memory_unit=row.memory_unit),
-            row.survey,
+            each.scheduler,
+            each.scheduler,
+            Limits(each.array_limit, memory_unit=each.memory_unit),
+            each.survey,
         )
-        for row in _here(rows)
-        if row.survey
+        for each in overview.surveyed
+        if each.survey
     ]
 
 
-def _summary(row: Row) -> str:
+def _summary(info: ClusterInfo) -> str:
     """One line: version, what it allows, and whether it remembers."""
-    survey = row.survey or Survey()
-    told = [survey.version or "of a version that it does not tell"]
-    if row.array_limit:
-        told.append(f"arrays of up to {counted(row.array_limit, 'element')}")
-    if survey.max_queued:
+    survey = info.survey
+    told = [(survey and survey.version) or "of a version that it does not tell"]
+    if info.array_limit:
+        told.append(f"arrays of up to {counted(info.array_limit, 'element')}")
+    if survey and survey.max_queued:
         told.append(f"{counted(survey.max_queued, 'element')} of yours in the queue at most")
-    if row.memory_unit:
-        told.append(f"memory in {row.memory_unit}")
-    if survey.accounting is not None:
+    if info.memory_unit:
+        told.append(f"memory in {info.memory_unit}")
+    if survey and survey.accounting is not None:
         told.append(f"accounting {'on' if survey.accounting else 'off'}")
-    return f"{row.name} ({', '.join(row.programs)}): {', '.join(told)}"
+    return f"{info.name} ({', '.join(info.programs)}): {', '.join(told)}"
 
 
-def _cells(row: Row) -> list[str]:
-    limit = "" if row.array_limit is None else str(row.array_limit)
-    return [row.name, row.scheduler, _mark(row.here), limit, _mark(row.default)]
+def _cells(info: ClusterInfo) -> list[str]:
+    limit = "" if info.array_limit is None else str(info.array_limit)
+    return [info.name, info.scheduler, _mark(info.here), limit, _mark(info.default)]
 
 
 def _queue_cells(cluster: str, queue: Queue) -> list[str]:

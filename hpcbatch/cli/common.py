@@ -72,6 +72,18 @@ def global_options(command: Command) -> Command:
     return command
 
 
+def here_options(command: Command) -> Command:
+    """The same without --site, where a command is about this machine, or names a site itself."""
+    for option in reversed([option for option in _GLOBAL if option is not _SITE]):
+        command = option(command)
+    return command
+
+
+def common_here(command: Command) -> Command:
+    """These, and a Setting as the command's first argument."""
+    return here_options(click.pass_obj(command))  # type: ignore[return-value]
+
+
 def common(command: Command) -> Command:
     """The global options, and a Setting as the command's first argument."""
     return global_options(click.pass_obj(command))  # type: ignore[return-value]
@@ -118,6 +130,16 @@ def _remember(context: click.Context, option: click.Parameter, value: Any) -> No
         setattr(context.find_root().ensure_object(Setting), str(option.name), value)
 
 
+_SITE = click.option(
+    "--site",
+    "elsewhere",
+    metavar="SITE",
+    is_eager=True,
+    expose_value=False,
+    callback=_remember,
+    shell_complete=completed("site_names"),
+    help="By name or address: ssh://me@login, https://login:7033 [default: see hpcbatch site].",
+)
 _GLOBAL = (
     click.option(
         "--json",
@@ -135,16 +157,7 @@ _GLOBAL = (
         callback=_remember,
         help="The registry [default: $HPCBATCH_ROOT or ~/.hpcbatch].",
     ),
-    click.option(
-        "--site",
-        "elsewhere",
-        metavar="SITE",
-        is_eager=True,
-        expose_value=False,
-        callback=_remember,
-        shell_complete=completed("site_names"),
-        help="By name or address: ssh://me@login, https://login:7033 [default: see hpcbatch site].",
-    ),
+    _SITE,
     click.option(
         "--debug",
         is_flag=True,

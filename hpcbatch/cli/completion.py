@@ -52,8 +52,11 @@ def task_ids(
 def cluster_names(
     context: click.Context, parameter: click.Parameter, beginning: str
 ) -> list[CompletionItem]:
+    """Of this machine, likewise."""
     from ..cluster.config import is_installed, load_clusters
 
+    if context.find_root().ensure_object(Setting).elsewhere:
+        return []
     try:
         found = load_clusters()[0]
     except HpcbatchError:

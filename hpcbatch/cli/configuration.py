@@ -51,6 +51,7 @@ def show(setting: Setting, cluster: str | None) -> None:
       hpcbatch config show
       hpcbatch config show slurm --json
     """
+    setting.check_here()
     chosen = load_clusters()[0].values() if cluster is None else [find_cluster(cluster)]
     rows = [row for each in chosen for row in _rows(each)]
     path = find_file()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..disk.files import private_opener
 from ..words.errors import UsageError
 from ..words.text import roughly
 from .common import Setting, common, print_json, say
@@ -79,13 +79,9 @@ def _file(address: str, given: dict[str, Any]) -> Iterator[str]:
     """One of mode 0600 in a folder of its own, of mode 0700."""
     with tempfile.TemporaryDirectory(prefix="hpcbatch-dashboard-") as folder:
         path = f"{folder}/login.html"
-        with open(path, "x", opener=_private, encoding="utf-8") as file:
+        with open(path, "x", opener=private_opener, encoding="utf-8") as file:
             file.write(_page(address, given))
         yield path
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _tell(setting: Setting, path: str, address: str, given: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .common import Setting, common, global_options, print_json, say
+from .common import Setting, common_here, here_options, print_json, say
 from .tables import print_table
 from .text import clock
 
@@ -20,14 +20,20 @@ if TYPE_CHECKING:
 
 
 settings_option = click.option(
-    "--settings", metavar="FILE", help="Of the server, where those name its task_root."
+    "--settings",
+    metavar="FILE",
+    help="What the server was started with, if that names a task_root.",
 )
 
 
 @click.group("keys")
-@global_options
+@here_options
 def keys() -> None:
     """Your key, and the keys that a server knows.
+
+    Whoever uses a server runs new, whoami and import, and takes the server's card with hpcbatch
+    site add. Whoever runs it lets them in with add or issue, on its machine, whether it runs or
+    not; list and revoke are for its owner, too.
 
     \b
     Examples:
@@ -41,7 +47,7 @@ def keys() -> None:
 
 @keys.command("new")
 @click.option("--password", is_flag=True, help="Ask for a password, which each use then needs.")
-@common
+@common_here
 def new(setting: Setting, password: bool) -> None:
     """Make a pair of keys. The private half stays in its file, of mode 0600."""
     from ..disk.files import publish
@@ -60,20 +66,20 @@ def new(setting: Setting, password: bool) -> None:
     say(f"The public half is {public}: have it added on the server with hpcbatch keys add.")
 
 
-@keys.command("whoami")
-@common
+@keys.command("whoami", short_help="Print the id by which servers know you.")
+@common_here
 def whoami(setting: Setting) -> None:
     """Print the id by which servers know this user: that of the own key, or a name without one."""
     own = _own_id()
     print_json({"id": own}) if setting.json else click.echo(own)
 
 
-@keys.command("add")
+@keys.command("add", short_help="Let in who has the other half of FILE.pub.")
 @click.argument("file", metavar="FILE.pub")
 @settings_option
 @click.option("--name", required=True, help="Of the user, on this server.")
 @click.option("--admin", is_flag=True, help="May see and end everybody's tasks, and the server.")
-@common
+@common_here
 def add(setting: Setting, file: str, settings: str | None, name: str, admin: bool) -> None:
     """Let in whoever has the private half of FILE.pub. Prints the card of this server."""
     from ..disk.files import read
@@ -93,7 +99,7 @@ def add(setting: Setting, file: str, settings: str | None, name: str, admin: boo
 @click.option("--admin", is_flag=True, help="May see and end everybody's tasks, and the server.")
 @click.option("--output", "-o", metavar="FILE", help="[default: NAME.pem]")
 @settings_option
-@common
+@common_here
 def issue(
     setting: Setting, user: str, name: str, admin: bool, output: str | None, settings: str | None
 ) -> None:
@@ -101,10 +107,12 @@ def issue(
     import secrets
 
     from ..disk.files import unlink_quietly
+    from ..server.users import check_name
     from ..sites.issued import IssuedKey
     from ..sites.keys import new_key, private_pem, public_pem, store_once
     from ..words.errors import KeyFileError, UsageError
 
+    check_name(name)
     key, password = new_key(), secrets.token_urlsafe(15)
     card, path = _card(setting, settings), os.path.abspath(output or f"{name}.pem")
     content = IssuedKey(user, card, private_pem(key, password)).to_bytes()
@@ -128,7 +136,7 @@ def issue(
 @click.option("--name", help="Of the server, for --site [default: that of its host].")
 @click.option("--address", help="Of the server, where a tunnel leads to it.")
 @click.option("--keep-password", is_flag=True, help="Each use asks for it.")
-@common
+@common_here
 def import_key(
     setting: Setting, file: str, name: str | None, address: str | None, keep_password: bool
 ) -> None:
@@ -159,7 +167,7 @@ def import_key(
 
 @keys.command("list")
 @settings_option
-@common
+@common_here
 def list_keys(setting: Setting, settings: str | None) -> None:
     """List the users of this server."""
     found = _users(setting, settings).all()
@@ -175,10 +183,10 @@ def list_keys(setting: Setting, settings: str | None) -> None:
     print_table(("name", "", "added", "revoked", "id"), rows)
 
 
-@keys.command("revoke")
+@keys.command("revoke", short_help="Let a user in no more.")
 @click.argument("user", metavar="USER")
 @settings_option
-@common
+@common_here
 def revoke(setting: Setting, user: str, settings: str | None) -> None:
     """Let USER, a name or an id, in no more: at once, and for good. What waits is not released;
     what runs goes on until it is canceled."""

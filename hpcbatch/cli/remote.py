@@ -10,7 +10,7 @@ import click
 
 from ..words.errors import UsageError
 from ..words.resources import parse_walltime
-from .common import Setting, common, global_options, print_json, say
+from .common import Setting, common_here, here_options, print_json, say
 from .exits import FAILED, SITE
 from .text import plain_lines
 
@@ -22,9 +22,13 @@ MARKS = {True: "ok", False: "NO", None: "?"}
 
 
 @click.group("remote")
-@global_options
+@here_options
 def remote() -> None:
     """Login nodes that are reached by SSH.
+
+    Nothing has to run there. SITE is an address such as ssh://me@login, with what ~/.ssh/config
+    says of that host; or its name, once it was set up. Connections are kept for some minutes, so
+    that a password or a code is asked for once.
 
     \b
     Examples:
@@ -35,20 +39,26 @@ def remote() -> None:
 
 
 address_argument = click.argument("address", metavar="SITE")
-cluster_option = click.option("--cluster", help="That runs the test job [default: the default].")
+cluster_option = click.option("--cluster", help="For the test job [default: the usual one there].")
 timeout_option = click.option(
     "--timeout", default="2m", show_default=True, metavar="TIME", help="For the test job."
 )
 
 
-@remote.command("setup")
+@remote.command("setup", short_help="Put hpcbatch on a login node, and test it.")
 @address_argument
 @click.option("--python", default="", help="The interpreter there [default: one like here].")
-@click.option("--setup", "lines", multiple=True, metavar="LINE", help="Shell lines to begin with.")
+@click.option(
+    "--setup",
+    "lines",
+    multiple=True,
+    metavar="LINE",
+    help="A shell line that each command there begins with.",
+)
 @click.option("--name", help="A short one for --site [default: that of the host].")
 @cluster_option
 @timeout_option
-@common
+@common_here
 def setup(
     setting: Setting,
     address: str,
@@ -87,7 +97,7 @@ def setup(
 @address_argument
 @cluster_option
 @timeout_option
-@common
+@common_here
 def check_site(setting: Setting, address: str, cluster: str | None, timeout: str) -> None:
     """Tell in plain words what is wrong with a login node. Exit status 0: nothing is."""
     from ..sites.ssh.check import check
@@ -98,7 +108,7 @@ def check_site(setting: Setting, address: str, cluster: str | None, timeout: str
 
 @remote.command("close")
 @address_argument
-@common
+@common_here
 def close(setting: Setting, address: str) -> None:
     """Close the connection that is kept for later commands."""
     was_there = _site(address).line.close()

@@ -10,7 +10,7 @@ import click
 
 from ..server.life import Serving
 from ..words.errors import UsageError
-from .common import Setting, common, global_options, print_json, say
+from .common import Setting, common_here, here_options, print_json, say
 
 if TYPE_CHECKING:
     from ..registry.registry import Registry
@@ -19,29 +19,38 @@ if TYPE_CHECKING:
 
 
 @click.group("server")
-@global_options
+@here_options
 def server() -> None:
     """Take tasks over HTTP, and release them onto this site's clusters.
 
     The server belongs to a registry, and goes on when its clients leave. It listens on
     127.0.0.1:7033 unless told otherwise, speaks TLS with a key of its own, and lets in whoever
-    has a key that was added: see hpcbatch keys.
+    has a key that was added: see hpcbatch keys. You yourself need none here: hpcbatch dashboard
+    opens its pages, hb.connect() is its site.
 
     \b
     Examples:
-      hpcbatch server start
-      hpcbatch server status
-      hpcbatch server stop
+      hpcbatch server start                     # its log: server/server.log in the registry
+      hpcbatch server status                    # where others reach it, and the card for them
+      hpcbatch server stop                      # cancels what runs, but for --keep-running
+      hpcbatch server sample-settings > server.yaml
+      hpcbatch server start --settings server.yaml
       hpcbatch server install-service           # and systemd starts it with the machine
     """
 
 
 _OPTIONS = (
     click.option("--host", help="The address to listen at [default: 127.0.0.1]."),
-    click.option("--port", type=click.IntRange(0, 65535), help="0 takes any that is free."),
-    click.option("--settings", metavar="FILE", help="See hpcbatch server sample-settings."),
+    click.option(
+        "--port", type=click.IntRange(0, 65535), help="0 takes any that is free [default: 7033]."
+    ),
+    click.option("--settings", metavar="FILE", help="From hpcbatch server sample-settings."),
     click.option("--insecure-http", is_flag=True, help="Serve without TLS: tokens can be read."),
-    click.option("--i-am-alone", is_flag=True, help="Serve without keys, if the settings say so."),
+    click.option(
+        "--i-am-alone",
+        is_flag=True,
+        help="Nobody else is on this machine: allow settings that let everybody in.",
+    ),
 )
 
 
@@ -59,7 +68,7 @@ def _serving(command: Any) -> Any:
 
 
 @server.command("run")
-@common
+@common_here
 @_serving
 def run(setting: Setting, asked: Serving) -> None:
     """Serve in the foreground, until Ctrl-C."""
@@ -74,18 +83,27 @@ def run(setting: Setting, asked: Serving) -> None:
 
 
 @server.command("start")
-@common
+@common_here
 @_serving
 def start(setting: Setting, asked: Serving) -> None:
-    """Serve in the background; it survives the logout."""
+    """Serve in the background; it survives the logout.
+
+    Its log is server/server.log in the registry: at 10 MiB it is begun anew, and the one before
+    stays beside it.
+    """
     from ..server.life import start as start_server
 
     _tell(setting, start_server(_registry(setting, _settings(asked)), asked))
 
 
-@server.command("status")
-@click.option("--settings", "file", metavar="FILE", help="Of the server, for its task_root.")
-@common
+@server.command("status", short_help="Tell whether a server runs, and where.")
+@click.option(
+    "--settings",
+    "file",
+    metavar="FILE",
+    help="What it was started with, if that names a task_root.",
+)
+@common_here
 def status(setting: Setting, file: str | None) -> None:
     """Tell whether a server runs, and at which addresses it is reached. Exit status 3: none."""
     from ..sites.run import find_run
@@ -99,10 +117,15 @@ def status(setting: Setting, file: str | None) -> None:
         _tell(setting, found)
 
 
-@server.command("stop")
+@server.command("stop", short_help="End the server, and cancel what it had released.")
 @click.option("--keep-running", is_flag=True, help="Do not cancel what was released.")
-@click.option("--settings", "file", metavar="FILE", help="Of the server, for its task_root.")
-@common
+@click.option(
+    "--settings",
+    "file",
+    metavar="FILE",
+    help="What it was started with, if that names a task_root.",
+)
+@common_here
 def stop(setting: Setting, keep_running: bool, file: str | None) -> None:
     """End the server; what it had released and is unfinished is canceled. What waited in its queue
     waits for the next one, and a resubmit runs again only what has no result.
@@ -121,8 +144,8 @@ def stop(setting: Setting, keep_running: bool, file: str | None) -> None:
         say(f"hpcbatch: not canceled: {objection}")
 
 
-@server.command("install-service")
-@common
+@server.command("install-service", short_help="Have systemd start it with the machine.")
+@common_here
 @_serving
 def install_service(setting: Setting, asked: Serving) -> None:
     """Have systemd start the server with the machine, as a service of yours."""

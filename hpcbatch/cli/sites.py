@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import click
 
-from .common import Setting, common, global_options, print_json, say
+from .common import Setting, common_here, here_options, print_json, say
 from .tables import print_table
 
 
 @click.group("site")
-@global_options
+@here_options
 def site() -> None:
     """Sites that you know, for --site.
+
+    They are servers and login nodes. A server is known by its card, which holds its address and the
+    hash of its key; its owner gets it from hpcbatch keys add, or server status. hpcbatch remote
+    setup adds a login node by itself.
 
     \b
     Examples:
       hpcbatch site add 'https://login:7033#…' --name lab
+      hpcbatch site add ssh://me@login
       hpcbatch list --site lab
       hpcbatch site default lab                 # for every command without --site
     """
 
 
-@site.command("add")
+@site.command("add", short_help="Remember a server or a login node.")
 @click.argument("card", metavar="CARD")
 @click.option("--name", help="A short one for --site [default: that of its host].")
-@common
+@common_here
 def add_site(setting: Setting, card: str, name: str | None) -> None:
     """Remember a server by its card, which its owner gets from keys add or server status; or a
     login node by its address, such as ssh://me@login."""
@@ -40,7 +45,7 @@ def add_site(setting: Setting, card: str, name: str | None) -> None:
 
 
 @site.command("list")
-@common
+@common_here
 def list_sites(setting: Setting) -> None:
     """List the sites that you know."""
     from ..sites import default, known
@@ -57,12 +62,12 @@ def list_sites(setting: Setting) -> None:
     print_table(("name", "", "address", "key"), rows)
 
 
-@site.command("default")
+@site.command("default", short_help="Set or tell the site that is meant without --site.")
 @click.argument("name", required=False, metavar="[NAME]")
 @click.option("--none", is_flag=True, help="This machine again.")
-@common
+@common_here
 def default_site(setting: Setting, name: str | None, none: bool) -> None:
-    """Use the server NAME wherever --site is not given; or tell which one that is."""
+    """Use the site NAME wherever --site is not given; or tell which one that is."""
     from ..sites import default, known
 
     if name is not None:
@@ -75,9 +80,9 @@ def default_site(setting: Setting, name: str | None, none: bool) -> None:
 
 @site.command("remove")
 @click.argument("name", metavar="NAME")
-@common
+@common_here
 def remove_site(setting: Setting, name: str) -> None:
-    """Forget a server. A key that it made stays."""
+    """Forget a site. A key that its server made stays."""
     from ..sites import default, known
 
     known.remove(name)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..cluster.cluster import Cluster
 from ..registry.registry import Registry
 from ..use.create import Mended
 from ..use.resubmit import Resubmission
@@ -71,24 +70,22 @@ def map_command(setting: Setting, asked: Asked, options: SubmitOptions, wait: bo
 def script(setting: Setting, asked: Asked, options: SubmitOptions) -> None:
     """Print the script that map would submit. Nothing is submitted or stored.
 
-    Takes the arguments of map.
+    Takes the arguments of map. With --site it is the script that would be made there.
 
     \b
     Examples:
       hpcbatch script sim.py:simulate --arg x=range:0:100 --cluster slurm --memory 2GB
       hpcbatch script --shell './sim {x}' --arg x=range:0:10 --cluster sge > job.sh
     """
-    from ..use.submit import checked, preview
-
-    registry = setting.registry()
-    options = checked(registry, options)
+    site = setting.site()
+    options = site.checked(options)
     with tempfile.TemporaryDirectory(prefix="hpcbatch-") as folder:
         spec = Registry(folder).create(asked.draft())
-    text = preview(registry, spec, options)
+    made = site.preview(spec, options)
     if setting.json:
-        print_json({"cluster": Cluster.named(options.cluster).name, "script": text})
+        print_json(made._asdict())
     else:
-        click.echo(text, nl=False)
+        click.echo(made.script, nl=False)
 
 
 @click.command("resubmit")

@@ -30,6 +30,11 @@ def publish(path: str, content: bytes) -> None:
         raise unwritable(path, error) from error
 
 
+def private_opener(path: str, flags: int) -> int:
+    """For ``open``: of its owner alone."""
+    return os.open(path, flags, 0o600)
+
+
 def write_all(fd: int, content: bytes) -> None:
     """``os.write`` until all of ``content`` is written: a short write is no error of its own."""
     view = memoryview(content)

@@ -35,7 +35,8 @@ class Hooks:
 
     def new_job(self, user: User, spec: TaskSpec, options: SubmitOptions) -> SubmitOptions:
         """``func_newjob(user, task, options)`` is called with three tables before a submission is
-        accepted. It may return other options, and refuses by raising an error of hpcbatch."""
+        accepted, or its script is shown. It may return other options, and refuses by raising an
+        error of hpcbatch."""
         if self._new_job is None:
             return options
         whose = {"id": user.id, "name": user.name, "admin": user.admin}

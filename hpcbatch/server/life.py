@@ -11,7 +11,7 @@ import warnings
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
-from ..disk.files import make_folder
+from ..disk.files import make_folder, private_opener
 from ..disk.locks import is_held
 from ..registry.registry import Registry
 from ..sites.run import Run, find_run
@@ -57,7 +57,7 @@ def start(registry: Registry, asked: Serving) -> Run:
         raise StateError(told)
     command = [sys.executable, "-m", "hpcbatch", "--root", registry.root, "server", "run"]
     command += asked.argv()
-    with open(layout.log, "ab", opener=_private) as log:
+    with open(layout.log, "ab", opener=private_opener) as log:
         begins = log.tell()
         pid = _spawned(command, log.fileno())
     give_up = time.monotonic() + STARTS_WITHIN
@@ -149,7 +149,3 @@ def _has_ended(pid: int) -> bool:
         return os.waitpid(pid, os.WNOHANG) != (0, 0)
     except ChildProcessError:  # it was waited for
         return True
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

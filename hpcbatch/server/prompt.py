@@ -7,6 +7,8 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from .crowd import Door, Peer
+
 ASKS_WITHIN = 20.0  # seconds from a first byte, or from the connection, to the end of the headers
 
 
@@ -15,8 +17,16 @@ class Prompt(H11Protocol):
 
     _deadline: TimerHandle | None = None
 
+    def __init__(self, *args: Any, door: Door | None = None, **more: Any):
+        super().__init__(*args, **more)
+        self._door = door
+        self._peer: Peer | None = None  # until it has asked
+
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        if self._door is not None:
+            self._peer = transport.get_extra_info("peername")[:2]
+            self._door.greeted(self._peer)
         self._await_request()
 
     def data_received(self, data: bytes) -> None:
@@ -25,6 +35,9 @@ class Prompt(H11Protocol):
         super().data_received(data)
         if self._is_answering():
             self._forget()
+            if self._door is not None and self._peer is not None:
+                self._door.asked(self._peer)
+                self._peer = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()

@@ -166,15 +166,16 @@ class Releaser(Thread):
 
     def _submit(self, entry: Entry) -> None:
         if entry.verb == "submit":
-            options = self._throttled(wire.options_from(entry.order["options"]))
+            options = self.throttled(wire.options_from(entry.order["options"]))
             options = replace(options, request=entry.request)
             submit_defined(self._registry, self._registry.spec(entry.task), options)
         else:
             asked = wire.resubmission_from(entry.order)
-            options = replace(self._throttled(asked.options), request=entry.request)
+            options = replace(self.throttled(asked.options), request=entry.request)
             resubmit(self._registry, entry.task, replace(asked, options=options))
 
-    def _throttled(self, options: SubmitOptions) -> SubmitOptions:
+    def throttled(self, options: SubmitOptions) -> SubmitOptions:
+        """As they are released."""
         most = self._options.max_concurrent_jobs
         if most is None:
             return options

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import subprocess
 import time
+from functools import partial
+from typing import Any
 
 import uvicorn
 
@@ -18,13 +21,17 @@ from ..sites.run import Run
 from ..words.errors import ConfigError, RegistryBusy, StateError
 from ..words.layout import ServerLayout
 from .app import make_app
-from .crowd import room
+from .crowd import Door, room
 from .life import cancel_released
 from .listening import listening
+from .logfile import renew_if_large
 from .prompt import Prompt
 from .settings import Settings
 from .site import ServedSite
 from .users import LOCAL
+
+AT_ONCE = 512  # connections that are taken in one go: those that leave for them are still open
+LOOKED_AT_EVERY = 5  # seconds, whether the log is large
 
 
 def serve(
@@ -46,8 +53,8 @@ def serve(
         _run_script(settings.startup_script)
         site = ServedSite(registry, settings)
         ensure_local_user(site, layout)
-        server = _server(site)
         with listening(settings, registry.root) as listener:
+            server = _server(site, listener.socket, layout.log)
             address, key = listener.address, site.identity.id
             run = Run(os.getpid(), os.uname().nodename, address, key, time.time())
             run.publish(layout)
@@ -90,7 +97,7 @@ def _check(settings: Settings, insecure: bool, alone: bool) -> None:
         Cluster.named(settings.batch_cluster)
 
 
-def _server(site: ServedSite) -> uvicorn.Server:
+def _server(site: ServedSite, listener: socket.socket, log: str) -> uvicorn.Server:
     secured = {}
     if site.settings.protocol == "https":
         secured = {
@@ -99,6 +106,7 @@ def _server(site: ServedSite) -> uvicorn.Server:
         }
     level = "debug" if site.settings.options.debug else "warning"
     app = make_app(site)
+    protocol: Any = partial(Prompt, door=listener if isinstance(listener, Door) else None)
     config = uvicorn.Config(
         app,
         log_level=level,
@@ -107,12 +115,20 @@ def _server(site: ServedSite) -> uvicorn.Server:
         timeout_graceful_shutdown=2,
         limit_concurrency=room(),
         loop="asyncio",  # another one takes connections by itself, past the door
-        http=Prompt,
+        backlog=AT_ONCE,
+        http=protocol,
+        callback_notify=partial(_tend_log, log),
+        timeout_notify=LOOKED_AT_EVERY,
         **secured,  # type: ignore[arg-type]
     )
     server = uvicorn.Server(config)
     app.state.is_ending = lambda: server.should_exit
     return server
+
+
+async def _tend_log(path: str) -> None:
+    with contextlib.suppress(OSError):  # it grows on where it cannot be renamed
+        renew_if_large(path)
 
 
 def _run_script(script: str) -> None:

@@ -223,7 +223,8 @@ _READERS: dict[str, Any] = {
 }
 
 SAMPLE = f"""\
-# Settings of hpcbatch server; what is left out is as shown.
+# Settings of hpcbatch server; what is left out is as shown. The log of one that was started in the
+# background is server/server.log in the registry: begun anew at 10 MiB, the one before beside it.
 host: {DEFAULT_HOST}          # another address is reached by others: who may is a matter of keys
 port: {DEFAULT_PORT}
 protocol: https          # unix: a socket in a folder of yours; http: only with --insecure-http
@@ -244,6 +245,6 @@ options:
   keep_alive: 3600                    # seconds: of a token, and of an unused browser's session
   # task_root: ~/.hpcbatch            # the registry
   max_nodetime: null                  # the longest walltime of an element, such as 24h
-  # func_newjob: package.module:name           # asked before a submission is accepted
+  # func_newjob: package.module:name           # asked before a submission is accepted, or shown
   # func_validate_server: package.module:name  # asked by /validate/ping
 """

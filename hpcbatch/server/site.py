@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Mapping
@@ -12,11 +13,14 @@ from ..cluster.cluster import Cluster
 from ..cluster.config import is_installed
 from ..registry.registry import Registry
 from ..sites import wire
+from ..sites.parcel import as_here
 from ..sites.uploads import Uploads
 from ..use import service
 from ..use.cancel import Canceled, cancel
 from ..use.chosen import check_jobs
 from ..use.dependencies import with_whole_ids
+from ..use.preview import Preview, preview
+from ..use.resubmit import check_resubmission
 from ..use.submit import checked
 from ..words.errors import (
     AccessDenied,
@@ -24,7 +28,9 @@ from ..words.errors import (
     ConfigError,
     InputError,
     NotFound,
+    RegistryError,
     ResourceError,
+    SchedulerError,
     StateError,
     UsageError,
 )
@@ -34,6 +40,7 @@ from ..words.options import SubmitOptions
 from ..words.ranges import Ranges
 from ..words.resources import Resources
 from ..words.text import clock
+from .clusters import Clusters
 from .dashboard.codes import Codes
 from .dashboard.fresh import Fresh
 from .dashboard.sessions import Sessions
@@ -68,6 +75,7 @@ class ServedSite:
         self.queue = Queue(layout.queue)
         self.tracking = Tracking(registry, self.queue)
         self.metrics = Metrics(self)
+        self.clusters = Clusters(registry.root, settings.batch_cluster)
         self.releaser = Releaser(registry, self.users, self.queue, self.tracking, settings.options)
         self.cancels_at_end = False
 
@@ -102,19 +110,20 @@ class ServedSite:
             return self.registry.find(text)
         return self.registry.find_among([spec.id for spec in self.specs(user)], text)
 
+    def preview(self, user: User, spec: TaskSpec, told: Mapping[str, Any]) -> Preview:
+        """The script of a task that is not stored, as a submission of it would be released."""
+        own = as_here(spec, user.id)
+        options = self.releaser.throttled(self._options(user, own, told))
+        return preview(self.registry, own, options)
+
     def submit(self, user: User, spec: TaskSpec, request: str, told: Mapping[str, Any]) -> None:
         """Accept a submission, or tell at once what is wrong with it."""
-        given = dict(told)
-        if given.get("cluster") is None:
-            given["cluster"] = self.settings.batch_cluster
-        options = self.hooks.new_job(user, spec, wire.options_from(given))
-        options = checked(self.registry, self._seen_by(user, options))
+        options = self._options(user, spec, told)
         cluster = Cluster.named(options.cluster)
         if not is_installed(cluster.config):
             raise ConfigError(
                 f"the programs of cluster {cluster.name} are not where this server is"
             )
-        self._check_time(options, cluster.config.resources)
         request = _word(user, spec, "submit", request)
         is_known = self.queue.is_known(request) or self.queue.ahead_of(spec.id) is not None
         if not is_known and not self.tracking.status(spec.id).counts["defined"]:
@@ -137,6 +146,9 @@ class ServedSite:
         asked = replace(asked, options=check(self.registry, self._seen_by(user, options)))
         self._check_time(asked.options, {})
         request = _word(user, spec, "resubmit", request)
+        if not self.queue.is_known(request) and self.queue.ahead_of(spec.id) is None:
+            with contextlib.suppress(RegistryError, SchedulerError):  # which pass until its release
+                check_resubmission(self.registry, spec, asked)
         self._enqueue(user, spec, "resubmit", request, wire.resubmission_json(asked))
 
     def cancel(self, spec: TaskSpec, only: Ranges | None) -> Canceled:
@@ -156,6 +168,16 @@ class ServedSite:
             service.remove(self.registry, spec.id)
             self.queue.forget(spec.id)
         self.tracking.forget(spec.id)
+
+    def _options(self, user: User, spec: TaskSpec, told: Mapping[str, Any]) -> SubmitOptions:
+        """Of a submission, as its owner and this server allow them."""
+        given = dict(told)
+        if given.get("cluster") is None:
+            given["cluster"] = self.settings.batch_cluster
+        options = self.hooks.new_job(user, spec, wire.options_from(given))
+        options = checked(self.registry, self._seen_by(user, options))
+        self._check_time(options, Cluster.named(options.cluster).config.resources)
+        return options
 
     def _enqueue(
         self, user: User, spec: TaskSpec, verb: str, request: str, order: Mapping[str, Any]

@@ -37,6 +37,14 @@ LOCAL = "local"  # the name of the user who started the server
 ANONYMOUS = User("anonymous", "anonymous", False, "", 0.0, None)
 
 
+def check_name(name: str) -> None:
+    """Raises UsageError for what cannot be the name of a user who is added."""
+    if name == LOCAL:
+        raise UsageError(f"{name!r} is whoever starts the server: choose another name")
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no user's name: 1 to 40 letters, digits, '.', '_', '-'")
+
+
 class Users:
     """The users in ``folder``, which other processes may change at any time."""
 
@@ -47,10 +55,8 @@ class Users:
 
     def add(self, pem: bytes, name: str, admin: bool = False, *, is_local: bool = False) -> User:
         """The same key again changes its name and rights. Raises UsageError."""
-        if name == LOCAL and not is_local:
-            raise UsageError(f"{name!r} is whoever starts the server: choose another name")
-        if not _NAME.fullmatch(name):
-            raise UsageError(f"{name!r} is no user's name: 1 to 40 letters, digits, '.', '_', '-'")
+        if not is_local:
+            check_name(name)
         key = load_public(pem)
         user = User(key_id(key), name, admin, public_pem(key).decode(), time.time(), None)
         with held(self._lock, PATIENCE):

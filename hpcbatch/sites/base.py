@@ -11,8 +11,10 @@ from ..words.errors import NotFound, RegistryError, SchedulerError
 from ..words.look import Look
 
 if TYPE_CHECKING:
+    from ..cluster.overview import Overview
     from ..registry.draft import Draft
     from ..use.cancel import Canceled
+    from ..use.preview import Preview
     from ..use.resubmit import Resubmission
     from ..words.errors import HpcbatchError, JobError
     from ..words.model import Attempt, TaskSpec
@@ -52,6 +54,15 @@ class Site(ABC):
     def checked(self, options: SubmitOptions) -> SubmitOptions:
         """With whole ids of tasks. What is wrong with the options is told here, where that can be
         known before anything is stored."""
+
+    @abstractmethod
+    def clusters(self) -> Overview:
+        """The clusters of the site. Raises ConfigError."""
+
+    @abstractmethod
+    def preview(self, spec: TaskSpec, options: SubmitOptions) -> Preview:
+        """The script that a submission of a task like ``spec`` would be there; nothing is
+        stored."""
 
     @abstractmethod
     def submit(self, task_id: str, options: SubmitOptions) -> Attempt | None:

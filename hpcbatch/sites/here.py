@@ -15,8 +15,10 @@ from .base import Site
 from .queued import with_queue, withdraw
 
 if TYPE_CHECKING:
+    from ..cluster.overview import Overview
     from ..registry.draft import Draft
     from ..use.cancel import Canceled
+    from ..use.preview import Preview
     from ..use.resubmit import Resubmission
     from ..words.errors import JobError
     from ..words.model import Attempt, TaskSpec
@@ -54,6 +56,16 @@ class Here(Site):
         from ..use.submit import checked
 
         return checked(self.registry, options)
+
+    def clusters(self) -> Overview:
+        from ..cluster.overview import overview
+
+        return overview(self.place)
+
+    def preview(self, spec: TaskSpec, options: SubmitOptions) -> Preview:
+        from ..use.preview import preview
+
+        return preview(self.registry, spec, options)
 
     def submit(self, task_id: str, options: SubmitOptions) -> Attempt:
         from ..use.submit import submit_defined

@@ -95,9 +95,13 @@ def _store(
         raise InputError("what was uploaded is no task: it has no function")
     function = callable_and_constants[0], callable_and_constants[1]
     code = parcel.read(CODE) if CODE in members else None
+    return registry.create(Draft(as_here(spec, owner), function, _blocks(unpacked.inputs), code))
+
+
+def as_here(spec: TaskSpec, owner: str) -> TaskSpec:
+    """As it is stored on this machine, for ``owner``."""
     runs_in = spec.folder if os.path.isdir(spec.folder) else os.path.expanduser("~")
-    own = replace(spec, owner=owner, folder=runs_in)
-    return registry.create(Draft(own, function, _blocks(unpacked.inputs), code))
+    return replace(spec, owner=owner, folder=runs_in)
 
 
 def _blocks(path: str) -> Iterator[list[bytes]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
@@ -12,20 +13,30 @@ from typing import TYPE_CHECKING, Any
 
 from ..disk.records import FRAME, checksum, frame
 from ..words import errors
-from ..words.errors import DamagedFile, HpcbatchError, JobError, RegistryUnwritable
+from ..words.errors import (
+    DamagedFile,
+    HpcbatchError,
+    InputError,
+    JobError,
+    RegistryError,
+    RegistryUnwritable,
+)
 from ..words.events import pack_text, unpack_text
-from ..words.model import Array, Attempt
+from ..words.layout import is_task_id
+from ..words.model import Array, Attempt, TaskSpec
 from ..words.options import SubmitOptions
 from ..words.plan import Plan
 from ..words.ranges import Ranges
 from ..words.status import JobInfo
 
 if TYPE_CHECKING:  # which load all that submits
+    from ..cluster.overview import Overview
     from ..use.create import Mended
     from ..use.resubmit import Resubmission
 
 _HEAD = Struct("<cQ")  # what a record of a result is, and of which job
 _VALUE, _ERROR, _END = b"v", b"e", b"z"
+MOST_JOBS = 10**7  # of a task that is not stored: nobody has sent its inputs
 
 Result = tuple[int, bytes | JobError]
 
@@ -119,6 +130,36 @@ def resubmission_from(told: Mapping[str, Any]) -> Resubmission:
         None if told["mended"] is None else mended_from(told["mended"]),
         told["revoke"],
     )
+
+
+def overview_json(found: Overview) -> dict[str, Any]:
+    return {"clusters": [asdict(info) for info in found.clusters], "notes": list(found.notes)}
+
+
+def overview_from(told: Mapping[str, Any]) -> Overview:
+    from ..cluster.overview import ClusterInfo, Overview
+    from ..cluster.schedulers.answers import Queue, Survey
+
+    def info(fields: dict[str, Any]) -> ClusterInfo:
+        survey = fields["survey"]
+        if survey is not None:
+            queues = tuple(Queue(**queue) for queue in survey["queues"])
+            survey = Survey(**{**survey, "queues": queues})
+        return ClusterInfo(**{**fields, "programs": tuple(fields["programs"]), "survey": survey})
+
+    return Overview(tuple(map(info, told["clusters"])), tuple(told["notes"]))
+
+
+def spec_from(told: Mapping[str, Any]) -> TaskSpec:
+    """One that is not stored yet, and may come from anybody. Raises InputError."""
+    try:
+        spec = TaskSpec.from_json(dict(told))
+        json.dumps(spec.to_json(), ensure_ascii=False).encode()  # ValueError: what is no text
+    except (ValueError, TypeError, KeyError, RegistryError) as error:
+        raise InputError(f"that is no task: {error}") from error
+    if not is_task_id(spec.id) or not 0 < spec.njobs <= MOST_JOBS:
+        raise InputError("that is no task: of its id, or its number of jobs, there is none")
+    return spec
 
 
 def ranges_text(jobs: Ranges | None) -> str | None:

@@ -10,12 +10,13 @@ from ..registry.attempts import mark_revoked, submitting, update_attempt
 from ..registry.registry import Registry
 from ..registry.view import View
 from ..words.errors import StateError
-from ..words.model import ALIVE, UNFINISHED, Attempt
+from ..words.model import ALIVE, UNFINISHED, Attempt, TaskSpec
 from ..words.options import SubmitOptions
 from ..words.ranges import Ranges
 from ..words.status import known_states
 from ..words.text import counted
 from .cancel import cancel_elements
+from .causes import last_attempts
 from .chosen import check_jobs
 from .create import Mended
 from .dependencies import with_whole_ids
@@ -44,28 +45,51 @@ def resubmit(registry: Registry, task_id: str, asked: Resubmission) -> Attempt |
 
     Raises StateError while chosen jobs are alive.
     """
-    spec, only = registry.spec(task_id), asked.only
-    wanted = UNFINISHED if asked.states is None else asked.states
-    if only is not None:
-        check_jobs(spec, only)
+    spec = registry.spec(task_id)
+    if asked.only is not None:
+        check_jobs(spec, asked.only)
     options = with_whole_ids(registry, asked.options)
     update(registry, spec)
     with submitting(registry.layout(task_id)):
         view = settled_view(registry, spec)
-        chosen = view.jobs_in([state for state in wanted if state != "done"])
-        if only is not None:
-            chosen = chosen.common(only)
+        chosen = _chosen(view, asked)
         if not chosen:
             return None
-        if not asked.revoke and (alive := chosen.common(view.jobs_in(ALIVE))):
-            raise StateError(
-                f"{task_id} has {counted(len(alive), 'job')} waiting or running: wait for them, "
-                "cancel them, choose others (only error,expired), or revoke them"
-            )
+        if alive := _in_the_way(view, asked):
+            raise _still_alive(task_id, alive)
         accepted = [a for a in view.attempts if a.is_taken and not a.part_of]
         if last := (accepted or view.attempts)[-1:]:
             options = _like(last[0], options)
         return submit_again(registry, view, chosen, options, asked.mended)
+
+
+def check_resubmission(registry: Registry, spec: TaskSpec, asked: Resubmission) -> None:
+    """Raises StateError where chosen jobs are alive, and not about to end: of what was canceled, or
+    whose submission is in doubt, a later try may tell otherwise."""
+    view, _ = update(registry, spec)
+    alive = _in_the_way(view, asked)
+    for attempt, own in last_attempts(view):
+        ends = attempt.canceled is not None or attempt.is_in_doubt
+        alive = alive.without(own if ends else own.common(attempt.canceled_jobs))
+    if alive:
+        raise _still_alive(spec.id, alive)
+
+
+def _chosen(view: View, asked: Resubmission) -> Ranges:
+    wanted = UNFINISHED if asked.states is None else asked.states
+    found = view.jobs_in([state for state in wanted if state != "done"])
+    return found if asked.only is None else found.common(asked.only)
+
+
+def _in_the_way(view: View, asked: Resubmission) -> Ranges:
+    return Ranges() if asked.revoke else _chosen(view, asked).common(view.jobs_in(ALIVE))
+
+
+def _still_alive(task_id: str, alive: Ranges) -> StateError:
+    return StateError(
+        f"{task_id} has {counted(len(alive), 'job')} waiting or running: wait for them, "
+        "cancel them, choose others (only error,expired), or revoke them"
+    )
 
 
 def submit_again(

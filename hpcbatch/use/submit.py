@@ -171,22 +171,6 @@ def _suspects(view: View, jobs: Ranges) -> Ranges:
     return jobs.common(view.jobs_in(("expired", "submitted"))).common(view.jobs_saying(BEGUN))
 
 
-def preview(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> str:
-    """The script that ``submit`` would hand to the scheduler; nothing is submitted or stored."""
-
-    cluster, options = Cluster.named(options.cluster).as_here(), with_whole_ids(registry, options)
-
-    def limits() -> Limits:
-        try:
-            return cluster.limits(registry.root)
-        except SchedulerError:  # the cluster need not be here
-            return Limits(cluster.config.array_limit, memory_unit=cluster.config.memory_unit)
-
-    jobs = Ranges([(0, spec.njobs)])
-    made = Composition.of(registry, spec, jobs, options, cluster, limits)
-    return made.script(0, made.attempt, f"{registry.root}/runner-preview.pyz")
-
-
 def _submit_arrays(ready: Prepared) -> Attempt:
     made, (path, text) = ready.made, ready.first
     layout, cluster, attempt = made.layout, made.cluster, made.attempt

@@ -73,6 +73,9 @@ class Ranges:
         runs = []
         for part in text.split(","):
             first, dash, last = part.strip().partition("-")
+            if _is_negative(part.strip()) or _is_negative(last):
+                told = f"{part[:80]!r} in {text[:80]!r}" if part != text else f"{text[:80]!r}"
+                raise UsageError(f"{told} is negative: numbers begin at 0, as in 3,7-9")
             try:
                 low, high = int(first), int(last if dash else first)
             except ValueError:
@@ -153,6 +156,10 @@ class Ranges:
                 found.append((low, high))
             at += 1
         return Ranges(found)
+
+
+def _is_negative(text: str) -> bool:
+    return text.startswith("-") and text[1:2].isdigit()
 
 
 def _merged(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:

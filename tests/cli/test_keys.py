@@ -114,6 +114,8 @@ def test_nothing_is_overwritten_and_nobody_added_in_vain(
     owner.run(*argv, str(tmp_path / "new.pem"), "--user", "a\nb", status=2)
     owner.run(*argv, str(tmp_path / "new.pem"), "--name", "no name", status=2)
     assert not (tmp_path / "new.pem").exists()
+    told = owner.run("keys", "issue", "--user", "x", "--name", "../x", status=2)
+    assert "no user's name" in told, "it is also that of a file"
     assert len(owner.told("keys", "list")) == 1
 
 

@@ -93,8 +93,10 @@ def test_jobs(hb: Shell) -> None:
         (["--jobs", "7-3"], "backwards"),
         (["--jobs", "6"], "no job 6"),
         (["--jobs", ""], "no list of numbers"),
+        (["--jobs", "-3"], "'-3' is negative: numbers begin at 0"),
+        (["--jobs", "1,2--3"], "'2--3' in '1,2--3' is negative"),
     ],
-    ids=range(4),
+    ids=range(6),
 )
 def test_bad_choices_of_jobs(hb: Shell, options: list[str], told: str) -> None:
     assert told in hb.fails(2, "jobs", hb.map(), *options)

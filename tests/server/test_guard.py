@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import resource
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import uvicorn
 
 from hpcbatch.server import crowd, listening, prompt
 from hpcbatch.server.guard import own_names
+from hpcbatch.server.identity import Identity
 from hpcbatch.server.settings import Settings
 from tests.core import eventually
 
@@ -79,9 +82,10 @@ def test_the_document_of_routes_needs_nothing_from_elsewhere(tmp_path: Path) -> 
 
 
 @contextlib.contextmanager
-def served(app: Any, door: socket.socket | None = None) -> Iterator[int]:
+def served(app: Any, door: Any = None, **more: Any) -> Iterator[int]:
+    protocol: Any = partial(prompt.Prompt, door=door)
     config = uvicorn.Config(
-        app, port=0, log_level="critical", http=prompt.Prompt, lifespan="off", loop="asyncio"
+        app, port=0, log_level="critical", http=protocol, lifespan="off", loop="asyncio", **more
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=(door and [door],))
@@ -112,21 +116,59 @@ def test_who_does_not_ask_is_put_off(monkeypatch: pytest.MonkeyPatch, said: byte
 def test_who_asks_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     with served(hello) as port, socket.create_connection(("127.0.0.1", port), 30) as quick:
         for _ in range(2):
-            quick.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert quick.recv(1000).startswith(b"HTTP/1.1 204")
+            assert is_answered(quick)
 
 
 def test_who_is_one_too_many_is_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also among those who say nothing, not even how to encrypt; the others are answered later."""
+    """Where all have asked; others are answered later."""
     monkeypatch.setattr(listening, "room", lambda: 1)
     with listening.listening(Settings(port=0), "/r") as listener, served(hello, listener.socket):
         place = listener.socket.getsockname()
-        silent = [socket.create_connection(place, 30) for _ in range(2)]
+        known = []
+        for _ in range(2):
+            known.append(socket.create_connection(place, 30))
+            assert is_answered(known[-1])
         with socket.create_connection(place, 30) as third:
             assert ends(third)
-        for one in silent:
+        for one in known:
             one.close()
         eventually(lambda: answers(place), "there to be room")
+
+
+def test_who_is_silent_leaves_for_who_comes_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also who does not even say how to encrypt; whoever has asked stays."""
+    monkeypatch.setattr(listening, "room", lambda: 4)
+    with (
+        listening.listening(Settings(port=0), "/r") as listener,
+        served(hello, listener.socket),
+        contextlib.ExitStack() as ends_of,
+    ):
+        place = listener.socket.getsockname()
+        known = ends_of.enter_context(socket.create_connection(place, 30))
+        assert is_answered(known)
+        silent = [ends_of.enter_context(socket.create_connection(place, 30)) for _ in range(20)]
+        assert answers(place)
+        assert all(map(ends, silent[:-2])), "its share of eight places is two"
+        assert is_answered(known)
+
+
+def test_who_does_not_say_how_to_encrypt_is_put_off(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(crowd, "SHAKES_WITHIN", 0.2)
+    own = Identity.at(str(tmp_path / "identity"))
+    secured = {"ssl_keyfile": own.key_path, "ssl_certfile": own.certificate_path}
+    with (
+        listening.listening(Settings(port=0), "/r") as listener,
+        served(hello, listener.socket, **secured),
+    ):
+        place = listener.socket.getsockname()
+        with socket.create_connection(place, 30) as silent:
+            assert ends(silent)
+        trusting = ssl.create_default_context()
+        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+        with trusting.wrap_socket(socket.create_connection(place, 30)) as quick:
+            assert is_answered(quick)
 
 
 def ends(connection: socket.socket) -> bool:
@@ -137,9 +179,13 @@ def ends(connection: socket.socket) -> bool:
 
 def answers(place: tuple[str, int]) -> bool:
     with socket.create_connection(place, 30) as one, contextlib.suppress(OSError):
-        one.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        return one.recv(1000).startswith(b"HTTP/1.1 204")
+        return is_answered(one)
     return False
+
+
+def is_answered(connection: socket.socket) -> bool:
+    connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    return connection.recv(1000).startswith(b"HTTP/1.1 204")
 
 
 def test_there_are_more_open_files_than_connections() -> None:

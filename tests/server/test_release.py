@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import hpcbatch as hb
-from hpcbatch.registry.attempts import read_attempts
+from hpcbatch.registry.attempts import mark_canceled, read_attempts, write_attempt
 from hpcbatch.registry.registry import Registry
 from hpcbatch.server import release
 from hpcbatch.server.queue import Queue
@@ -25,10 +25,12 @@ from hpcbatch.sites.keys import new_key, public_pem
 from hpcbatch.sites.run import Run
 from hpcbatch.sites.uploads import Told
 from hpcbatch.use.submit import submit_defined
+from hpcbatch.words.assignment import Assignment
 from hpcbatch.words.layout import ServerLayout
 from hpcbatch.words.model import TaskSpec
 from hpcbatch.words.options import SubmitOptions
 from hpcbatch.words.ranges import Ranges
+from tests.core import everyone, make_attempt
 
 WORD = "0" * 32
 
@@ -229,6 +231,40 @@ def test_jobs_that_are_not_there_are_told_at_once(house: House) -> None:
     with pytest.raises(hb.NotFound, match="there is no job 1"):
         house.site.resubmit(house.alice, spec, WORD, order)
     assert not house.site.queue.waiting()
+
+
+def test_a_resubmission_of_what_goes_on_is_refused_at_once(house: House) -> None:
+    spec = house.task(house.alice, -1, -2)
+    order = {"options": {}, "states": None, "jobs": None, "mended": None, "revoke": False}
+    house.submit(spec)
+    stand_still(house, spec)
+    with pytest.raises(hb.StateError, match="2 jobs waiting or running"):
+        house.site.resubmit(house.alice, spec, WORD, order)
+    assert not house.site.queue.waiting()
+    house.site.resubmit(house.alice, spec, WORD, {**order, "states": ["error"]})
+    house.site.resubmit(house.alice, spec, "1" * 32, order)  # what waits may change it
+    assert len(house.site.queue.waiting()) == 2
+
+
+def test_a_resubmission_of_what_is_ending_waits_for_it(house: House) -> None:
+    spec = house.task(house.alice, -1, -2)
+    order = {"options": {}, "states": None, "jobs": None, "mended": None, "revoke": False}
+    house.submit(spec)
+    stand_still(house, spec)
+    [attempt] = house.attempts(spec)
+    layout = house.site.registry.layout(spec.id)
+    mark_canceled(layout, attempt, attempt.created, Ranges.of([0]))
+    with pytest.raises(hb.StateError, match="1 job waiting or running"):
+        house.site.resubmit(house.alice, spec, WORD, order)
+    house.site.resubmit(house.alice, spec, WORD, {**order, "jobs": "0"})
+    assert house.site.queue.is_known(house.site.queue.waiting()[0].request)
+
+
+def stand_still(house: House, spec: TaskSpec) -> None:
+    """Submitted, and alive as far as anybody knows."""
+    layout = house.site.registry.layout(spec.id)
+    house.site.queue.withdraw(spec.id)
+    write_attempt(layout, make_attempt(1, everyone(spec.njobs)), Assignment("python", [], 0))
 
 
 def test_single_jobs_of_what_waits_cannot_be_canceled(house: House) -> None:

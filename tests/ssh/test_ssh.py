@@ -20,6 +20,7 @@ from hpcbatch.sites.connect import connect
 from hpcbatch.sites.keys import new_key, public_pem, store_private
 from hpcbatch.sites.ssh.site import Ssh
 from hpcbatch.words.layout import ServerLayout
+from hpcbatch.words.options import SubmitOptions
 from tests.conftest import DEBIANS_DRMAA, HOSTILE_NAMES
 from tests.core import eventually, install
 from tests.local import by_value, flaky
@@ -85,6 +86,9 @@ def test_each_verb_is_one_command(site: Ssh) -> None:
     assert commands(site, task.collect) == 1
     assert commands(site, task.collect) == 0
     assert task.collect() == [1, 2, 3]
+    script = site.preview(task.spec, SubmitOptions("local")).script
+    assert f"HPCBATCH_TASK={task.id}" in script
+    assert os.path.dirname(task.folder) in script
     assert commands(site, task.remove) == 1
 
 

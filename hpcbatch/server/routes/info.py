@@ -8,8 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
-from ...cluster.config import is_installed, load_clusters
-from ...sites.wire import begun, in_blocks
+from ...sites import wire
 from ...use import outcomes
 from ...words.errors import JobError
 from ...words.ranges import Ranges
@@ -55,7 +54,7 @@ def results(
     name = f'attachment; filename="{spec.id}.jsonl"'
     lines = (_line(job, value).encode() for job, value in found)
     return StreamingResponse(
-        begun(in_blocks(lines)),
+        wire.begun(wire.in_blocks(lines)),
         media_type="application/x-ndjson",
         headers={"Content-Disposition": name},
     )
@@ -74,16 +73,6 @@ def _line(job: int, value: bytes | JobError) -> str:
 
 @router.get("/clusters")
 def clusters(user: Caller, site: Site) -> dict[str, Any]:
-    """The clusters of this site, and whether their programs are here."""
-    found, default = load_clusters()
-    return {
-        "clusters": [
-            {
-                "name": name,
-                "scheduler": config.scheduler,
-                "here": is_installed(config),
-                "default": name == default,
-            }
-            for name, config in found.items()
-        ]
-    }
+    """The clusters of this site, whether their programs are here, and what their schedulers tell;
+    at most a minute old."""
+    return wire.overview_json(site.clusters.overview())

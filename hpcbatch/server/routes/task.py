@@ -64,6 +64,12 @@ class Submission(Asked):
     options: dict[str, Any] = {}
 
 
+class Previewed(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    spec: dict[str, Any]
+    options: dict[str, Any] = {}
+
+
 class Resubmission(Submission):
     states: list[str] | None = None
     jobs: JobList = None
@@ -163,6 +169,12 @@ def errors(user: Caller, site: Site, asked: Errors) -> dict[str, Any]:
     else:
         found = outcomes.errors(site.registry, spec.id)
     return {"errors": [wire.failure_json(failure) for failure in found]}
+
+
+@router.post("/preview")
+def preview(user: Caller, site: Site, asked: Previewed) -> dict[str, Any]:
+    """The script that a submission of such a task would be. Nothing is stored."""
+    return site.preview(user, wire.spec_from(asked.spec), asked.options)._asdict()
 
 
 @router.post("/submit")

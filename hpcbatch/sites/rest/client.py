@@ -44,6 +44,10 @@ class Client:
 
         return self._patiently(lambda: self._http.post(path, json=body, headers=self._headers()))
 
+    def get(self, path: str) -> Any:
+        """The JSON answer to what only looks."""
+        return self._patiently(lambda: self._http.get(path, headers=self._headers()))
+
     def upload(self, path: str, content: bytes, **where: str | int) -> Any:
         """The JSON answer to bytes that belong at a place in a file."""
         return self._patiently(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ...disk.files import publish
+from ...cluster.overview import Overview
 from ...registry.draft import Draft
 from ...use.cancel import Canceled
+from ...use.preview import Preview
 from ...use.requirements import requirements, tell_differences
 from ...use.resubmit import Resubmission
 from ...words.errors import DamagedFile, JobError, NotFound, SiteUnreachable
@@ -23,6 +23,7 @@ from ...words.status import JobInfo, TaskStatus, known_states
 from .. import parcel, wire
 from ..base import Site
 from ..digest import digest_of
+from ..modules import Modules
 from .client import PATIENCE, Client
 
 CHUNK = 4 << 20  # bytes of one upload request
@@ -36,8 +37,7 @@ class Rest(Site):
     def __init__(self, client: Client):
         self._client = client
         self.place = client.address
-        self._modules: dict[str, list[str]] = {}
-        self._folders: list[tempfile.TemporaryDirectory[str]] = []
+        self._modules = Modules(self._fetch_modules)
 
     def create(self, draft: Draft) -> TaskSpec:
         with tempfile.TemporaryDirectory(prefix="hpcbatch-") as folder:
@@ -69,6 +69,13 @@ class Rest(Site):
 
     def checked(self, options: SubmitOptions) -> SubmitOptions:
         return options  # the server checks them when it is asked to submit
+
+    def clusters(self) -> Overview:
+        return wire.overview_from(self._client.get("/info/clusters"))
+
+    def preview(self, spec: TaskSpec, options: SubmitOptions) -> Preview:
+        told = wire.options_json(options)
+        return Preview(**self._ask("preview", spec=spec.to_json(), options=told))
 
     def submit(self, task_id: str, options: SubmitOptions) -> Attempt | None:
         self._ask("submit", id=task_id, request=_token(), options=wire.options_json(options))
@@ -148,18 +155,7 @@ class Rest(Site):
         return bytes.fromhex(self._ask("logs", id=task_id, **where)["bytes"])
 
     def modules(self, task_id: str) -> list[str]:
-        """Downloaded once, and kept as long as the process lives: imports come from there."""
-        if task_id not in self._modules:
-            folder = tempfile.TemporaryDirectory(prefix="hpcbatch-modules-")
-            self._folders.append(folder)
-            paths = []
-            for number, code in enumerate(
-                self._ask("download", id=task_id, modules=True)["modules"]
-            ):
-                paths.append(f"{folder.name}/{number}.zip")
-                publish(paths[-1], b64decode(code))
-            self._modules[task_id] = paths
-        return self._modules[task_id]
+        return self._modules.of(task_id)
 
     def dashboard_code(self) -> dict[str, Any]:
         """A code that lets a browser in, and what the page that posts it has to tell."""
@@ -167,6 +163,9 @@ class Rest(Site):
 
     def dashboard_code_is_used(self, name: str) -> bool:
         return bool(self._client.ask("/dashboard/used", {"name": name})["used"])
+
+    def _fetch_modules(self, task_id: str) -> list[str]:
+        return list(self._ask("download", id=task_id, modules=True)["modules"])
 
     def _ask(self, verb: str, **body: Any) -> Any:
         given = {name: value for name, value in body.items() if value is not None}

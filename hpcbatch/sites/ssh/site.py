@@ -9,7 +9,6 @@ from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...disk.files import publish
 from ...words.errors import HpcbatchError, JobError, NotFound, SiteUnreachable
 from ...words.look import Look
 from ...words.model import Attempt, TaskSpec
@@ -19,6 +18,7 @@ from ...words.status import JobInfo, TaskStatus, known_states
 from .. import wire
 from ..base import Site
 from ..digest import digest_of
+from ..modules import Modules
 from . import frames
 from .address import Address
 from .exchange import Exchange, Patience
@@ -27,8 +27,10 @@ from .progress import Sent
 from .seen import Seen
 
 if TYPE_CHECKING:
+    from ...cluster.overview import Overview
     from ...registry.draft import Draft
     from ...use.cancel import Canceled
+    from ...use.preview import Preview
     from ...use.resubmit import Resubmission
 
 
@@ -43,8 +45,7 @@ class Ssh(Site):
         self._ask = self.exchange.ask
         self._known: dict[str, tuple[TaskSpec, str]] = {}  # what of a task never changes
         self._seen = Seen()
-        self._modules: dict[str, list[str]] = {}
-        self._folders: list[tempfile.TemporaryDirectory[str]] = []
+        self._modules = Modules(lambda task_id: self._ask("modules", id=task_id))
 
     def create(self, draft: Draft) -> TaskSpec:
         from ...use.requirements import requirements
@@ -103,6 +104,15 @@ class Ssh(Site):
 
     def checked(self, options: SubmitOptions) -> SubmitOptions:
         return options  # they are checked there, when it is asked to submit
+
+    def clusters(self) -> Overview:
+        return wire.overview_from(self._ask("clusters"))
+
+    def preview(self, spec: TaskSpec, options: SubmitOptions) -> Preview:
+        from ...use.preview import Preview
+
+        told = {"spec": spec.to_json(), "options": wire.options_json(options)}
+        return Preview(**self._ask("preview", **told))
 
     def submit(self, task_id: str, options: SubmitOptions) -> Attempt | None:
         told = wire.options_json(options)
@@ -224,16 +234,7 @@ class Ssh(Site):
         return b64decode(self._ask("element_log", id=task_id, **where))
 
     def modules(self, task_id: str) -> list[str]:
-        """Downloaded once, and kept as long as the process lives: imports come from there."""
-        if task_id not in self._modules:
-            folder = tempfile.TemporaryDirectory(prefix="hpcbatch-modules-")
-            self._folders.append(folder)
-            paths = []
-            for number, code in enumerate(self._ask("modules", id=task_id)):
-                paths.append(f"{folder.name}/{number}.zip")
-                publish(paths[-1], b64decode(code))
-            self._modules[task_id] = paths
-        return self._modules[task_id]
+        return self._modules.of(task_id)
 
     def _keep(self, told: Any) -> TaskSpec:
         spec = TaskSpec.from_json(told["spec"])

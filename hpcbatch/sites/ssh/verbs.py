@@ -60,6 +60,18 @@ def specs(site: Here, asked: Asked, talk: Talk) -> Any:
     return [spec.to_json() for spec in site.specs()]
 
 
+def clusters(site: Here, asked: Asked, talk: Talk) -> Any:
+    return wire.overview_json(site.clusters())
+
+
+def preview(site: Here, asked: Asked, talk: Talk) -> Any:
+    from ..parcel import as_here
+
+    spec = as_here(wire.spec_from(asked["spec"]), "")
+    options = site.checked(wire.options_from(asked["options"]))
+    return site.preview(spec, options)._asdict()
+
+
 def submit(site: Here, asked: Asked, talk: Talk) -> Any:
     from ...use.once import submit_once
 
@@ -183,6 +195,7 @@ VERBS: dict[str, Callable[[Here, Asked, Talk], Any]] = {
     verb.__name__: verb
     for verb in (
         cancel,
+        clusters,
         collect,
         create,
         element_log,
@@ -194,6 +207,7 @@ VERBS: dict[str, Callable[[Here, Asked, Talk], Any]] = {
         log,
         modules,
         newest_failures,
+        preview,
         remove,
         resolved_jobs,
         resubmit,

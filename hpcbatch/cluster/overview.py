@@ -1,0 +1,87 @@
+"""The clusters of a site, with what its host's schedulers tell of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ..words.errors import ConfigError, HpcbatchError
+from .cluster import Cluster
+from .config import find_cluster, is_installed, load_clusters
+from .profile import ClusterConfig
+from .schedulers import scheduler_names
+from .schedulers.answers import Limits, Survey
+
+
+@dataclass(frozen=True)
+class ClusterInfo:
+    """One cluster. ``array_limit`` and ``memory_unit`` are None where there is none, or nobody can
+    tell; ``survey`` of one that is not here."""
+
+    name: str
+    scheduler: str
+    here: bool
+    array_limit: int | None
+    default: bool
+    programs: tuple[str, ...]
+    memory_unit: str | None
+    survey: Survey | None
+
+
+class Overview(NamedTuple):
+    """The clusters in their order, and notes for a person: what could not be found out."""
+
+    clusters: tuple[ClusterInfo, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def surveyed(self) -> list[ClusterInfo]:
+        """One for each scheduler that can be asked on that host."""
+        backwards = reversed(self.clusters)
+        return list({each.scheduler: each for each in backwards if each.survey}.values())[::-1]
+
+
+def overview(root: str, default: str | None = None) -> Overview:
+    """Of all that are configured or built in; ``default`` is the one that is taken where none is
+    named, if that is not as configured. Raises ConfigError."""
+    configs, notes = load_clusters()[0].values(), []
+    try:
+        default = default or find_cluster().name
+    except ConfigError as error:
+        notes.append(f"There is no default: {error}")
+    found = _overview(root, configs, default)
+    return found._replace(notes=(*notes, *found.notes))
+
+
+def built_in(root: str) -> Overview:
+    """Of the clusters that there are without a configuration."""
+    return _overview(root, (ClusterConfig(name, name) for name in scheduler_names()), None)
+
+
+def _overview(root: str, configs: Iterable[ClusterConfig], default: str | None) -> Overview:
+    surveys: dict[str, Survey] = {}  # of schedulers: they may take long to answer
+    found, notes = [], []
+    for config in configs:
+        cluster, here = Cluster(config), is_installed(config)
+        limits = Limits(config.array_limit, memory_unit=config.memory_unit)
+        if here:
+            try:
+                limits = cluster.limits(root)
+            except HpcbatchError as error:
+                notes.append(f"{cluster.name}: {error}")
+        if here and cluster.scheduler.programs and config.scheduler not in surveys:
+            surveys[config.scheduler] = cluster.survey()
+        found.append(
+            ClusterInfo(
+                config.name,
+                config.scheduler,
+                here,
+                limits.array,
+                config.name == default,
+                cluster.scheduler.programs,
+                limits.memory_unit,
+                surveys.get(config.scheduler),
+            )
+        )
+    return Overview(tuple(found), tuple(notes))

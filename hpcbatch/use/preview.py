@@ -1,0 +1,40 @@
+"""The script of a task that is not stored, for its reader."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..cluster.cluster import Cluster
+from ..cluster.schedulers.answers import Limits
+from ..registry.registry import Registry
+from ..words.errors import SchedulerError
+from ..words.model import TaskSpec
+from ..words.options import SubmitOptions
+from ..words.ranges import Ranges
+from .compose import Composition
+from .dependencies import with_whole_ids
+
+
+class Preview(NamedTuple):
+    """The first script of a submission, and the cluster that it is for."""
+
+    cluster: str
+    script: str
+
+
+def preview(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> Preview:
+    """The script that ``submit`` would hand to the scheduler; nothing is submitted or stored.
+    Raises ConfigError, ResourceError, NotFound, StateError."""
+    cluster, options = Cluster.named(options.cluster).as_here(), with_whole_ids(registry, options)
+
+    def limits() -> Limits:
+        try:
+            return cluster.limits(registry.root)
+        except SchedulerError:  # the cluster need not be here
+            return Limits(cluster.config.array_limit, memory_unit=cluster.config.memory_unit)
+
+    jobs = Ranges([(0, spec.njobs)])
+    made = Composition.of(registry, spec, jobs, options, cluster, limits)
+    return Preview(
+        cluster.name, made.script(0, made.attempt, f"{registry.root}/runner-preview.pyz")
+    )
