@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .handles.tasks import create, restore, tasks
     from .pool.controller import Controller
     from .pool.group import ControllerGroup
+    from .pool.joblib import register_joblib
     from .pool.launchers.base import Call, Launcher, Standing
     from .pool.monitor import pools
     from .pool.sequential import SequentialController
@@ -102,6 +103,7 @@ _HOMES = {
     "handles.tasks": ("create", "restore", "tasks"),
     "pool.controller": ("Controller",),
     "pool.group": ("ControllerGroup",),
+    "pool.joblib": ("register_joblib",),
     "pool.launchers.base": ("Call", "Launcher", "Standing"),
     "pool.monitor": ("pools",),
     "pool.sequential": ("SequentialController",),
@@ -215,6 +217,7 @@ __all__ = [
     "grid",
     "kill_server",
     "pools",
+    "register_joblib",
     "restore",
     "server_alive",
     "start_server",
