@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .handles.task import Task
     from .handles.tasks import create, restore, tasks
     from .pool.controller import Controller
+    from .pool.dask import DaskCluster
     from .pool.group import ControllerGroup
     from .pool.joblib import register_joblib
     from .pool.launchers.base import Call, Launcher, Standing
@@ -102,6 +103,7 @@ _HOMES = {
     "handles.task": ("Task",),
     "handles.tasks": ("create", "restore", "tasks"),
     "pool.controller": ("Controller",),
+    "pool.dask": ("DaskCluster",),
     "pool.group": ("ControllerGroup",),
     "pool.joblib": ("register_joblib",),
     "pool.launchers.base": ("Call", "Launcher", "Standing"),
@@ -164,6 +166,7 @@ __all__ = [
     "Controller",
     "ControllerGroup",
     "DamagedFile",
+    "DaskCluster",
     "HpcbatchError",
     "InputError",
     "Job",

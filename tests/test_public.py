@@ -21,7 +21,7 @@ ASKED_FOR = [
     *("server_alive", "start_server"),
     *("Controller", "ControllerGroup", "PoolClosed", "PoolError", "RemoteError"),
     *("Call", "LaunchError", "Launcher", "SequentialController", "Standing", "WorkerLost"),
-    *("pools", "register_joblib"),
+    *("DaskCluster", "pools", "register_joblib"),
     *("Job", "JobInfo", "Task", "TaskStatus", "TaskStuck"),
     *("__version__", "create", "grid", "restore", "tasks"),
 ]
