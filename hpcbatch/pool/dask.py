@@ -62,7 +62,8 @@ class DaskCluster(SpecCluster):  # type: ignore[misc]  # without types
         self._crew = DaskWorkers(name or cluster, checked, nanny, options or {})
         self._place = self._crew.place()
         self._wanted = workers
-        self._missing: set[str] = set()
+        self._missing: set[str] = set()  # may come back
+        self._leaving: set[str] = set()  # were sent away
         self._retiring = False
         super().__init__(
             scheduler={
@@ -78,6 +79,7 @@ class DaskCluster(SpecCluster):  # type: ignore[misc]  # without types
             },
             worker={"options": self._crew.options},
             security=security,
+            silence_logs=logging.WARNING,  # as dask's own clusters
             name=name,
             asynchronous=asynchronous,
             loop=loop,
@@ -110,7 +112,10 @@ class DaskCluster(SpecCluster):  # type: ignore[misc]  # without types
 
     async def scale_down(self, workers: Iterable[str]) -> None:
         """Called by ``adapt``, which has retired them."""
-        self._wanted = max(self._wanted - len(set(workers)), 0)
+        names = set(workers)
+        self._wanted = max(self._wanted - len(names), 0)
+        self._leaving |= names & self.observed
+        self._missing -= names
         self._follow()
 
     async def _start(self) -> None:
@@ -142,7 +147,11 @@ class DaskCluster(SpecCluster):  # type: ignore[misc]  # without types
         self._follow(came)
 
     def _miss(self, name: str, address: str) -> None:
-        """A nanny may bring it back, or it was sent away: others take its place after a while."""
+        """A nanny may bring it back, or ``adapt`` has sent it away and is about to say so: another
+        takes its place after a while."""
+        if name in self._leaving:
+            self._leaving.discard(name)
+            return
         self._missing.add(name)
 
         def give_up() -> None:
@@ -169,8 +178,8 @@ class DaskCluster(SpecCluster):  # type: ignore[misc]  # without types
 
     async def _retire(self) -> None:
         try:
-            target = self._wanted
-            names = self.scheduler.workers_to_close(target=target, attribute="name")
+            names = self.scheduler.workers_to_close(target=self._wanted, attribute="name")
+            self._leaving.update(names)
             await self.scheduler_comm.retire_workers(names=names, remove=True, close_workers=True)
         finally:
             self._retiring = False

@@ -9,13 +9,12 @@ import asyncio
 import json
 import os
 import signal
-import socket
-import ssl
 import sys
 import time
 from typing import Any
 
 PATIENCE = 60.0  # seconds in which the scheduler must be found
+LONGEST = 5.0  # seconds for an address
 PAUSE = 1.0
 
 
@@ -47,37 +46,39 @@ def main(folder: str, launch: str, element: str = "0") -> int:
     pairs = {f"tls_{role}_key": door["key"] for role in roles}
     pairs.update({f"tls_{role}_cert": door["certificate"] for role in roles})
     security = Security(require_encryption=True, tls_ca_file=door["certificate"], **pairs)
-    context = security.get_connection_args("worker")["ssl_context"]
-    reached = _reach(door["addresses"], context)
+    return asyncio.run(_live(door, f"{launch}-{element}", security))
+
+
+async def _reach(addresses: list[str], security: Any) -> tuple[str, str] | None:
+    """The address that has the scheduler with the right key, and ours as it is seen from there."""
+    from distributed.comm import connect, get_address_host
+
+    arguments = security.get_connection_args("worker")
+    give_up = time.monotonic() + PATIENCE
+    while True:
+        for address in addresses:
+            try:
+                comm = await connect(address, timeout=LONGEST, **arguments)
+            except OSError as error:
+                print(f"hpcbatch: {address}: {error}", file=sys.stderr)
+            else:
+                own = get_address_host(comm.local_address)
+                await comm.close()
+                return address, own
+        if time.monotonic() > give_up:
+            return None
+        await asyncio.sleep(PAUSE)
+
+
+async def _live(door: dict[str, Any], name: str, security: Any) -> int:
+    from distributed import Nanny, Worker
+
+    reached = await _reach(door["addresses"], security)
     if reached is None:
         tried = ", ".join(door["addresses"])
         print(f"hpcbatch: the Dask scheduler was not found at {tried}", file=sys.stderr)
         return 1
-    asyncio.run(_live(door, f"{launch}-{element}", security, *reached))
-    return 0
-
-
-def _reach(addresses: list[str], context: ssl.SSLContext) -> tuple[str, str] | None:
-    """The address that has the scheduler with the right key, and ours as it is seen from there."""
-    give_up = time.monotonic() + PATIENCE
-    while True:
-        for address in addresses:
-            host, _, port = address.partition("://")[2].rpartition(":")
-            try:
-                with socket.create_connection((host, int(port)), timeout=5) as plain:
-                    own = plain.getsockname()[0]
-                    with context.wrap_socket(plain):
-                        return address, own
-            except OSError as error:
-                print(f"hpcbatch: {address}: {error}", file=sys.stderr)
-        if time.monotonic() > give_up:
-            return None
-        time.sleep(PAUSE)
-
-
-async def _live(door: dict[str, Any], name: str, security: Any, address: str, own: str) -> None:
-    from distributed import Nanny, Worker
-
+    address, own = reached
     kind = Nanny if door["nanny"] else Worker
     options = {"dashboard_address": "127.0.0.1:0", "death_timeout": PATIENCE, **door["options"]}
     server = await kind(address, host=own, name=name, security=security, **options)
@@ -90,6 +91,7 @@ async def _live(door: dict[str, Any], name: str, security: Any, address: str, ow
         asyncio.get_running_loop().add_signal_handler(number, leave)
     await server.finished()
     await asyncio.gather(*leaving)
+    return 0
 
 
 if __name__ == "__main__":
