@@ -18,11 +18,12 @@ from .mapping import columns_of
 from .pushed import Pushed
 from .running import Running
 from .settings import Settings
+from .showing import Shown
 from .summary import Summary
 from .task import Result, Task
 
 
-class Controller(Pushed, Executor):
+class Controller(Pushed, Shown, Executor):
     """Keeps ``workers`` alive on ``cluster`` and feeds them with calls.
 
     It starts when it is entered, or with the first task. Tasks that were pushed come back as
@@ -184,6 +185,10 @@ class Controller(Pushed, Executor):
     def terminate(self) -> None:
         """Close the pool now; what is not resolved is canceled."""
         self.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def is_closed(self) -> bool:
+        return self._is_closed
 
     def _broker(self) -> Any:
         running = self._running
