@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from .handles.task import Task
     from .handles.tasks import create, restore, tasks
     from .pool.controller import Controller
+    from .pool.dask import DaskCluster
     from .pool.group import ControllerGroup
+    from .pool.joblib import register_joblib
     from .pool.launchers.base import Call, Launcher, Standing
     from .pool.monitor import pools
     from .pool.sequential import SequentialController
@@ -101,7 +103,9 @@ _HOMES = {
     "handles.task": ("Task",),
     "handles.tasks": ("create", "restore", "tasks"),
     "pool.controller": ("Controller",),
+    "pool.dask": ("DaskCluster",),
     "pool.group": ("ControllerGroup",),
+    "pool.joblib": ("register_joblib",),
     "pool.launchers.base": ("Call", "Launcher", "Standing"),
     "pool.monitor": ("pools",),
     "pool.sequential": ("SequentialController",),
@@ -162,6 +166,7 @@ __all__ = [
     "Controller",
     "ControllerGroup",
     "DamagedFile",
+    "DaskCluster",
     "HpcbatchError",
     "InputError",
     "Job",
@@ -215,6 +220,7 @@ __all__ = [
     "grid",
     "kill_server",
     "pools",
+    "register_joblib",
     "restore",
     "server_alive",
     "start_server",

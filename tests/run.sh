@@ -17,7 +17,7 @@ stop() {
 }
 make_user() {
     "$BIN/python" -m pip wheel --quiet --no-deps --disable-pip-version-check -w "$wheels" . &&
-        "$clusters/user.sh" "$wheels"/hpcbatch-*.whl 'scikit-learn>=1.3' 'hpcbatch[server]' >/dev/null ||
+        "$clusters/user.sh" "$wheels"/hpcbatch-*.whl 'scikit-learn>=1.3' 'hpcbatch[joblib,server]' >/dev/null ||
         echo "tests/run.sh: the ordinary user's environment could not be made" >&2
 }
 check() {

@@ -21,7 +21,7 @@ ASKED_FOR = [
     *("server_alive", "start_server"),
     *("Controller", "ControllerGroup", "PoolClosed", "PoolError", "RemoteError"),
     *("Call", "LaunchError", "Launcher", "SequentialController", "Standing", "WorkerLost"),
-    "pools",
+    *("DaskCluster", "pools", "register_joblib"),
     *("Job", "JobInfo", "Task", "TaskStatus", "TaskStuck"),
     *("__version__", "create", "grid", "restore", "tasks"),
 ]
@@ -40,6 +40,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_importing_it_imports_nothing_heavy() -> None:
     heavy = ("cloudpickle", "jinja2", "yaml", "click", "rich", "filelock", "fabric", "drmaa", "zmq")
+    heavy += ("joblib", "dask", "distributed", "IPython")
     source = f"import hpcbatch, sys; print([m for m in {heavy} if m in sys.modules])"
     told = subprocess.run(
         [sys.executable, "-c", source], capture_output=True, text=True, check=True

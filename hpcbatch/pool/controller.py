@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
-from ..use.pickling import dumps
-from ..words.errors import InputError, PoolClosed, UsageError
-from ..worker import wire
+from ..words.errors import PoolClosed, UsageError
 from .check import Check
 from .dispatch import Dispatch
-from .functions import Function, Functions
 from .future import PoolFuture
+from .making import Making
 from .mapping import Mapping as Map
 from .mapping import columns_of
 from .pushed import Pushed
 from .running import Running
 from .settings import Settings
+from .showing import Shown
 from .summary import Summary
 from .task import Result, Task
 
-_SMALL = frozenset({type(None), bool, int, float, complex})
 
-
-class Controller(Pushed, Executor):
+class Controller(Pushed, Shown, Executor):
     """Keeps ``workers`` alive on ``cluster`` and feeds them with calls.
 
     It starts when it is entered, or with the first task. Tasks that were pushed come back as
@@ -50,8 +46,7 @@ class Controller(Pushed, Executor):
         self.workers, self.backup = workers, backup
         self.settings = Settings.of(cluster, workers, settings)
         self._dispatch = Dispatch(crashes_max)
-        self._functions = Functions()
-        self._numbers = itertools.count(1)
+        self._making = Making()
         self._running: Any = None
         self._starting = threading.Lock()
         self._is_closed = False
@@ -81,8 +76,8 @@ class Controller(Pushed, Executor):
     ) -> str:
         """Queue a call, and return its name at once. ``const`` are further arguments by name,
         which are sent to each worker once."""
-        found = self._functions.find(function, const)
-        task = self._task(found, args, kwargs, self, seed, name)
+        found = self._making.function(function, const)
+        task = self._making.task(found, args, kwargs, self, seed, name)
         self.keep(task, name)
         self._broker().submit(task)
         return task.label()
@@ -90,12 +85,16 @@ class Controller(Pushed, Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> PoolFuture:
         """Queue a call; its future can also be awaited."""
         future = PoolFuture()
-        task = self._task(self._functions.find(fn), args, kwargs, future, None, None)
+        task = self._making.task(self._making.function(fn), args, kwargs, future)
         broker = self._broker()
         future._task, future._cancel = task, self._cancel_waiting
         future._help = self._running.duty.help
         broker.submit(task)
         return future
+
+    def forget(self, fn: Callable[..., Any]) -> None:
+        """Keep nothing of a function that is not submitted again, here and on the workers."""
+        self._making.functions.forget(fn)
 
     def map(  # type: ignore[override]
         self,
@@ -114,8 +113,8 @@ class Controller(Pushed, Executor):
         columns = columns_of(iterables)
         if not columns[0]:
             return []
-        first = self._reserve(len(columns[0]))
-        found, broker = self._functions.find(fn, const), self._broker()
+        first = self._making.reserve(len(columns[0]))
+        found, broker = self._making.function(fn, const), self._broker()
         mapping = Map(found, columns, broker.submit, lambda: self.workers, first)
         try:
             mapping.run(timeout, on_error == "raise")
@@ -187,6 +186,10 @@ class Controller(Pushed, Executor):
         """Close the pool now; what is not resolved is canceled."""
         self.shutdown(wait=False, cancel_futures=True)
 
+    @property
+    def is_closed(self) -> bool:
+        return self._is_closed
+
     def _broker(self) -> Any:
         running = self._running
         if running is not None and not self._is_closed and self._pid == os.getpid():
@@ -206,7 +209,7 @@ class Controller(Pushed, Executor):
         return self._running
 
     def _open(self) -> Any:
-        forgotten = self._functions.forgotten
+        forgotten = self._making.functions.forgotten
         return Running(self.name, self.settings, self._dispatch, forgotten, self._take)
 
     def _check(self) -> None:
@@ -215,32 +218,6 @@ class Controller(Pushed, Executor):
                 f"the pool {self.name} belongs to process {self._pid}, and this is one that was "
                 "forked from it: make a Controller here"
             )
-
-    def _task(
-        self,
-        function: Function,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        sink: Any,
-        seed: int | None,
-        name: str | None,
-    ) -> Task:
-        number = next(self._numbers)
-        if not kwargs and _SMALL.issuperset(map(type, args)):
-            return Task(number, function, wire.PLAIN, args, sink, seed, 0, name)
-        parts: list[memoryview] = []
-        try:
-            how, payload = wire.pack((args, dict(kwargs)), parts, dumps)
-        except Exception as error:
-            raise InputError(
-                f"the arguments of {function.label} cannot be pickled: {error}"
-            ) from error
-        return Task(number, function, how, payload, sink, seed, 0, name, parts)
-
-    def _reserve(self, count: int) -> int:
-        first = next(self._numbers)
-        self._numbers = itertools.count(first + count)
-        return first
 
     def _take(self, task: Task, result: Result) -> None:
         """A task is over here; ``backup`` has another try where it crashed too often."""
@@ -251,19 +228,7 @@ class Controller(Pushed, Executor):
 
     def adopt(self, task: Task) -> None:
         """Run a task of another controller; its result goes where it was expected."""
-        function = self._functions.adopt(task.function)
-        again = Task(
-            next(self._numbers),
-            function,
-            task.how,
-            task.payload,
-            _Home(task),
-            task.seed,
-            task.size,
-            task.name,
-            task.parts,
-        )
-        self._broker().submit(again)
+        self._broker().submit(self._making.adopt(task))
 
     def _cancel_waiting(self, task: Task) -> bool:
         if self._running is None or self._pid != os.getpid():
@@ -285,14 +250,3 @@ class Controller(Pushed, Executor):
                 self._dispatch.drop(task)
                 self._running.broker.live.pop(task.number, None)
         return dropped
-
-
-class _Home:
-    """Brings a result back to the task that a backup runs."""
-
-    def __init__(self, task: Task):
-        self._task = task
-
-    def resolve(self, task: Task, result: Result) -> None:
-        self._task.crashes += task.crashes
-        self._task.sink.resolve(self._task, result)

@@ -83,6 +83,11 @@ class Functions:
             return found[2]
         return self._add(key, function, constants)
 
+    def forget(self, function: Any) -> None:
+        """One without constants, which is not given again: gone with the last of its tasks."""
+        with self._lock:
+            self._recent.pop((id(function), 0), None)
+
     def adopt(self, other: Function) -> Function:
         """A function of another pool."""
         with self._lock:

@@ -20,8 +20,10 @@ _FINISHED, _CANCELLED = "FINISHED", "CANCELLED_AND_NOTIFIED"
 
 
 class PoolFuture(Future):  # type: ignore[type-arg]
-    """Its value is unpickled by whoever asks for it first."""
+    """Its value is unpickled by whoever asks for it first. ``seconds`` is what the call took, once
+    that was done."""
 
+    seconds = 0.0
     _state = "PENDING"
     _exception: BaseException | None = None
     _result: Any = None
@@ -61,6 +63,7 @@ class PoolFuture(Future):  # type: ignore[type-arg]
                         waiter.add_result(self)
                 self._made.notify_all()
             self._invoke_callbacks()  # type: ignore[attr-defined]
+            self._done_callbacks.clear()  # a future and its task hold each other for a while
 
     def cancel(self) -> bool:
         """Whether it is canceled; one that may be running is not."""
@@ -99,6 +102,7 @@ class PoolFuture(Future):  # type: ignore[type-arg]
     def _open(self) -> None:
         came = self._came
         if came is not None:
+            self.seconds = came.seconds
             try:
                 self._result = value_of(came)
             except BaseException as error:

@@ -12,9 +12,10 @@ from ..words.errors import UsageError, nearest
 from .controller import Controller
 from .future import PoolFuture
 from .rows import Row
+from .showing import Shown
 
 
-class ControllerGroup(Executor):
+class ControllerGroup(Shown, Executor):
     """Each call goes to the controller that is named, or to the one with the fewest unresolved
     tasks for each of its workers."""
 
@@ -23,6 +24,7 @@ class ControllerGroup(Executor):
         if not names or len(set(names)) < len(names):
             raise UsageError(f"a group needs controllers with names of their own, not {names}")
         self.controllers = {each.name: each for each in controllers}
+        self.name = " + ".join(names)
 
     def __enter__(self) -> ControllerGroup:
         for each in self.controllers.values():
@@ -107,6 +109,10 @@ class ControllerGroup(Executor):
     @property
     def saturated(self) -> bool:
         return all(each.saturated for each in self.controllers.values())
+
+    @property
+    def is_closed(self) -> bool:
+        return all(each.is_closed for each in self.controllers.values())
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         for each in self.controllers.values():

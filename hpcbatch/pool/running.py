@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 from ..disk.files import unlink_quietly
-from ..use.own_modules import is_installed
 from ..words.door import Door
 from ..words.errors import HpcbatchError
 from ..words.version import VERSION
@@ -23,6 +22,7 @@ from .check import Check, check
 from .dispatch import Dispatch
 from .duty import Duty
 from .launching import Launching
+from .own_places import own_places
 from .settings import Settings
 from .summary import Summary
 from .task import Result, Task
@@ -128,7 +128,7 @@ class Running:
             python=python,
             seed=settings.seed,
             folder=os.getcwd(),
-            code=tuple(_own_places()),
+            code=tuple(own_places()),
             idle=settings.idle,
             walltime=walltime,
             max_tasks=settings.max_tasks,
@@ -144,9 +144,3 @@ class Running:
         if asked is None:
             return None
         return {**asked, "folder": asked["folder"] or self.layout.metrics}
-
-
-def _own_places() -> list[str]:
-    """Where this process imports what is not installed from."""
-    places = dict.fromkeys(os.path.abspath(place) for place in sys.path)
-    return [place for place in places if os.path.isdir(place) and not is_installed(f"{place}/")]

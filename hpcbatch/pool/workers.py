@@ -50,8 +50,9 @@ class Workers:
 
         return ClusterLauncher(self.cluster, layout, self.resources)
 
-    def call(self, layout: PoolLayout, number: int) -> Call:
-        worker = ensure_worker(layout.root)
+    def call(self, layout: PoolLayout, number: int, program: str = "") -> Call:
+        """``program`` is what a worker runs, where that is not ours."""
+        worker = program or ensure_worker(layout.root)
         return Call(
             argv=(self.cluster.python, worker, layout.folder, str(number)),
             folder=layout.folder,
