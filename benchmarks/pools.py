@@ -16,6 +16,7 @@ from slurm import is_here
 import hpcbatch as hb
 
 CALLS, BATCH, TRIPS = 10_000, 64, 1000
+AHEAD = 16  # messages that a worker of the bare loop has before it at a time
 QUEUED = 50_000
 PEERS = (  # their name, how many times longer they need at least, turns
     ("dask", "dask.distributed", 20, 3),
@@ -77,10 +78,15 @@ def _one_by_one(pool: hb.Controller) -> Iterator[Row]:
         with Peer("pool.py", name, CALLS) as peer:
             ours, theirs = in_turn(submitted, peer.seconds, runs=runs)
         yield faster(f"{CALLS:,} calls by submit, two workers", ours, theirs, told, least)
-    with Peer("bare_zeromq.py", CALLS, 1) as bare:
-        by_submit, by_push, floor = in_turn(submitted, pushed, bare.seconds)
+    with (
+        Peer("bare_zeromq.py", CALLS, 1, AHEAD) as bare,
+        Peer("bare_zeromq.py", CALLS, 1, CALLS) as flood,
+    ):
+        by_submit, by_push, floor, flooded = in_turn(submitted, pushed, bare.seconds, flood.seconds)
     for how, ours in (("submit", by_submit), ("push", by_push)):
-        yield within(f"{CALLS:,} calls by {how}, two workers", ours, floor, "bare ZeroMQ", 1)
+        what = f"{CALLS:,} calls by {how}, two workers"
+        yield within(what, ours, floor, "bare ZeroMQ", 1)
+        yield faster(what, ours, flooded, "all sent at once:")._replace(times=None)
 
 
 def _submit(pool: hb.Controller) -> None:
@@ -98,7 +104,7 @@ def _mapped(pool: hb.Controller) -> Iterator[Row]:
     def ours() -> float:
         return seconds(lambda: _check(pool.map(square, range(CALLS))))
 
-    with Peer("bare_zeromq.py", CALLS, BATCH) as bare:
+    with Peer("bare_zeromq.py", CALLS, BATCH, CALLS) as bare:
         mine, floor = in_turn(ours, bare.seconds)
     what = f"{CALLS:,} calls by map, two workers"
     yield within(what, mine, floor, f"bare ZeroMQ, batches of {BATCH},", 4)
@@ -111,7 +117,7 @@ def _round_trip(pool: hb.Controller) -> Iterator[Row]:
             taken.append(seconds(lambda: pool.submit(square, i).result(timeout=60)))  # noqa: B023
         return statistics.median(taken)
 
-    with Peer("bare_zeromq.py", 1, 1) as bare:
+    with Peer("bare_zeromq.py", 1, 1, 1) as bare:
         ours, floor = in_turn(trips, bare.seconds)
     yield within("round trip of one call, p50", ours, floor, "bare ZeroMQ ping", 3)
 

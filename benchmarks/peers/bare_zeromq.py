@@ -1,5 +1,5 @@
-"""usage: bare_zeromq.py CALLS BATCH: squares by two processes, BATCH of them in a message, all sent
-before the first answer is read; where CALLS is 1, the median of many round trips."""
+"""usage: bare_zeromq.py CALLS BATCH AHEAD: squares by two processes, BATCH of them in a message and
+AHEAD messages for each at a time; where CALLS is 1, the median of many round trips."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from serve import serve, square
 TRIPS = 1000
 
 
-def main(calls: str, batch: str) -> None:
+def main(calls: str, batch: str, ahead: str) -> None:
     router = zmq.Context().socket(zmq.ROUTER)
     router.sndhwm = router.rcvhwm = 0
     router.bind("tcp://127.0.0.1:*")
@@ -24,16 +24,24 @@ def main(calls: str, batch: str) -> None:
     argv = [sys.executable, __file__, "worker", address]
     workers = [subprocess.Popen(argv) for _ in range(2)]
     keys = [router.recv_multipart()[0] for _ in workers]
-    wanted, size = range(int(calls)), int(batch)
+    wanted, size, first = range(int(calls)), int(batch), int(ahead) * len(keys)
 
     def run() -> None:
         values: list[int | None] = [None] * len(wanted)
         chunks = [wanted[at : at + size] for at in range(0, len(wanted), size)]
-        for chunk, key in zip(chunks, itertools.cycle(keys), strict=False):
+        left = iter(chunks)
+
+        def send(key: bytes, chunk: range) -> None:
             router.send_multipart([key, pickle.dumps([(i, i) for i in chunk])])
+
+        for chunk, key in zip(itertools.islice(left, first), itertools.cycle(keys), strict=False):
+            send(key, chunk)
         for _ in chunks:
-            for place, value in pickle.loads(router.recv_multipart()[1]):
+            key, told = router.recv_multipart()
+            for place, value in pickle.loads(told):
                 values[place] = value
+            for chunk in itertools.islice(left, 1):
+                send(key, chunk)
         if values != [i * i for i in wanted]:
             raise SystemExit("the results are wrong")
 
