@@ -26,8 +26,10 @@ class Console:
             sys.stderr = self._stream(1)
         self._streams = sys.stdout, sys.stderr
         if self._folder is not None:
-            with contextlib.suppress(OSError):
+            try:  # a third of the time of contextlib's
                 os.fchdir(self._folder)
+            except OSError:
+                pass
 
     def position(self) -> int:
         """Bytes in the log so far; 0 where standard output is no file."""

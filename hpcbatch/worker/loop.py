@@ -150,14 +150,20 @@ class Loop:
             self._receive()
 
     def _receive(self) -> None:
-        """What the other thread takes while this one is about to wait, this one must be told of:
-        the network does not tell it again."""
-        messages = self._link.receive()
-        for message in messages:
+        """Who rests begins with a task as soon as one has come, and takes the rest after it. What
+        the other thread takes while this one is about to wait, this one must be told of: the
+        network does not tell it again."""
+        is_watcher = threading.current_thread() is self._watcher
+        has_come = False
+        while is_watcher or not (self._rests and self._queue):
+            message = self._link.receive()
+            if message is None:
+                break
             self._take(message)
-        if messages and self._rests and threading.current_thread() is self._watcher:
+            has_come = True
+        if has_come and self._rests and is_watcher:
             os.eventfd_write(self._nudge, 1)
-        if self._link.is_gone():
+        if not has_come and self._link.is_gone():
             self._leave_alone()
 
     def _send_outcomes(self) -> None:
