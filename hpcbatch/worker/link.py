@@ -69,7 +69,7 @@ class Link:
         raise OSError("no address of the controller accepts: " + "; ".join(failures))
 
     def filenos(self) -> list[int]:
-        """What to poll: before that, and after any sending, ``receive`` must have told of nothing."""
+        """What to poll: before, ``receive`` must have told of nothing since anything was sent."""
         return self._filenos
 
     def send(self, kind: bytes, body: bytes, parts: Sequence[Any] = ()) -> None:
@@ -139,6 +139,7 @@ class Link:
         now = time.monotonic()
         if is_cut and self.is_welcome:
             self.is_welcome, self._since = False, now
+            self._asked = now - ANSWER  # the next try need not wait
         if is_cut or now - self._asked > ANSWER:
             if self._socket is not None and not self.was_welcome:
                 self._tell(
