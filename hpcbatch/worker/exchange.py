@@ -1,7 +1,7 @@
 """What a worker's two threads and its controller pass on: orders that wait, outcomes to tell.
 
-All is guarded by one lock. Whoever has sent also receives before it lets the lock go: libzmq may
-take the news of a message while it sends, and nobody who polls would hear of it.
+All is guarded by one lock. Whoever has sent also receives before it polls, until nothing comes:
+libzmq may take the news of a message while it sends, and nobody who polls would hear of it.
 """
 
 from __future__ import annotations
