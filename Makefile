@@ -57,7 +57,7 @@ $(VENV)/dev.stamp: $(VENV)/bin/python pyproject.toml
 $(VENV)/bench.stamp: $(VENV)/dev.stamp
 	$(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check \
-		submitit clusterfutures jug numpy
+		submitit clusterfutures jug numpy distributed parsl executorlib pyzmq
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
 	touch $@
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import collecting
 import node
+import pools
 import preparing
 import scaling
 import serving
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "ssh": ssh.ssh,
     "slurm": slurm.slurm,
     "server": serving.serving,
+    "pools": pools.pools,
     "scaling": scaling.scaling,
     "metadata": scaling.metadata,
 }
@@ -102,7 +104,7 @@ def table(rows: Sequence[Row]) -> str:
 
 def host() -> str:
     peers = output([PEERS_PYTHON, "-m", "pip", "list", "--disable-pip-version-check"]).split("\n")
-    wanted = ("submitit", "clusterfutures", "Jug")
+    wanted = ("submitit", "clusterfutures", "Jug", "distributed", "parsl", "executorlib", "pyzmq")
     others = ", ".join(" ".join(line.split()) for line in peers if line.split()[:1] and
                        line.split()[0] in wanted)  # fmt: skip
     with open("/proc/cpuinfo") as file:

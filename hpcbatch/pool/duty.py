@@ -24,7 +24,7 @@ log = logging.getLogger("hpcbatch.pool")
 
 GOODBYE = 3.0  # seconds that workers have to go
 HELP = 0.02  # seconds that somebody who waits makes the turns
-TICK = 0.004  # seconds between two looks while the thread stands back
+TICK = 0.004  # seconds between two looks while the thread stands back, at least
 SOON = 0.1  # seconds in which libzmq forgets a peer whose connection was cut
 
 
@@ -130,9 +130,10 @@ class Duty:
         poll = select.poll()
         for fd in (broker.wake_fd, broker.monitor_fd, broker.guard.fd):
             poll.register(fd, select.POLLIN)
-        seconds = max(self._probe_at - time.monotonic(), 0.0)
+        now = time.monotonic()
+        seconds = max(self._probe_at - now, 0.0)
         if stands_back:
-            seconds = min(seconds, TICK)
+            seconds = min(seconds, max(self._helped + HELP - now, TICK))
         else:
             poll.register(broker.router_fd, select.POLLIN)
         told = {fd for fd, _ in poll.poll(seconds * 1000)}

@@ -48,7 +48,17 @@ WORKER_PARTS = {
     "words": ("door", "errors", "formats", "version"),
     "disk": ("files",),
     "runner": ("console", "descendants", "exceptions", "seeding"),
-    "worker": ("calls", "functions", "link", "loop", "metrics", "program", "resets", "wire"),
+    "worker": (
+        "calls",
+        "exchange",
+        "functions",
+        "link",
+        "loop",
+        "metrics",
+        "program",
+        "resets",
+        "wire",
+    ),
 }
 
 

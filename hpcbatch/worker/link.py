@@ -69,7 +69,7 @@ class Link:
         raise OSError("no address of the controller accepts: " + "; ".join(failures))
 
     def filenos(self) -> list[int]:
-        """What to poll: after any of them, or any sending, ``receive`` must be called."""
+        """What to poll: before, ``receive`` must have told of nothing since anything was sent."""
         return self._filenos
 
     def send(self, kind: bytes, body: bytes, parts: Sequence[Any] = ()) -> None:
@@ -78,21 +78,20 @@ class Link:
             return
         send_frames(self._socket, (kind + body,), parts)
 
-    def receive(self) -> list[Message]:
-        """All that has come; notices a cut, and goes on connecting."""
-        messages: list[Message] = []
-        is_new = True
-        while is_new:  # a new socket tells of nothing before it was asked in vain
-            is_unknown = False
-            while self._socket is not None and has_message(self._socket):
-                kind, body, parts = receive_frames(self._socket)
-                if kind == wire.WELCOME:
+    def receive(self) -> Message | None:
+        """What has come next; where nothing has, notices a cut, and goes on connecting."""
+        while True:  # a new socket tells of nothing before it was asked in vain
+            if self._socket is not None and has_message(self._socket):
+                message = receive_frames(self._socket)
+                if message[0] == wire.UNKNOWN:
+                    self._look(is_cut=True)
+                    continue
+                if message[0] == wire.WELCOME:
                     self.is_welcome = self.was_welcome = True
                     self._since = time.monotonic()
-                is_unknown = is_unknown or kind == wire.UNKNOWN
-                messages.append((kind, body, parts))
-            is_new = self._look(is_unknown)
-        return messages
+                return message
+            if not self._look(is_cut=False):
+                return None
 
     def is_gone(self) -> bool:
         """Whether the controller has been away for so long that it will not come back."""
@@ -140,6 +139,7 @@ class Link:
         now = time.monotonic()
         if is_cut and self.is_welcome:
             self.is_welcome, self._since = False, now
+            self._asked = now - ANSWER  # the next try need not wait
         if is_cut or now - self._asked > ANSWER:
             if self._socket is not None and not self.was_welcome:
                 self._tell(
