@@ -12,7 +12,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 SOURCES = hpcbatch tests examples benchmarks docs/hooks.py
 # what starts few processes
-QUICK = tests/test_public.py tests/docs $(addprefix tests/,words disk registry cluster drmaa_front) \
+QUICK = tests/test_public.py tests/test_wheel.py \
+	$(addprefix tests/,docs words disk registry cluster drmaa_front) \
 	$(addprefix --ignore=tests/cluster/test_contract,.py _endings.py)
 
 # whose words are checked; tests misspell on purpose
