@@ -1,7 +1,8 @@
 """The pages of the documentation, and their blocks of code.
 
 A comment before a block says what becomes of it: ``<!-- file: NAME -->``, a file of that name;
-``<!-- run -->``, its commands are typed, and what they answer is compared; ``<!-- skip: WHY -->``.
+``<!-- run -->``, its commands are typed, and what they answer is compared;
+``<!-- printed -->``, the Python of the page prints it; ``<!-- skip: WHY -->``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from tests.core import ROOT
 
 _FENCE = re.compile(r"```(\w*)")
-_MARK = re.compile(r"<!-- (file|run|skip)(?:: (.+?))? -->")
+_MARK = re.compile(r"<!-- (file|run|printed|skip)(?:: (.+?))? -->")
 _HEADING = re.compile(r"#+ +(.+)")
 
 

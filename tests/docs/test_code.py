@@ -19,7 +19,7 @@ from hpcbatch.registry.registry import Registry
 from tests.core import run_python
 from tests.docs.pages import Block, Page, pages
 
-QUICK = {"scheduler": "local", "poll_seconds": [0.2, 0.4], "grace": 0.2}
+QUICK = {"scheduler": "local", "poll_seconds": [0.2, 0.4], "grace": 0.2, "elements": 1}
 ELSEWHERE = ("docs/writing-a-launcher.md",)  # tests/pool/test_guide.py runs it
 ID = re.compile(r"\b[0-9a-f]{8}(?=__)")
 FENCED = [(page, list(page.blocks())) for page in pages() if page.name not in ELSEWHERE]
@@ -63,6 +63,11 @@ def test_the_python_of_a_page_runs(page: Page, blocks: list[Block], desk: Path) 
     program.write_text(program_of(blocks))
     ended = run_python([str(program)], cwd=desk)
     assert ended.returncode == 0, f"{page.name}, whose lines these are:\n{ended.stderr}"
+    for block in blocks:
+        if block.mark == "printed":
+            assert fits(f"…{block.text}…", ended.stdout), (
+                f"{page.name}:{block.line}\n{ended.stdout}"
+            )
 
 
 @pytest.mark.slow
