@@ -1,6 +1,7 @@
 # make demo   the main job on this machine
 # make test   all tests, real clusters included where this machine can have them
 # make check  format, lint, types, layers and the quick tests: a minute
+# make docs   the documentation as a site, in build/docs
 # make chaos  kills, cancels and resubmits at random, for long (HPCBATCH_CHAOS_SEED=N: that run
 #             again), and a shared disk that lags
 # make bench  the numbers, beside peers' (ROWS="prepare element": those alone; ROWS=--write keeps
@@ -9,12 +10,17 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-SOURCES = hpcbatch tests examples benchmarks
+SOURCES = hpcbatch tests examples benchmarks docs/hooks.py
 # what starts few processes
-QUICK = tests/test_public.py $(addprefix tests/,words disk registry cluster drmaa_front) \
+QUICK = tests/test_public.py tests/test_wheel.py \
+	$(addprefix tests/,docs words disk registry cluster drmaa_front) \
 	$(addprefix --ignore=tests/cluster/test_contract,.py _endings.py)
 
-.PHONY: demo test check chaos bench clean
+# whose words are checked; tests misspell on purpose
+WRITTEN = $(filter-out tests,$(SOURCES)) docs README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md \
+	SECURITY.md
+
+.PHONY: demo test check docs chaos bench clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/hpcbatch demo
@@ -27,7 +33,11 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell $(WRITTEN)
 	$(BIN)/python -m pytest -q -n 2 -m "not slow and not slurm and not sge" $(QUICK)
+
+docs: $(VENV)/docs.stamp
+	$(BIN)/mkdocs build --strict
 
 chaos: $(VENV)/dev.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[chaos]'
@@ -44,6 +54,10 @@ $(VENV)/bin/python:
 
 $(VENV)/demo.stamp: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	touch $@
+
+$(VENV)/docs.stamp: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
 	touch $@
 
 # pip compiles with one core; some packages carry files that are not meant to be compiled; setuptools

@@ -21,10 +21,11 @@ make_user() {
         echo "tests/run.sh: the ordinary user's environment could not be made" >&2
 }
 check() {
-    "$BIN/ruff" format --check hpcbatch tests examples benchmarks &&
-        "$BIN/ruff" check hpcbatch tests examples benchmarks &&
+    "$BIN/ruff" format --check hpcbatch tests examples benchmarks docs/hooks.py &&
+        "$BIN/ruff" check hpcbatch tests examples benchmarks docs/hooks.py &&
         "$BIN/mypy" &&
-        "$BIN/lint-imports"
+        "$BIN/lint-imports" &&
+        "$BIN/codespell" hpcbatch examples benchmarks docs ./*.md
 }
 trap stop EXIT
 trap 'exit 130' INT TERM

@@ -80,13 +80,18 @@ def stop_for(error: BaseException) -> Stop:
         return error
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return Stop("interrupted", INTERRUPTED, "Interrupted")
-    kind = type(error).__name__
+    kind, status = type(error).__name__, status_of(type(error))
+    if status == INTERNAL:
+        return Stop(f"internal error: {kind}: {error} (--debug shows where)", status, kind)
+    return Stop(_sentence(error), status, kind)
+
+
+def status_of(kind: type[BaseException]) -> int:
+    """The exit status of a command that an error of this kind ends."""
     for known, status in _STATUSES:
-        if isinstance(error, known):
-            return Stop(_sentence(error), status, kind)
-    if isinstance(error, HpcbatchError):
-        return Stop(str(error), FAILED, kind)
-    return Stop(f"internal error: {kind}: {error} (--debug shows where)", INTERNAL, kind)
+        if issubclass(kind, known):
+            return status
+    return FAILED if issubclass(kind, HpcbatchError) else INTERNAL
 
 
 def left_alone(what: str, status: TaskStatus) -> Stop:

@@ -1,0 +1,184 @@
+"""No command, public name or error is missing from the pages; what they name is there."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import shlex
+from collections.abc import Iterator
+
+import click
+import pytest
+
+import hpcbatch as hb
+from hpcbatch.cli.main import main
+from hpcbatch.cluster.config import EXTENDS
+from hpcbatch.cluster.profile import READERS
+from hpcbatch.words import errors
+from tests.core import ROOT
+from tests.docs.pages import Page, page, pages
+
+HANDLES = {"hb": hb, "task": hb.Task, "pool": hb.Controller}
+OURS = re.compile(r"(?<![\w.\"'])(hb|task|pool)\.([a-z_]\w*|[A-Z]\w*)")
+INLINE = re.compile(r"`([^`\n]+)`")
+LOCAL_LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
+PAGES = [pytest.param(each, id=each.name) for each in pages()]
+
+
+def commands() -> dict[str, click.Command]:
+    """Every command by what is typed for it."""
+    return dict(_below("hpcbatch", main, click.Context(main)))
+
+
+def _below(
+    path: str, group: click.Group, context: click.Context
+) -> Iterator[tuple[str, click.Command]]:
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield f"{path} {name}", command
+        if isinstance(command, click.Group):
+            yield from _below(f"{path} {name}", command, click.Context(command))
+
+
+COMMANDS = commands()
+
+
+def test_every_command_has_a_heading_and_an_example() -> None:
+    told = page("docs/cli.md")
+    headings = [each for each in told.headings() if each.startswith("hpcbatch ")]
+    assert sorted(headings) == sorted(COMMANDS)
+    typed = " ".join(line for block in told.blocks() for line in block.commands)
+    groups = {path for path, command in COMMANDS.items() if isinstance(command, click.Group)}
+    for path in COMMANDS.keys() - groups:
+        assert path in typed, f"docs/cli.md has no example of {path}"
+
+
+def test_every_public_name_has_a_heading() -> None:
+    headings = set(page("docs/api.md").headings()) | set(page("docs/errors.md").headings())
+    assert set(hb.__all__) <= headings
+
+
+@pytest.mark.parametrize("handle", [hb.Task, hb.Job, hb.Controller])
+def test_every_method_has_a_heading(handle: type) -> None:
+    own = {
+        f"{handle.__name__}.{name}"
+        for name, value in inspect.getmembers(handle, inspect.isfunction)
+        if not name.startswith("_") and value.__module__.startswith("hpcbatch")
+    }
+    internal = {"adopt", "keep", "listen", "has_row", "resolve", "unresolved_of"}
+    own -= {f"{handle.__name__}.{name}" for name in internal}
+    told = {
+        each for each in page("docs/api.md").headings() if each.startswith(f"{handle.__name__}.")
+    }
+    assert told == own
+
+
+def test_every_error_has_a_heading_and_advice() -> None:
+    classes = [
+        name
+        for name, value in vars(errors).items()
+        if inspect.isclass(value)
+        and issubclass(value, Exception)
+        and value.__module__ == errors.__name__
+    ]
+    told = page("docs/errors.md")
+    assert sorted(each for each in told.headings() if each in vars(errors)) == sorted(classes)
+    for name in classes:
+        advice = re.search(rf"^### {name}\n\n(.+)", told.text, re.M)
+        assert advice, f"docs/errors.md does not say what to do about {name}"
+        assert not advice[1].startswith("#")
+
+
+def test_every_key_of_a_profile_is_told() -> None:
+    told = INLINE.findall(page("docs/clusters.md").prose())
+    assert set(READERS) | {EXTENDS} <= set(told)
+
+
+def test_the_messages_of_troubleshooting_are_those_of_the_code() -> None:
+    said = "\n".join(texts())
+    before, _, behind = page("docs/troubleshooting.md").text.partition("## Jobs that expired")
+    told = re.findall(r"^\| `([^`]+)` ", before + behind.partition("## Results")[2], re.M)
+    assert [message for message in told if message not in said] == []
+
+
+def texts() -> Iterator[str]:
+    """All texts of the source; what is filled in is an ellipsis."""
+    for path in (ROOT / "hpcbatch").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.JoinedStr):
+                yield "".join(
+                    getattr(part, "value", "…") if isinstance(part, ast.Constant) else "…"
+                    for part in node.values
+                )
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+@pytest.mark.parametrize("each", PAGES)
+def test_what_a_page_names_is_there(each: Page) -> None:
+    for owner, name in OURS.findall(each.text):
+        assert hasattr(HANDLES[owner], name) or name in STATES, f"{each.name}: {owner}.{name}"
+
+
+STATES = ("id", "site", "py")  # attributes of a handle, and a file
+
+
+@pytest.mark.parametrize("each", PAGES)
+def test_what_a_page_types_can_be_typed(each: Page) -> None:
+    for block in each.blocks():
+        for line in block.commands:
+            check(line, f"{each.name}:{block.line}")
+    for told in INLINE.findall(each.prose()):
+        if told.startswith("hpcbatch ") and "…" not in told:
+            check(told, each.name, whole=False)
+
+
+def check(line: str, where: str, whole: bool = True) -> None:
+    """A command line of ours names a command, and options that it has."""
+    words = shlex.split(line, comments=True)
+    words = words[
+        : next((k for k, w in enumerate(words) if w in ("|", ">", ">>", "&&")), len(words))
+    ]
+    if words[:1] != ["hpcbatch"]:
+        return
+    path = max(
+        (p for p in COMMANDS if f"{' '.join(words)} ".startswith(f"{p} ")), key=len, default=""
+    )
+    assert path or words[1:2] == ["--help"] or len(words) == 1, f"{where}: {line}"
+    if not path:
+        return
+    command, rest = COMMANDS[path], words[len(path.split()) :]
+    if whole and not isinstance(command, click.Group):
+        try:
+            command.make_context(path, list(rest), resilient_parsing=False)
+        except click.exceptions.Exit:
+            pass
+        except click.UsageError as error:
+            raise AssertionError(f"{where}: {line}: {error.format_message()}") from error
+        return
+    known = {option for param in command.params for option in param.opts + param.secondary_opts}
+    for word in rest:
+        if word.startswith("-") and len(word) > 1:
+            assert word.partition("=")[0] in known, f"{where}: {line} has no option {word}"
+
+
+@pytest.mark.parametrize("each", PAGES)
+def test_what_a_page_links_to_is_there(each: Page) -> None:
+    """MkDocs checks those between its pages; a reader of the checkout follows all of them."""
+    for path, anchor in LOCAL_LINK.findall(each.prose()):
+        target = (each.path.parent / path).resolve() if path else each.path
+        is_made = target.parent == ROOT / "docs" and target.name in (
+            "changelog.md",
+            "contributing.md",
+            "architecture.md",
+        )
+        assert target.exists() or is_made, f"{each.name}: {path}"
+        if anchor and target.suffix == ".md":
+            slugs = {slug(heading) for heading in Page(target).headings()}
+            assert anchor in slugs, f"{each.name}: {path}#{anchor}"
+
+
+def slug(heading: str) -> str:
+    return re.sub(r"[\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())
