@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .logs import Logs
+from .logs import Said
 
 PAUSE = 0.05
 
@@ -47,7 +47,7 @@ class Check:
 
 
 def check(
-    logs: Logs,
+    logs: Said,
     addresses: tuple[str, ...],
     launch: Callable[[], int],
     report: Callable[[], dict[str, Any]],

@@ -17,7 +17,7 @@ from ..words.errors import HpcbatchError, SubmissionDeferred, in_short
 from ..words.layout import PoolLayout
 from .arrivals import Arrivals, Expected
 from .launchers.base import Call, Launcher
-from .logs import Logs
+from .logs import Logs, Said
 from .scaling import to_launch
 
 log = logging.getLogger("hpcbatch.pool")
@@ -38,10 +38,10 @@ class Launching:
         call: Callable[[int], Call],
         maximum: int,
         seconds_launch: float,
-        logs: Logs | None = None,
+        logs: Said | None = None,
     ):
         self._pool, self._layout, self._launcher, self._call = pool, layout, launcher, call
-        self._logs = logs or Logs(layout)
+        self._logs: Said = logs or Logs(layout)
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._arrivals = Arrivals(seconds_launch)

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import os
+from typing import Protocol
 
 from ..words.layout import PoolLayout
 
 SAID = 2000  # bytes of a log that are told
+
+
+class Said(Protocol):
+    """What workers have logged, here or elsewhere."""
+
+    folder: str
+
+    def said(self, launch: int) -> tuple[str, str] | None:
+        """The name of a log of that launch and its end, of the first that says anything; None
+        while no worker of it has begun one."""
 
 
 class Logs:
@@ -15,8 +26,6 @@ class Logs:
         self.folder = layout.logs
 
     def said(self, launch: int) -> tuple[str, str] | None:
-        """The name of a log of that launch and its end, of the first that says anything; None
-        while no worker of it has begun one."""
         prefix = os.path.basename(self._layout.log_prefix(launch))
         found = None
         for name in sorted(n for n in os.listdir(self.folder) if n.startswith(prefix)):
