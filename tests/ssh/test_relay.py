@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import hpcbatch as hb
+from hpcbatch.cli.main import main
 from hpcbatch.pool.monitor import Pool, pools
 from tests.core import ROOT, eventually
 from tests.local import by_value
@@ -93,6 +95,8 @@ def test_calls_and_their_results_pass_the_login_node(
         there = pool_there(own_host)
         assert os.stat(there.layout.door).st_mode & 0o777 == 0o600
         assert there.state == "open"
+        listed = CliRunner().invoke(main, ["--json", "pool", "list", "--site", "ssh://login"])
+        assert [each["state"] for each in json.loads(listed.stdout)] == ["open"]
         pids = [int(each["pid"]) for each in pool.summary()]
     eventually(lambda: is_over(there, *pids), "the relay to leave nothing behind")
 
@@ -149,3 +153,14 @@ def test_what_cannot_be_is_told(far: Callable[..., hb.Controller], tmp_path: Pat
         hb.Controller(site=object()).start()
     with pytest.raises(hb.UsageError, match="exclude each other"):
         far(launcher="x").start()
+
+
+@pytest.mark.slurm
+def test_in_front_of_a_real_slurm(far: Callable[..., hb.Controller], own_host: Host) -> None:
+    pool = far("slurm", 2, resources={"memory": "200MB", "walltime": "5m"})
+    double = by_value(lambda x: 2 * x)
+    assert pool.map(double, range(500), timeout=120) == [2 * x for x in range(500)]
+    there = pool_there(own_host)
+    pids = [int(each["pid"]) for each in pool.summary()]
+    pool.terminate()
+    eventually(lambda: is_over(there, *pids), "nothing is left, in the queue neither")
