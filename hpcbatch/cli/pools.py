@@ -28,6 +28,7 @@ def pool() -> None:
       hpcbatch pool list
       hpcbatch pool workers last
       hpcbatch pool logs 3f9a 1-0
+      hpcbatch pool list --site login.cluster
       hpcbatch pool terminate 3f9a              # its controller is dead, its workers are not
     """
 
@@ -39,6 +40,8 @@ def list_pools(setting: Setting) -> None:
     "elsewhere" when that runs on another host."""
     from ..pool.monitor import pools
 
+    if done_there(setting, "list"):
+        return
     found = pools(setting.registry().root)
     if setting.json:
         print_json([each.to_json() for each in found])
@@ -65,6 +68,8 @@ def list_workers(setting: Setting, pool_id: str) -> None:
     """List the workers that are alive: elements that the cluster lists, processes of this host."""
     from ..pool.monitor import find_pool
 
+    if done_there(setting, "workers", pool_id):
+        return
     found = find_pool(pool_id, setting.registry().root).workers()
     if setting.json:
         print_json([worker.to_json() for worker in found])
@@ -85,6 +90,8 @@ def print_logs(setting: Setting, pool_id: str, worker: str | None) -> None:
     from ..pool.monitor import find_pool
     from ..words.errors import NotFound, nearest
 
+    if done_there(setting, "logs", pool_id, *filter(None, [worker])):
+        return
     found = find_pool(pool_id, setting.registry().root)
     logs = found.logs()
     if worker is not None:
@@ -113,6 +120,10 @@ def terminate(setting: Setting, pool_id: str, yes: bool) -> None:
     """
     from ..pool.monitor import find_pool
 
+    if setting.elsewhere:
+        ask(f"End the workers of {pool_id} at {setting.elsewhere}?", yes)
+        done_there(setting, "terminate", pool_id, "--yes")
+        return
     found = find_pool(pool_id, setting.registry().root)
     ask(f"End the workers of {found.id}?", yes)
     objections = found.terminate()
@@ -124,6 +135,29 @@ def terminate(setting: Setting, pool_id: str, yes: bool) -> None:
         say(f"hpcbatch: the scheduler objects: {objection}")
     if objections:
         sys.exit(SCHEDULER)
+
+
+def done_there(setting: Setting, *words: str) -> bool:
+    """Run the command at the login node that ``--site`` names, if it does: pools lie there."""
+    if not setting.elsewhere:
+        return False
+    import shlex
+
+    from ..sites.ssh import place, scripts
+    from ..sites.ssh.site import Ssh
+    from ..words.errors import UsageError
+
+    site = setting.site()
+    if not isinstance(site, Ssh):
+        raise UsageError(f"pools of {site.place} are not seen from here: give a site over SSH")
+    options = [*(["--json"] if setting.json else []), *(["--root", site.root] if site.root else [])]
+    command = shlex.join([*options, "pool", *words])
+    done = scripts.run(site.line, f"{place.command('hpcbatch')} {command}")
+    click.echo(done.output, nl=False)
+    click.echo(done.complaint, nl=False, err=True)
+    if done.status:
+        sys.exit(done.status)
+    return True
 
 
 def _text(path: str) -> str:

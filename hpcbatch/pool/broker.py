@@ -64,6 +64,7 @@ class Broker:
         self._router: Any = self._context.socket(zmq.ROUTER)
         self._router.router_mandatory = True
         self._router.linger = 0
+        self._router.backlog = 1024  # all workers of an array come at once
         self._router.sndhwm = self._router.rcvhwm = 0
         self._router.curve_server = True
         self._router.curve_secretkey = secret

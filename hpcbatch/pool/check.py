@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..words.layout import PoolLayout
+from .logs import Said
 
 PAUSE = 0.05
 
@@ -48,7 +47,7 @@ class Check:
 
 
 def check(
-    layout: PoolLayout,
+    logs: Said,
     addresses: tuple[str, ...],
     launch: Callable[[], int],
     report: Callable[[], dict[str, Any]],
@@ -60,7 +59,8 @@ def check(
     began = time.monotonic()
     number = launch()
     while True:
-        log, worker, told = _log(layout, number), worker_of(number), report()
+        said, worker, told = logs.said(number), worker_of(number), report()
+        log = said[1] if said else ""
         if worker is not None:
             step, why = "ok", ""
         elif told["failed"] == number:
@@ -68,7 +68,7 @@ def check(
         elif explained := _explained(log):
             step, why = explained
         elif time.monotonic() - began > timeout:
-            step, why = _silence(layout, number, log)
+            step, why = _silence(logs.folder, said is not None, log)
         else:
             time.sleep(PAUSE)
             continue
@@ -79,16 +79,8 @@ def _explained(log: str) -> tuple[str, str] | None:
     return next(((step, log) for step, words in _SAID if words.search(log)), None)
 
 
-def _silence(layout: PoolLayout, number: int, log: str) -> tuple[str, str]:
-    if os.path.exists(layout.log(number, 0)):
+def _silence(folder: str, has_begun: bool, log: str) -> tuple[str, str]:
+    if has_begun:
         return "arrival", f"a worker has started, and was not heard of. Its log: {log or 'empty'}"
     told = "it waits in the queue, or the pool's folder is not seen where it runs"
-    return "start", f"no worker has begun its log: {told} ({layout.folder})"
-
-
-def _log(layout: PoolLayout, number: int) -> str:
-    try:
-        with open(layout.log(number, 0), errors="replace") as file:
-            return file.read().strip()
-    except FileNotFoundError:
-        return ""
+    return "start", f"no worker has begun its log: {told} ({folder})"

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from ..words.errors import HpcbatchError
+from ..words.errors import HpcbatchError, PoolError
 from ..worker import wire
 from ..worker.wire import ERROR, Failure
 from .broker import Broker
@@ -44,6 +44,12 @@ class Duty:
             target=self._live, name=f"hpcbatch-{broker.name}", daemon=True
         )
         self._probe_at = 0.0
+        self._why = ""  # the pool cannot go on
+
+    def fail(self, why: str) -> None:
+        """From any thread: whoever waits is told."""
+        self._why = why
+        self._broker.wake()
 
     def start(self) -> None:
         self._thread.start()
@@ -102,6 +108,8 @@ class Duty:
         broker = self._broker
         told: set[int] = {broker.guard.fd, broker.monitor_fd}
         while not self._closing:
+            if self._why:
+                raise PoolError(self._why)
             if broker.is_torn:
                 broker.mend()
             if broker.guard.fd in told:

@@ -47,9 +47,11 @@ class PoolRecord:
         return cls(**{name: value for name, value in told.items() if name in known})
 
 
-def make_pool(name: str, cluster: str, workers: int, version: str) -> tuple[PoolLayout, PoolRecord]:
+def make_pool(
+    name: str, cluster: str, workers: int, version: str, root: str | None = None
+) -> tuple[PoolLayout, PoolRecord]:
     """A folder for a new pool of this process. Raises RegistryUnsafe, RegistryUnwritable."""
-    root = safe_root()
+    root = safe_root(root)
     record = PoolRecord(
         id=new_task_id(name),
         name=name,

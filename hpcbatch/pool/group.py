@@ -13,6 +13,7 @@ from .controller import Controller
 from .future import PoolFuture
 from .rows import Row
 from .showing import Shown
+from .summary import Summary
 
 
 class ControllerGroup(Shown, Executor):
@@ -87,12 +88,13 @@ class ControllerGroup(Shown, Executor):
         chosen = names if names is None or isinstance(names, str) else list(names)
         return [name for each in self.controllers.values() for name in each.cancel(chosen)]
 
-    def summary(self) -> list[dict[str, Any]]:
-        return [
-            {"controller": name, **worker}
-            for name, each in self.controllers.items()
-            for worker in each.summary()
+    def summary(self) -> Summary:
+        """Of all controllers; ``launches`` are those of each, by its name."""
+        found = {name: each.summary() for name, each in self.controllers.items()}
+        workers = [
+            {"controller": name, **worker} for name, each in found.items() for worker in each
         ]
+        return Summary(workers, {name: each.launches for name, each in found.items()})
 
     @property
     def size(self) -> int:

@@ -17,6 +17,7 @@ from ..words.errors import HpcbatchError, SubmissionDeferred, in_short
 from ..words.layout import PoolLayout
 from .arrivals import Arrivals, Expected
 from .launchers.base import Call, Launcher
+from .logs import Logs, Said
 from .scaling import to_launch
 
 log = logging.getLogger("hpcbatch.pool")
@@ -24,7 +25,6 @@ log = logging.getLogger("hpcbatch.pool")
 GATHER = 0.05  # seconds in which pushes are gathered, so that their workers start as one array
 FAILURES = 3  # launches that fail in a row before it pauses
 PAUSES = (60.0, 900.0)  # seconds: the first pause, and the longest
-SAID = 2000  # bytes of a worker's log that are told
 
 
 class Launching:
@@ -38,8 +38,10 @@ class Launching:
         call: Callable[[int], Call],
         maximum: int,
         seconds_launch: float,
+        logs: Said | None = None,
     ):
         self._pool, self._layout, self._launcher, self._call = pool, layout, launcher, call
+        self._logs: Said = logs or Logs(layout)
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._arrivals = Arrivals(seconds_launch)
@@ -186,14 +188,10 @@ class Launching:
 
     def _said(self, launch: Expected) -> str:
         """The end of what a worker of the launch has logged."""
-        prefix = os.path.basename(self._layout.log_prefix(launch.number))
-        names = sorted(n for n in os.listdir(self._layout.logs) if n.startswith(prefix))
-        for name in names:
-            with open(f"{self._layout.logs}/{name}", "rb") as file:
-                file.seek(max(os.fstat(file.fileno()).st_size - SAID, 0))
-                if said := file.read().decode("utf-8", "replace").strip():
-                    return f"{name} says: {said}"
-        return f"There is no log of any in {self._layout.logs}: they did not start."
+        name, said = self._logs.said(launch.number) or ("", "")
+        if said:
+            return f"{name} says: {said}"
+        return f"There is no log of any in {self._logs.folder}: they did not start."
 
     def _defer(self, number: int, why: str) -> None:
         with self._lock:

@@ -8,7 +8,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..disk.files import unlink_quietly
 from ..words.door import Door
@@ -16,7 +16,6 @@ from ..words.errors import HpcbatchError
 from ..words.version import VERSION
 from ..worker import wire
 from . import folder
-from .addresses import place_of
 from .broker import Broker
 from .check import Check, check
 from .dispatch import Dispatch
@@ -27,6 +26,9 @@ from .settings import Settings
 from .summary import Summary
 from .task import Result, Task
 from .workers import Workers
+
+if TYPE_CHECKING:
+    from .relay.workers import Relayed
 
 log = logging.getLogger("hpcbatch.pool")
 
@@ -42,17 +44,25 @@ class Running:
     ):
         self._settings, self._dispatch = settings, dispatch
         python = "{}.{}".format(*sys.version_info[:2])
-        workers = Workers(settings)
-        place = place_of(workers.are_local, settings.host, settings.interface)
+        workers = _workers(settings)
+        place = workers.place
         self.layout, self.record = folder.make_pool(
             name, settings.cluster, settings.workers, VERSION
         )
-        launcher = workers.launcher(self.layout)
         self.broker = Broker(name, dispatch, forgotten, settings.heartbeat, resolve)
         self.duty = Duty(self.broker, self._scale)
-        port = self.broker.bind(place.bind, settings.port)
-        self._addresses = tuple(place.addresses(port))
-        folder.write_door(self.layout, self._door(python, workers.seconds))
+        port = self.broker.bind(place.bind, settings.port if settings.site is None else 0)
+        door = self._door(python, place.addresses(port), workers.seconds)
+        try:
+            seen = workers.open(name, door, port, self.duty.fail)
+            launcher = workers.launcher(self.layout)
+        except BaseException:
+            self.broker.close()
+            folder.close_pool(self.layout, self.record)
+            raise
+        self._give_up, self._logs = workers.give_up, workers.logs(self.layout)
+        self._addresses = tuple(seen.addresses)
+        folder.write_door(self.layout, door)
         self.launching = Launching(
             name,
             self.layout,
@@ -60,6 +70,7 @@ class Running:
             partial(workers.call, self.layout),
             settings.workers,
             settings.seconds_launch,
+            self._logs,
         )
         self.launching.start(settings.workers)
         self.duty.start()
@@ -85,7 +96,7 @@ class Running:
 
     def check(self, timeout: float) -> Check:
         return check(
-            self.layout,
+            self._logs,
             self._addresses,
             partial(self.launching.launch, 1),
             self.launching.report,
@@ -110,6 +121,7 @@ class Running:
         """Send the workers away; returns what is not resolved."""
         unlink_quietly(self.layout.door)
         left = self.duty.close()
+        self._give_up()
         try:
             self.launching.close()
         except (OSError, HpcbatchError) as error:
@@ -117,10 +129,10 @@ class Running:
         folder.close_pool(self.layout, self.record)
         return left
 
-    def _door(self, python: str, walltime: float | None) -> Door:
+    def _door(self, python: str, addresses: list[str], walltime: float | None) -> Door:
         settings, broker = self._settings, self.broker
         return Door(
-            addresses=list(self._addresses),
+            addresses=addresses,
             server_key=broker.server_key.decode(),
             client_key=broker.client_key.decode(),
             client_secret=broker.client_secret.decode(),
@@ -144,3 +156,11 @@ class Running:
         if asked is None:
             return None
         return {**asked, "folder": asked["folder"] or self.layout.metrics}
+
+
+def _workers(settings: Settings) -> Workers | Relayed:
+    if settings.site is None:
+        return Workers(settings)
+    from .relay.workers import Relayed
+
+    return Relayed(settings)

@@ -13,6 +13,7 @@ from ..use.pickling import dumps
 from ..worker import wire
 from ..worker.calls import failure_of
 from .controller import Controller
+from .summary import Summary
 from .task import Result, Task
 
 
@@ -56,8 +57,8 @@ class Here:
     def help(self, is_over: Callable[[], bool], timeout: float | None = None) -> None:
         """Nothing is ever waited for."""
 
-    def summary(self) -> list[dict[str, Any]]:
-        return []
+    def summary(self) -> Summary:
+        return Summary()
 
     def drain(self) -> None:
         """Nothing is ever left."""

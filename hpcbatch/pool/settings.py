@@ -10,6 +10,8 @@ from typing import Any
 from ..words.errors import UsageError, nearest
 from ..words.resources import parse_walltime
 
+SLOW_HEARTBEAT = 10.0  # seconds: behind a connection that others' words may fill
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -17,6 +19,8 @@ class Settings:
 
     ``idle`` is how long a worker waits for a task, ``walltime`` how long it lives, ``max_tasks``
     how many it runs. ``host``, ``interface`` and ``port`` are where workers dial in.
+    ``site`` is a login node that they are launched from, and dial in at; when it is not heard of
+    from here for ``away``, they end.
     """
 
     cluster: str
@@ -36,6 +40,8 @@ class Settings:
     interface: str | None = None
     port: int = 0
     launcher: Any = None
+    site: Any = None
+    away: float = 120.0
 
     @classmethod
     def of(cls, cluster: str, workers: int, given: Mapping[str, Any]) -> Settings:
@@ -47,11 +53,13 @@ class Settings:
         if workers < 1:
             raise UsageError(f"workers={workers!r}: a pool has at least one")
         told = dict(given)
-        for name in ("idle", "walltime"):
+        for name in ("idle", "walltime", "away"):
             if told.get(name) is not None:
                 told[name] = _seconds(told[name], name)
         if told.get("seed") is None:
             told["seed"] = int.from_bytes(os.urandom(6), "little")
+        if told.get("site") is not None:
+            told.setdefault("heartbeat", SLOW_HEARTBEAT)
         if told.get("options_metrics") is not None:
             told["options_metrics"] = _metrics(told["options_metrics"])
         return cls(cluster, workers, **told)

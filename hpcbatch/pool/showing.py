@@ -81,15 +81,18 @@ def _line(tag: str, cells: Iterable[str]) -> str:
 def _told(pool: Seen) -> tuple[list[str], list[str], list[list[str]]]:
     """Sentences, names of columns, and rows; no control characters, since names are a user's."""
     summary = pool.summary()
-    launches = getattr(summary, "launches", {})
+    of_one: dict[str, Any] = summary.launches  # or those of each controller of a group
+    several = all(isinstance(told, dict) for told in of_one.values())
+    launches = list(of_one.values()) if several else [of_one]
     state = "closed" if pool.is_closed else f"{len(summary)} workers"
-    to_come, lost = launches.get("launching", 0), launches.get("lost", 0)
+    to_come, lost = (
+        sum(told.get(count, 0) for told in launches) for count in ("launching", "lost")
+    )
     notes = [
         f"{pool.name}: {state}, {to_come} to come, {lost} never came; "
         f"pushed tasks: {pool.unresolved} unresolved, {pool.resolved} resolved"
     ]
-    if launches.get("why"):
-        notes.append(f"The last launch failed: {launches['why']}")
+    notes += [f"The last launch failed: {told['why']}" for told in launches if told.get("why")]
     if len(summary) > SHOWN:
         notes.append(f"The first {SHOWN} workers:")
     columns = list(summary[0]) if summary else []

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..cluster.cluster import Cluster
 from ..runner.bundle import ensure_worker
+from ..words.door import Door
 from ..words.layout import PoolLayout, new_job_name
 from ..words.resources import Resources
+from .addresses import Place, place_of
 from .launchers import Call, Launcher, find_launcher
+from .logs import Logs
 from .settings import Settings
 
 SHORTEST_NAME = 15  # that some scheduler takes
@@ -23,6 +28,12 @@ class Workers:
         self.resources = Resources.parse(self.cluster.config.resources, given)
         self._given = given
         self._launcher = settings.launcher
+        self._settings = settings
+
+    @property
+    def place(self) -> Place:
+        """Where the controller listens."""
+        return place_of(self.are_local, self._settings.host, self._settings.interface)
 
     @property
     def are_local(self) -> bool:
@@ -38,6 +49,16 @@ class Workers:
         """For which a worker lives: it is to leave before its scheduler ends it."""
         walltime = self.walltime
         return None if walltime is None else walltime - min(MARGIN, 0.05 * walltime)
+
+    def open(self, name: str, door: Door, port: int, fail: Callable[[str], None]) -> Door:
+        """The door as workers see it."""
+        return door
+
+    def logs(self, layout: PoolLayout) -> Logs:
+        return Logs(layout)
+
+    def give_up(self) -> None:
+        """Wait for nothing that is elsewhere."""
 
     def launcher(self, layout: PoolLayout) -> Launcher:
         if self._launcher is not None:

@@ -27,6 +27,7 @@ class Door(NamedTuple):
     walltime: float | None = None
     max_tasks: int | None = None
     heartbeat: float = 2.0
+    patience: float = 8.0  # without a connection, until the controller is taken for gone
     reset_globals: bool = True
     reset_packages: bool = False
     garbage_collection: bool = False

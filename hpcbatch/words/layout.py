@@ -156,6 +156,7 @@ class PoolLayout:
         self.launches = f"{self.folder}/launches"
         self.logs = f"{self.folder}/logs"
         self.metrics = f"{self.folder}/metrics"
+        self.code = f"{self.folder}/code"  # of a controller that is elsewhere
 
     def launch(self, number: int) -> LaunchLayout:
         return LaunchLayout(f"{self.launches}/{number:04d}")

@@ -6,6 +6,8 @@ gives out again what this worker held then.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import select
 import socket
@@ -16,13 +18,14 @@ from typing import Any
 
 import zmq
 
+from ..disk.files import read
 from ..words.door import Door
+from ..words.errors import HpcbatchError
 from . import wire
 
 PATIENCE = 20.0  # seconds for a first answer: the controller may just be starting
-GONE = 8.0  # seconds without a connection until the controller is taken for gone
 ANSWER = 3.0  # seconds for an answer, then the next address is tried
-AGAIN = 0.2  # seconds between two tries
+AGAIN = (0.2, 2.0)  # seconds between two tries: the first, and the longest
 PROBE = 2.0  # seconds that an address has to accept
 
 _ENDED = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
@@ -49,7 +52,9 @@ class Link:
         self.was_welcome = False
         self._why = ""  # there is no connection
         self._since = time.monotonic()
+        self._first_patience = max(PATIENCE, door.patience)
         self._asked = 0.0
+        self._pause = AGAIN[0]
         self._filenos: list[int] = []
         self._monitor_poll = select.poll()
 
@@ -88,6 +93,7 @@ class Link:
                     continue
                 if message[0] == wire.WELCOME:
                     self.is_welcome = self.was_welcome = True
+                    self._pause = AGAIN[0]
                     self._since = time.monotonic()
                 return message
             if not self._look(is_cut=False):
@@ -97,7 +103,7 @@ class Link:
         """Whether the controller has been away for so long that it will not come back."""
         if not self.is_welcome and not os.path.exists(self._path):
             return True
-        patience = GONE if self.was_welcome else PATIENCE
+        patience = self._door.patience if self.was_welcome else self._first_patience
         return not self.is_welcome and time.monotonic() - self._since > patience
 
     def seconds(self) -> float:
@@ -147,15 +153,22 @@ class Link:
                     "else there?"
                 )
             self._close(linger=0)
-        if self._socket is not None or now - self._asked < AGAIN:
+        if self._socket is not None or now - self._asked < self._pause:
             return False
-        self._asked = now
+        self._asked, self._pause = now, min(self._pause * 1.5, AGAIN[1])
         try:
+            self._read_door()
             self.connect()
         except OSError as error:  # ``is_gone`` tells when that was too often
             self._tell(str(error))
             return False
         return True
+
+    def _read_door(self) -> None:
+        """Again: a relay that was started anew may be elsewhere. ``is_gone`` tells of one that is
+        no more there."""
+        with contextlib.suppress(OSError, ValueError, TypeError, HpcbatchError):
+            self._door = Door.from_json(json.loads(read(self._path)))
 
     def _tell(self, why: str) -> None:
         """To the log, where a person or the pool's check looks for it; not time and again."""

@@ -59,7 +59,10 @@ def test_a_group_has_one_face(make_pool: Callable[..., hb.Controller]) -> None:
         assert sorted(row.result for row in group.collect()) == [0, 1, 4, 16]
         assert group.map(square, range(3)) == [0, 1, 4]
         assert group.submit(square, 5).result(60) == 25
-        assert [each["controller"] for each in group.summary()] == ["a"]
+        summary = group.summary()
+        assert [each["controller"] for each in summary] == ["a"]
+        assert summary.launches["a"]["arrived"] == 1
+        assert summary.launches["b"] == {}
         assert not group.wait("one", timeout=0.01)
         with pytest.raises(hb.UsageError, match="no controller 'c'"):
             group.push(square, 1, controller="c")

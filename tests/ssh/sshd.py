@@ -54,7 +54,9 @@ class Host:
 
     def write_entrance(self, *lines: str) -> None:
         module = "hpcbatch.sites.ssh.remote"
-        words = [f"export PYTHONPATH='{self.code}'", *lines, f"exec '{self.python}' -m {module}"]
+        default = f"[ $# -gt 0 ] || set -- {module}"
+        words = [f"export PYTHONPATH='{self.code}'", *lines, default]
+        words.append(f"exec '{self.python}' -m \"$@\"")
         self.enter.write_text("\n".join(words) + "\n")
 
     def own(self, *paths: Path) -> None:

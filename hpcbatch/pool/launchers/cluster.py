@@ -21,7 +21,7 @@ from ...words.layout import PoolLayout
 from ...words.model import Listing
 from ...words.resources import Resources
 from ..finding import adopted, alive_of, end_launches
-from ..launches import Launch, write_launch
+from ..launches import Launch, read_launches, write_launch
 from .base import Call, Launcher, Standing
 from .elements import Elements, resources_of
 
@@ -39,7 +39,7 @@ class ClusterLauncher(Launcher):
     def __init__(self, cluster: Cluster, layout: PoolLayout, resources: Resources):
         self._cluster, self._layout = cluster.as_here(), layout
         self._resources = resources_of(cluster, resources)
-        self._launches: dict[int, Launch] = {}
+        self._launches = {launch.number: launch for launch in read_launches(layout)}
         self._listing_kept: Listing | None = None
 
     def launch_workers(self, call: Call, n: int) -> int:

@@ -48,6 +48,8 @@ class LocalLauncher(Launcher):
             )
 
     def standing(self, number: int) -> Standing | None:
+        if number not in self._processes:  # of the relay before this one
+            return None
         return Standing(0, sum(each.poll() is None for each in self._processes.get(number, ())))
 
     def terminate_workers(self) -> None:

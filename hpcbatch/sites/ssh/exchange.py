@@ -58,6 +58,10 @@ class Answer:
                 raise error_from(told)
             return kind, told
 
+    def message(self) -> tuple[bytes, bytes]:
+        """The next one as it came, of a verb that talks on. Raises EOFError."""
+        return self._messages.next()
+
     def data(self) -> Iterator[bytes]:
         """What comes before the answer proper."""
         kind, told = self.next()
@@ -104,9 +108,10 @@ class Exchange:
         return self.patiently(once)
 
     @contextlib.contextmanager
-    def begun(self, verb: str, **asked: Any) -> Iterator[Answer]:
+    def begun(self, verb: str, module: str = "", **asked: Any) -> Iterator[Answer]:
+        """``module`` knows the verb there, where it is no usual one."""
         mark = os.urandom(16).hex()
-        with self.line.run(place.command()) as stream:
+        with self.line.run(place.command(module)) as stream:
             told = {"verb": verb, "root": self._root, "mark": mark, **asked}
             stream.send(frames.told(frames.REQUEST, told))
             self.was_there = True

@@ -82,8 +82,9 @@ def is_own(client: socket.socket) -> bool:
 def feed(client: socket.socket, channel: Any, messages: Messages | None = None) -> None:
     """Pass on what a client sends, to its end."""
     with contextlib.suppress(OSError, EOFError):
-        if messages is not None and messages.held():
-            channel.sendall(messages.held())
-        while content := client.recv(1 << 16):
-            channel.sendall(content)
+        with contextlib.suppress(ConnectionResetError):  # of a client that was killed
+            if messages is not None and messages.held():
+                channel.sendall(messages.held())
+            while content := client.recv(1 << 16):
+                channel.sendall(content)
         channel.shutdown_write()

@@ -22,7 +22,7 @@ from ...disk.files import unlink_quietly
 from ...disk.locks import held_if_free
 from ...words.errors import HpcbatchError, SiteUnreachable
 from ..wire import error_json
-from . import frames, scripts
+from . import frames, place
 from .address import Address
 from .connection import Connection
 from .forwards import Forwards, feed, is_own, listening
@@ -130,7 +130,7 @@ class Keeper:
             told = channel.exit_status_ready() or channel.status_event.wait(5)
             status = channel.recv_exit_status() if told else -1
             client.sendall(frames.told(frames.EXIT, status))
-        if command != scripts.COMMAND and status == 0:
+        if command == place.command() and status == 0:
             self._spares.prepare(command)
 
     def _started(self, command: str, ask: Any) -> Any:

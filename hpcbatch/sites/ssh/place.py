@@ -19,6 +19,7 @@ def entrance(version: str = VERSION, python: str = "") -> str:
     return f"enter-{version}-py{python or minor()}"
 
 
-def command() -> str:
-    """What is run there. Every login shell understands it, and nothing of a user is in it."""
-    return f'sh "$HOME/{FOLDER}/{entrance()}"'
+def command(module: str = "") -> str:
+    """What is run there: ``module``, or what answers requests. Every login shell understands it,
+    and nothing of a user is in it."""
+    return f'sh "$HOME/{FOLDER}/{entrance()}" {module}'.rstrip()

@@ -10,22 +10,23 @@ import os
 import select
 import sys
 import warnings
+from collections.abc import Mapping
 
 from ...words.errors import HpcbatchError
 from ..here import Here
 from ..wire import error_json
 from . import frames
 from .talk import Talk
-from .verbs import VERBS
+from .verbs import VERBS, Verb
 
 
-def answer(talk: Talk) -> None:
+def answer(talk: Talk, verbs: Mapping[str, Verb]) -> None:
     asked = json.loads(talk.messages.next()[1])
     talk.write(str(asked["mark"]).encode())
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
-            made = VERBS[asked["verb"]](Here(asked["root"] or None), asked, talk)
+            made = verbs[asked["verb"]](Here(asked["root"] or None), asked, talk)
             kind, told = frames.ANSWER, made
         except HpcbatchError as error:
             kind, told = frames.ERROR, error_json(error)
@@ -45,14 +46,14 @@ def prepare() -> None:
     from .. import parcel  # noqa: F401
 
 
-def main() -> None:
+def main(verbs: Mapping[str, Verb] = VERBS) -> None:
     os.umask(0o077)
     out = os.dup(1)
     os.dup2(2, 1)  # what a library prints is no part of the answer
-    if not select.select([0], [], [], 0)[0]:
+    if verbs is VERBS and not select.select([0], [], [], 0)[0]:
         prepare()
     try:
-        answer(Talk(lambda size: os.read(0, size), out))
+        answer(Talk(lambda size: os.read(0, size), out), verbs)
     except (BrokenPipeError, EOFError):
         sys.exit(1)
 

@@ -41,7 +41,8 @@ class Ssh(Site):
     def __init__(self, address: Address, root: str = ""):
         self.place = str(address)
         self.line = Line(address.login)
-        self.exchange = Exchange(self.line, root or address.root)
+        self.root = root or address.root
+        self.exchange = Exchange(self.line, self.root)
         self._ask = self.exchange.ask
         self._known: dict[str, tuple[TaskSpec, str]] = {}  # what of a task never changes
         self._seen = Seen()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,12 @@ class Talk:
 
     def write(self, content: bytes) -> None:
         write_all(self._out, content)
+
+    def is_heard(self) -> bool:
+        """Whether anybody reads what is written."""
+        poll = select.poll()
+        poll.register(self._out, 0)
+        return not poll.poll(0)
 
     def tell(self, kind: bytes, value: Any) -> None:
         self.write(frames.told(kind, value))

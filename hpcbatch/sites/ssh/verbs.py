@@ -20,6 +20,7 @@ from .seen import new_of
 from .talk import Talk
 
 Asked = Mapping[str, Any]
+Verb = Callable[[Here, Asked, Talk], Any]
 
 
 def create(site: Here, asked: Asked, talk: Talk) -> Any:
@@ -191,7 +192,7 @@ def health(site: Here, asked: Asked, talk: Talk) -> Any:
     return {**told, "scheduler": cluster.config.scheduler}
 
 
-VERBS: dict[str, Callable[[Here, Asked, Talk], Any]] = {
+VERBS: dict[str, Verb] = {
     verb.__name__: verb
     for verb in (
         cancel,
