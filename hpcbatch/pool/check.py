@@ -59,7 +59,8 @@ def check(
     began = time.monotonic()
     number = launch()
     while True:
-        said, worker, told = logs.said(number), worker_of(number), report()
+        worker, told = worker_of(number), report()
+        said = logs.said(number)  # last: of a launch that failed its log is whole
         log = said[1] if said else ""
         if worker is not None:
             step, why = "ok", ""
