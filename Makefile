@@ -32,7 +32,7 @@ check: $(VENV)/dev.stamp
 chaos: $(VENV)/dev.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[chaos]'
 	HPCBATCH_CHAOS=long MARKED= BIN=$(BIN) tests/run.sh tests/chaos tests/faults tests/real tests/acceptance \
-		tests/examples tests/cluster tests/drmaa_front tests/server
+		tests/examples tests/cluster tests/drmaa_front tests/server tests/pool
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python -m compileall -q hpcbatch
