@@ -50,21 +50,22 @@ def check(
     logs: Said,
     addresses: tuple[str, ...],
     launch: Callable[[], int],
-    report: Callable[[], dict[str, Any]],
+    failure: Callable[[int], str],
     worker_of: Callable[[int], dict[str, Any] | None],
     timeout: float,
 ) -> Check:
     """``launch`` launches one worker, and returns the launch's number; ``worker_of`` tells what
-    one of that launch said on its arrival; ``report`` why a launch failed."""
+    one of that launch said on its arrival; ``failure`` why a launch failed, if it has."""
     began = time.monotonic()
     number = launch()
     while True:
-        said, worker, told = logs.said(number), worker_of(number), report()
+        worker, failed = worker_of(number), failure(number)
+        said = logs.said(number)  # last: of a launch that failed its log is whole
         log = said[1] if said else ""
         if worker is not None:
             step, why = "ok", ""
-        elif told["failed"] == number:
-            step, why = _explained(log) or ("start" if log else "launch", told["why"])
+        elif failed:
+            step, why = _explained(log) or ("start" if log else "launch", failed)
         elif explained := _explained(log):
             step, why = explained
         elif time.monotonic() - began > timeout:

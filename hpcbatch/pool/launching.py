@@ -47,10 +47,11 @@ class Launching:
         self._arrivals = Arrivals(seconds_launch)
         self._is_closing = self._is_hurried = False
         self.maximum, self.is_automatic = maximum, True
-        self._demand = self._connected = self._failures = self._failed = 0
+        self._demand = self._connected = self._failures = 0
         self._numbers = itertools.count(1)
         self._pause_until = self._asked = 0.0
         self._why = ""
+        self._failed: dict[int, str] = {}  # why, by the launch
         self._thread = threading.Thread(target=self._live, name="hpcbatch-launching", daemon=True)
 
     def start(self, workers: int) -> None:
@@ -89,10 +90,14 @@ class Launching:
                 "arrived": arrivals.arrived,
                 "lost": arrivals.lost,
                 "failures": self._failures,
-                "failed": self._failed,
                 "pauses_for": max(left, 0.0) if self._failures >= FAILURES else 0.0,
                 "why": self._why,
             }
+
+    def failure(self, number: int) -> str:
+        """Why that launch failed; empty where it has not."""
+        with self._lock:
+            return self._failed.get(number, "")
 
     def close(self) -> None:
         """End what is left of all launches. Raises what the launcher does."""
@@ -195,15 +200,14 @@ class Launching:
 
     def _defer(self, number: int, why: str) -> None:
         with self._lock:
-            self._why, self._failed = why, number
+            self._why = self._failed[number] = why
             self._pause_until = time.monotonic() + self._launcher.pause
         log.warning("pool %s: no worker was launched: %s", self._pool, why)
 
     def _fail(self, number: int, why: str) -> None:
         with self._lock:
-            self._failed = number
             self._failures += 1
-            self._why = why
+            self._why = self._failed[number] = why
             pause = 2.0**self._failures
             if is_pausing := self._failures >= FAILURES:
                 pause = min(PAUSES[0] * 2 ** (self._failures - FAILURES), PAUSES[1])

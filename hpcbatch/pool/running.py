@@ -99,7 +99,7 @@ class Running:
             self._logs,
             self._addresses,
             partial(self.launching.launch, 1),
-            self.launching.report,
+            self.launching.failure,
             self._checked,
             timeout,
         )

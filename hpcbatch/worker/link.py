@@ -24,7 +24,9 @@ from ..words.errors import HpcbatchError
 from . import wire
 
 PATIENCE = 20.0  # seconds for a first answer: the controller may just be starting
-ANSWER = 3.0  # seconds for an answer, then the next address is tried
+BUSY = 180.0  # the same where somebody accepts: a controller that hundreds come to at once
+# seconds for an answer, then the next address is tried: the first, and the longest
+ANSWER = (3.0, 30.0)
 AGAIN = (0.2, 2.0)  # seconds between two tries: the first, and the longest
 PROBE = 2.0  # seconds that an address has to accept
 
@@ -51,10 +53,10 @@ class Link:
         self.is_welcome = False
         self.was_welcome = False
         self._why = ""  # there is no connection
-        self._since = time.monotonic()
+        self._began = self._since = time.monotonic()
         self._first_patience = max(PATIENCE, door.patience)
         self._asked = 0.0
-        self._pause = AGAIN[0]
+        self._pause, self._answer = AGAIN[0], ANSWER[0]
         self._filenos: list[int] = []
         self._monitor_poll = select.poll()
 
@@ -93,7 +95,7 @@ class Link:
                     continue
                 if message[0] == wire.WELCOME:
                     self.is_welcome = self.was_welcome = True
-                    self._pause = AGAIN[0]
+                    self._pause, self._answer = 0.0, ANSWER[0]  # back at once after a cut
                     self._since = time.monotonic()
                 return message
             if not self._look(is_cut=False):
@@ -132,6 +134,8 @@ class Link:
         self._monitor_poll.register(self._filenos[1], select.POLLIN)
         has_message(self._monitor)  # as of any socket, see ``receive``
         self._asked = time.monotonic()
+        if not self.was_welcome and self._asked < self._began + BUSY:
+            self._since = self._asked
         self.send(wire.HELLO, self._hello)
 
     def _look(self, is_cut: bool) -> bool:
@@ -145,8 +149,7 @@ class Link:
         now = time.monotonic()
         if is_cut and self.is_welcome:
             self.is_welcome, self._since = False, now
-            self._asked = now - ANSWER  # the next try need not wait
-        if is_cut or now - self._asked > ANSWER:
+        if is_cut or now - self._asked > self._answer:
             if self._socket is not None and not self.was_welcome:
                 self._tell(
                     f"{self._address} accepts, and does not take the pool's keys: is somebody "
@@ -155,7 +158,9 @@ class Link:
             self._close(linger=0)
         if self._socket is not None or now - self._asked < self._pause:
             return False
-        self._asked, self._pause = now, min(self._pause * 1.5, AGAIN[1])
+        self._asked = now
+        self._pause = min(max(self._pause * 1.5, AGAIN[0]), AGAIN[1])
+        self._answer = min(self._answer * 1.5, ANSWER[1])
         try:
             self._read_door()
             self.connect()
