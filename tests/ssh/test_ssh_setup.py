@@ -31,7 +31,9 @@ WITHOUT_PIP = """\
 #!/bin/sh
 own=$(dirname "$0")/../own
 if [ "$2" = pip ]; then
-    for word; do case "$word" in *.whl) exec '{python}' -m zipfile -e "$word" "$own";; esac; done
+    for word; do
+        case "$word" in *.whl*) exec '{python}' -m zipfile -e "${{word%[*}}" "$own";; esac
+    done
 fi
 PYTHONPATH=$own exec '{python}' "$@"
 """

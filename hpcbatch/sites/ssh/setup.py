@@ -128,6 +128,7 @@ def _installing(found: Found, wheels: Sequence[tuple[str, bytes]] = ()) -> str:
     pip = f"{venv}/bin/python -m pip --no-input --disable-pip-version-check --quiet install"
     index = '--no-index --find-links "$T/wheels"' if wheels else "--retries 1 --timeout 10"
     own = f'"$T/wheels/{wheel.NAME}"'
+    with_extra = f"{own}'[{wheel.EXTRA}]'"
     return "\n".join(
         [
             _BEGIN,
@@ -138,7 +139,7 @@ def _installing(found: Found, wheels: Sequence[tuple[str, bytes]] = ()) -> str:
             f"[ -x {venv}/bin/pip ] || {scripts.quoted(found.python)} -m venv {venv} || exit 75",
             # the same version may have been installed before, with other files
             f"{pip} --force-reinstall --no-deps {own} || exit 76",
-            f"{pip} {index} {own} || exit 74",
+            f"{pip} {index} {with_extra} || exit 74",
         ]
     )
 

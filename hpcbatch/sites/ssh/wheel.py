@@ -15,6 +15,7 @@ from ...cluster.scripts import template_folders
 from ...words.errors import SiteError
 from ...words.version import VERSION
 
+EXTRA = "pool"  # what workers behind a login node need too
 NAME = f"hpcbatch-{VERSION}-py3-none-any.whl"
 _INFO = f"hpcbatch-{VERSION}.dist-info"
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -45,8 +46,15 @@ def make_wheel() -> bytes:
 
 
 def requirements() -> list[str]:
-    """What it needs beside itself, without what is only needed for extras."""
-    return [each for each in distribution("hpcbatch").requires or () if "extra ==" not in each]
+    """What it needs beside itself there, ``EXTRA`` included."""
+    needed = []
+    for each in distribution("hpcbatch").requires or ():
+        name, _, marker = each.partition(";")
+        if "extra ==" not in marker:
+            needed.append(each)
+        elif marker.split("extra ==")[1].strip(" \"'") == EXTRA:
+            needed.append(name.strip())
+    return needed
 
 
 def _sources() -> Iterator[tuple[str, bytes]]:
