@@ -144,6 +144,8 @@ class Dispatch:
             worker.slow.add(dispatch)
             self._open.pop(key, None)
         back = [worker.held.pop(one) for one in returned if one in worker.held]
+        if worker.left is not None:
+            worker.left += len(back)
         worker.slow.intersection_update(worker.held)
         self._put_back(back)
         if not worker.held and not worker.is_closed:

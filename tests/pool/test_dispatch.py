@@ -70,6 +70,18 @@ def test_nothing_waits_behind_a_task_that_takes_long() -> None:
     assert numbers(dispatch.assign(0.0)) == {other.worker.name: [tasks[1][1].number]}
 
 
+def test_what_a_worker_has_given_back_it_may_do_later() -> None:
+    dispatch, function = Dispatch(1), a_function(QUICK)
+    dispatch.arrive(Worker(b"a", "a", left=3))
+    dispatch.add(a_task(function, n) for n in range(4))
+    ((_, tasks),) = dispatch.assign(0.0)
+    (first, _), (second, _), (third, _) = tasks
+    dispatch.busy(b"a", first, [second, third])
+    assert dispatch.finish(b"a", first, QUICK)
+    assert numbers(dispatch.assign(0.0)) == {"a": [1, 2]}
+    assert len(dispatch.waiting) == 1
+
+
 def test_a_worker_that_holds_one_task_when_it_is_lost_was_running_it() -> None:
     dispatch, function = a_dispatch("a"), a_function(QUICK)
     task = a_task(function)

@@ -101,7 +101,7 @@ def test_what_is_no_task_has_no_script(change: dict[str, Any], tmp_path: Path) -
 
 
 def test_what_is_about_this_machine_says_so(site: Rest) -> None:
-    for command in (["config", "show"], ["clusters", "init"], ["pool", "list"], ["doctor"]):
+    for command in (["config", "show"], ["clusters", "init"], ["doctor"]):
         answer = CliRunner().invoke(main, [*command, "--site", "lab"])
         assert answer.exit_code == 2, command
         assert "this machine alone" in answer.output
