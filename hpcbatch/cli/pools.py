@@ -150,6 +150,7 @@ def done_there(setting: Setting, *words: str) -> bool:
     site = setting.site()
     if not isinstance(site, Ssh):
         raise UsageError(f"pools of {site.place} are not seen from here: give a site over SSH")
+    site.exchange.ask("hello")  # where hpcbatch is not there, that is told as ever
     options = [*(["--json"] if setting.json else []), *(["--root", site.root] if site.root else [])]
     command = shlex.join([*options, "pool", *words])
     done = scripts.run(site.line, f"{place.command('hpcbatch')} {command}")

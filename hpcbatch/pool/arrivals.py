@@ -82,6 +82,10 @@ class Arrivals:
         """Launches that were made and of which workers are to come."""
         return [launch for launch in self._open.values() if launch.deadline is not None]
 
+    def put_off(self, launch: Expected, now: float) -> None:
+        """Nobody can tell now what became of a launch."""
+        launch.deadline = now + self._seconds
+
     def judge(
         self, launch: Expected, standing: Standing | None, is_prompt: bool, now: float
     ) -> bool:
@@ -94,7 +98,7 @@ class Arrivals:
             ended = launch.launching - standing.alive if is_late or is_prompt else 0
             gone = launch.launching - standing.waiting if is_late else ended
             if standing.waiting:
-                launch.deadline = now + self._seconds
+                self.put_off(launch, now)
         gone = min(max(gone, 0), launch.launching)
         launch.lost += gone
         self.lost += gone

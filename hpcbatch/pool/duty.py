@@ -92,11 +92,11 @@ class Duty:
         try:
             self._run()
             self._say_goodbye()
-        except BaseException:  # else whoever waits would wait for ever
+        except BaseException as error:  # else whoever waits would wait for ever
             log.exception("the pool %s has failed, and closes", self._broker.name)
             self._closing = True
             self._broker.refuse()
-            failure = Failure("PoolError", "the pool has failed: its log tells why", "")
+            failure = Failure("PoolError", f"the pool has failed: {error!r}", "")
             for task in list(self._broker.live.values()):
                 task.sink.resolve(task, Result("error", ERROR, failure))
         finally:

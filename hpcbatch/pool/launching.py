@@ -181,7 +181,13 @@ class Launching:
             launches = self._arrivals.open()
         for launch in launches:
             asks = launch.is_late(now) or self._launcher.is_prompt
-            standing = self._launcher.standing(launch.number) if asks else None
+            try:
+                standing = self._launcher.standing(launch.number) if asks else None
+            except HpcbatchError as error:  # nobody is missed for that
+                log.info("pool %s: launch %d: %s", self._pool, launch.number, error)
+                with self._lock:
+                    self._arrivals.put_off(launch, time.monotonic())
+                continue
             with self._lock:
                 lost = launch.lost
                 in_vain = self._arrivals.judge(launch, standing, self._launcher.is_prompt, now)

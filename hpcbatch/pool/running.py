@@ -56,13 +56,14 @@ class Running:
         try:
             seen = workers.open(name, door, port, self.duty.fail)
             launcher = workers.launcher(self.layout)
+            folder.write_door(self.layout, door)
         except BaseException:
+            workers.close()
             self.broker.close()
             folder.close_pool(self.layout, self.record)
             raise
         self._give_up, self._logs = workers.give_up, workers.logs(self.layout)
         self._addresses = tuple(seen.addresses)
-        folder.write_door(self.layout, door)
         self.launching = Launching(
             name,
             self.layout,
@@ -155,7 +156,8 @@ class Running:
         asked = self._settings.options_metrics
         if asked is None:
             return None
-        return {**asked, "folder": asked["folder"] or self.layout.metrics}
+        own = self.layout.metrics if self._settings.site is None else ""  # else it is known there
+        return {**asked, "folder": asked["folder"] or own}
 
 
 def _workers(settings: Settings) -> Workers | Relayed:

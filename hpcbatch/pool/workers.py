@@ -60,6 +60,9 @@ class Workers:
     def give_up(self) -> None:
         """Wait for nothing that is elsewhere."""
 
+    def close(self) -> None:
+        """What was opened is of no use."""
+
     def launcher(self, layout: PoolLayout) -> Launcher:
         if self._launcher is not None:
             return find_launcher(self._launcher)

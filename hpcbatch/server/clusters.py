@@ -6,8 +6,10 @@ import time
 from threading import Lock
 
 from ..cluster.overview import Overview, overview
+from ..words.errors import RegistryBusy
 
 KEPT = 60.0  # seconds that an answer holds
+SHORT = 5.0  # seconds that somebody waits for another one's question
 
 
 class Clusters:
@@ -19,9 +21,17 @@ class Clusters:
         self._last: tuple[float, Overview] | None = None
 
     def overview(self) -> Overview:
-        """Raises ConfigError."""
-        with self._lock:
+        """Raises ConfigError, and RegistryBusy while somebody else asks the schedulers and there is
+        no answer yet: many who wait would keep the server from all else."""
+        last = self._last
+        if not self._lock.acquire(timeout=SHORT if last is None else 0):
+            if last is not None:
+                return last[1]
+            raise RegistryBusy("the schedulers are being asked: ask again in a moment")
+        try:
             if self._last is None or time.monotonic() - self._last[0] > KEPT:
                 found = overview(self._root, self._default)
                 self._last = time.monotonic(), found
             return self._last[1]
+        finally:
+            self._lock.release()

@@ -77,7 +77,7 @@ class Door(socket.socket):
             self._put_off(next(iter(self._silent)))
 
     def _lose_patience(self, peer: Peer, taken: socket.socket) -> None:
-        del self._unknown[peer]
+        self._unknown.pop(peer, None)
         if self._silent.get(peer) is taken:
             self._put_off(peer)
 

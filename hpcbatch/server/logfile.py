@@ -16,8 +16,9 @@ def renew_if_large(path: str) -> None:
     own = [fd for fd in OUTPUTS if _is_same(fd, path)]
     if not own or os.fstat(own[0]).st_size < LARGEST:
         return
-    os.replace(path, f"{path}.1")
-    with open(path, "ab", opener=private_opener) as file:
+    with open(f"{path}.new", "ab", opener=private_opener) as file:
+        os.replace(path, f"{path}.1")
+        os.replace(f"{path}.new", path)
         for fd in own:
             os.dup2(file.fileno(), fd)
 

@@ -35,6 +35,7 @@ def preview(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> Previ
 
     jobs = Ranges([(0, spec.njobs)])
     made = Composition.of(registry, spec, jobs, options, cluster, limits)
-    return Preview(
-        cluster.name, made.script(0, made.attempt, f"{registry.root}/runner-preview.pyz")
-    )
+    runner = f"{registry.root}/runner-preview.pyz"
+    has_room = bool(made.attempt.arrays)
+    script = made.script(0, made.attempt, runner) if has_room else made.example(runner)
+    return Preview(cluster.name, script)

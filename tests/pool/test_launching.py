@@ -18,7 +18,7 @@ from hpcbatch.pool.folder import make_pool
 from hpcbatch.pool.launchers import Standing, find_launcher
 from hpcbatch.pool.launching import Launching
 from hpcbatch.pool.scaling import to_launch
-from hpcbatch.words.errors import SubmissionRejected
+from hpcbatch.words.errors import SiteUnreachable, SubmissionRejected
 from tests.core import eventually
 
 counts = st.integers(0, 1000)
@@ -161,6 +161,26 @@ def test_after_failed_launches_it_pauses_and_says_why(
     eventually(lambda: told.launches == [4])
     launching.tell(4, 4, workers(4, 4))
     assert launching.report()["failures"] == 0
+
+
+def test_nobody_is_missed_while_nobody_can_tell(make: Callable[..., Launching]) -> None:
+    class Away(Told):
+        asked = 0
+        is_away = True
+
+        def standing(self, number: int) -> Standing:
+            self.asked += 1
+            if self.is_away:
+                raise SiteUnreachable("the login node is away")
+            return Standing(0, 0)
+
+    told = Away()
+    launching = make(told, seconds_launch=0.05)
+    launching.start(2)
+    eventually(lambda: told.asked > 2)
+    assert (launching.report()["lost"], told.launches) == (0, [2])
+    told.is_away = False
+    eventually(lambda: launching.report()["lost"] == 2)
 
 
 def test_workers_that_never_come_are_lost_and_their_log_is_told(

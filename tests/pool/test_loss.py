@@ -203,7 +203,7 @@ def test_whoever_waits_is_told_when_the_pool_itself_fails(
 
     with monkeypatch.context() as patch:
         patch.setattr(pool._running.broker, "tell_all", fails)
-        with pytest.raises(hb.HpcbatchError, match="its log tells why"):
+        with pytest.raises(hb.HpcbatchError, match="the pool has failed"):
             waiting.result(60)
     assert "no memory is left" in told()
     with pytest.raises(hb.PoolClosed):

@@ -19,6 +19,8 @@ from hpcbatch.cluster.schedulers.local import Local as LocalScheduler
 from hpcbatch.use import feed as feed_module
 from hpcbatch.use import service
 from hpcbatch.use import settle as settle_module
+from hpcbatch.use.preview import preview
+from hpcbatch.words.options import SubmitOptions
 from hpcbatch.words.ranges import Ranges
 from tests.core import eventually
 from tests.local import Local, states
@@ -371,6 +373,15 @@ def test_two_attempts_that_hold_jobs_back_keep_the_throttle(narrow: Local) -> No
     eventually(ends, "the task to end")
     assert most <= 1
     assert task.collect() == [-k for k in range(12)]
+
+
+def test_a_task_that_would_be_held_back_has_a_script(narrow: Local) -> None:
+    first = submitted(narrow, 16)
+    second = narrow.create(lambda x: x, [1])
+    options = SubmitOptions(cluster="local", after=(first.id,))
+    made = preview(second.site.registry, second.spec, options)
+    assert made.script.startswith("#!/bin/bash")
+    narrow.open_gate()
 
 
 def test_last_is_what_it_was_at_the_submission(narrow: Local) -> None:

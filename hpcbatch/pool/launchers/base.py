@@ -63,7 +63,8 @@ class Launcher:
         raise LaunchError(f"{type(self).__name__} has neither launch_workers nor launch_worker")
 
     def standing(self, number: int) -> Standing | None:
-        """Of the launch with this number; None when nobody can tell."""
+        """Of the launch with this number; None when nobody ever can tell. Raises HpcbatchError
+        when it cannot be told now."""
         return None
 
     def terminate_workers(self) -> None:

@@ -84,9 +84,11 @@ class ClusterLauncher(Launcher):
 
     def standing(self, number: int) -> Standing | None:
         launch = self._launches.get(number)
-        listing = self._listing()
-        if launch is None or listing is None or listing.time < launch.time:
+        if launch is None:
             return None
+        listing = self._listing()
+        if listing is None or listing.time < launch.time:
+            raise SchedulerError(f"cluster {self._cluster.name} tells nothing of its elements now")
         if launch.is_in_doubt:
             launch = self._keep(adopted(launch, listing))
         doubtful = sum(a.count for a in launch.arrays if a.id is None) if launch.is_in_doubt else 0

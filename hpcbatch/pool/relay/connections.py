@@ -59,6 +59,7 @@ class Connections:
         self._selector = selectors.DefaultSelector()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._ends = False
+        self._lock = threading.Lock()  # of the wake, which is closed at the end
         self._thread = threading.Thread(target=self._run, name="hpcbatch-relay-io", daemon=True)
 
     def start(self) -> None:
@@ -66,13 +67,19 @@ class Connections:
 
     def take(self, kind: bytes, payload: bytes) -> None:
         """What the other end has told of a connection; from any thread, and at once."""
-        self._inbox.append((kind, payload))
-        os.eventfd_write(self._wake, 1)
+        with self._lock:
+            if not self._ends:
+                self._inbox.append((kind, payload))
+                os.eventfd_write(self._wake, 1)
 
     def close(self) -> None:
         """All of them, and the doors."""
-        self._ends = True
-        os.eventfd_write(self._wake, 1)
+        with self._lock:
+            self._ends = True
+            os.eventfd_write(self._wake, 1)
+        for own in [*self._doors, *(each.socket for each in list(self._all.values()))]:
+            with contextlib.suppress(OSError):  # at once, though a thread may wait for a stream
+                own.shutdown(socket.SHUT_RDWR)
         self._thread.join(PATIENCE)
         if not self._thread.is_alive():  # else it waits for a stream that nobody reads
             os.close(self._wake)

@@ -7,9 +7,11 @@ When the connection is lost it waits for a while: a later one of it may take the
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import queue
+import resource
 import threading
 import time
 from collections.abc import Mapping
@@ -36,10 +38,18 @@ SILENCE = 60.0  # seconds without a word of the controller, after which the conn
 
 def relay(site: Here, asked: Asked, talk: Talk) -> None:
     """What the login node is asked for: it goes on until the pool is over."""
+    raise_limit()
     taken = Taken.of(site.registry.root, asked)
     differences = compared(asked["requirements"])
     talk.tell(frames.GO_ON, {**taken.told(), "environment": differences})
     Far(taken, talk, float(asked["away"])).serve()
+
+
+def raise_limit() -> None:
+    """As many open files as this process may have: two for each worker."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # it goes on with those that it has
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class Far:
@@ -63,6 +73,8 @@ class Far:
         if not self._is_left:
             time.sleep(LOOK)  # of a connection that is lost, one half may be so first
             self._is_left = self._over.is_set() and self._talk.is_heard()
+        if not self._is_left:
+            self._talk.hang_up()  # one that has only been silent then comes back
         give_up = time.monotonic() + self._away
         while self._is_ours():
             if self._is_left or time.monotonic() > give_up:
@@ -71,11 +83,15 @@ class Far:
             time.sleep(LOOK)
 
     def _is_ours(self) -> bool:
-        """Whether no other one has taken the pool over, or removed it."""
+        """Whether no other one has taken the pool over, or removed it; as it was when the disk
+        does not tell."""
         try:
             return self._taken.is_ours()
         except NotFound:
             return False
+        except (OSError, HpcbatchError) as error:
+            log.warning("%s", error)
+            return True
 
     def _listen(self) -> None:
         messages = self._talk.messages

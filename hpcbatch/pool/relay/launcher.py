@@ -34,10 +34,7 @@ class RelayLauncher(Launcher):
             return int(taken)
 
     def standing(self, number: int) -> Standing | None:
-        try:
-            told = self._near.ask("standing", number=number)
-        except SiteUnreachable:
-            return None
+        told = self._near.ask("standing", number=number)
         return None if told is None else Standing(*told)
 
     def terminate_workers(self) -> None:

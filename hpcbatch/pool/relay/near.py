@@ -13,10 +13,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+from ...sites.ssh import frames
 from ...sites.ssh.exchange import Answer
 from ...sites.ssh.site import Ssh
 from ...sites.wire import error_from
-from ...words.errors import HpcbatchError, SiteUnreachable
+from ...words.errors import HpcbatchError, NotFound, SiteUnreachable
 from . import pipe as kinds
 from .connections import Connections
 from .pipe import Pipe
@@ -50,6 +51,7 @@ class Near:
     def start(self) -> dict[str, Any]:
         """What the other end tells of itself. Raises SiteUnreachable, SiteNotReady, AccessDenied
         and whatever is wrong with what was asked for."""
+        self._site.exchange.ask("hello")  # a password is asked for by the thread of its user
         self._thread.start()
         return self._first.result()
 
@@ -113,15 +115,18 @@ class Near:
             except Exception as error:  # a controller that waits must be told
                 if not isinstance(error, HpcbatchError):
                     log.exception("the relay to %s has failed", self._site.place)
-                self._end(error)
-                return
+                if not self._first.done() or isinstance(error, NotFound):
+                    self._end(error)
+                    return
+                why = str(error)  # such as a home that is not mounted yet
             if not self._first.done():
                 self._end(SiteUnreachable(why))
                 return
-            if self.connections > made:
+            lasted = self.connections > made and time.monotonic() - self.connected_since
+            if lasted > PAUSES[1]:
                 pause, give_up = PAUSES[0], time.monotonic() + PATIENCE
-                if not self._closing.is_set():
-                    log.warning("%s: it is tried again", why)
+            if self.connections > made and not self._closing.is_set():
+                log.warning("%s: it is tried again", why)
             if time.monotonic() > give_up:
                 self._end(SiteUnreachable(f"{why}, for {PATIENCE:.0f} s"))
                 return
@@ -156,6 +161,8 @@ class Near:
                 if kind == kinds.DONE:
                     told = json.loads(payload)
                     self._orders.pop(told["order"]).set_result(told)
+                elif kind == frames.ERROR:
+                    raise error_from(json.loads(frames.unpacked(payload)))
                 elif kind in kinds.OF_CONNECTIONS:
                     connections.take(kind, payload)
         except EOFError:

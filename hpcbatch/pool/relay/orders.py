@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...words.errors import LaunchError
+from ...words.errors import LaunchError, SubmissionDeferred
 from ..launches import read_launches
 from .taken import Taken
 
@@ -26,6 +26,8 @@ class Orders:
     def launch(self, number: int, n: int) -> int:
         """How many workers were taken."""
         taken = self._taken
+        if not taken.is_ours():
+            raise SubmissionDeferred("another relay has the pool")
         if not os.path.exists(taken.layout.door):
             raise LaunchError("the pool was ended by somebody else: its door is gone")
         made = taken.launcher.launch_workers(taken.workers.call(taken.layout, number), n)

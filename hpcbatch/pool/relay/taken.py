@@ -24,7 +24,7 @@ from ..monitor import Pool
 from ..settings import Settings
 from ..workers import Workers
 
-PATIENCE = 3.0  # seconds for the relay before this one to leave its port
+PATIENCE = 10.0  # seconds for the relay before this one to leave its port
 
 
 class Taken:
@@ -51,7 +51,6 @@ class Taken:
             layout, record = make_pool(name, settings.cluster, count, VERSION, root)
             _keep_code(layout, b64decode(asked["code"]))
             was_ended_by_us = True
-        # from now on the relay before this one is none
         record = replace(
             record,
             host=os.uname().nodename,
@@ -60,7 +59,7 @@ class Taken:
             begun=time.time(),
             ended=0.0,
         )
-        write_record(layout, record)
+        write_record(layout, record)  # the relay before this one then leaves its port
         made = cls(layout, record, workers)
         made._listen(place.bind, asked["port"] or settings.port, may_move=not settings.port)
         made._addresses = place.addresses(made.port)
@@ -112,7 +111,9 @@ class Taken:
                     raise UsageError(f"cannot listen at {host}:{port}: {error.strerror}") from error
 
     def _door(self, told: Door) -> Door:
-        metrics = told.metrics and {"folder": self.layout.metrics, **told.metrics}
+        metrics = told.metrics
+        if metrics and not metrics["folder"]:
+            metrics = {**metrics, "folder": self.layout.metrics}
         return told._replace(
             addresses=self._addresses,
             folder=self.layout.folder,

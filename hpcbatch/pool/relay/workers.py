@@ -81,6 +81,11 @@ class Relayed:
         """The other end makes one of its own."""
         return Call((), layout.folder, layout.id, number, "", layout.logs)
 
+    def close(self) -> None:
+        """What was opened is of no use."""
+        if self._near is not None:
+            self._near.close()
+
     def give_up(self) -> None:
         if self._near is not None:
             self._near.give_up()

@@ -16,6 +16,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from ...disk.files import unlink_quietly
@@ -30,6 +31,7 @@ from .frames import Messages
 from .spares import Spares
 
 TAIL = 1 << 14  # bytes of complaints that are passed on
+PLACE_WITHIN = 60.0  # seconds that a command waits for others to end
 LOOKS_EVERY = 1.0  # seconds, for whether it is to end
 log = logging.getLogger("hpcbatch.ssh")
 
@@ -120,7 +122,7 @@ class Keeper:
             client.sendall(frames.told(frames.ERROR, error_json(error)))
 
     def _run(self, client: socket.socket, messages: Messages, command: str, ask: Any) -> None:
-        with self._connection.slots, contextlib.closing(self._started(command, ask)) as channel:
+        with self._place(), contextlib.closing(self._started(command, ask)) as channel:
             client.sendall(frames.message(frames.OPEN, b""))
             threading.Thread(target=feed, args=(client, channel, messages), daemon=True).start()
             complaints = _Tail(channel)
@@ -132,6 +134,19 @@ class Keeper:
             client.sendall(frames.told(frames.EXIT, status))
         if command == place.command() and status == 0:
             self._spares.prepare(command)
+
+    @contextlib.contextmanager
+    def _place(self) -> Iterator[None]:
+        """Raises SiteUnreachable: some commands go on for long, such as the relay of a pool."""
+        if not self._connection.slots.acquire(timeout=PLACE_WITHIN):
+            raise SiteUnreachable(
+                f"as many commands as may run at once at {self._address.login} go on there: close "
+                "a pool, or wait"
+            )
+        try:
+            yield
+        finally:
+            self._connection.slots.release()
 
     def _started(self, command: str, ask: Any) -> Any:
         """A channel on which it runs: one that waits for it, or a new one."""
