@@ -28,9 +28,11 @@ pytestmark = [
 
 
 @pytest.fixture
-def site(own_registry: Path) -> ServedSite:
+def site(own_registry: Path, monkeypatch: pytest.MonkeyPatch) -> ServedSite:
+    """On a host without schedulers, which may be long in answering."""
     case = Case.of(abs, [-1, 2, "x"])
     case.run(case.submit())
+    monkeypatch.setenv("PATH", "/nowhere")
     site = ServedSite(Registry(str(own_registry)), Settings(options=Options(require_auth=False)))
     ensure_local_user(site, ServerLayout(str(own_registry)))
     return site
