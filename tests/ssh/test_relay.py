@@ -149,6 +149,8 @@ def test_nothing_stays_behind_a_connection_that_does_not_come_back(
 def test_what_cannot_be_is_told(far: Callable[..., hb.Controller], tmp_path: Path) -> None:
     with pytest.raises(hb.ConfigError, match="'locl'"):
         far("locl").start()
+    with pytest.raises(hb.SiteUnreachable):
+        hb.Controller(site=hb.connect("ssh://127.0.0.1:9")).start()
     with pytest.raises(hb.UsageError, match="launches no workers"):
         hb.Controller(site=object()).start()
     with pytest.raises(hb.UsageError, match="exclude each other"):

@@ -95,7 +95,8 @@ class Near:
                 pipe.send(kinds.GOODBYE)
         except (SiteUnreachable, OSError):
             return False
-        self._thread.join(LEAVES)
+        if self._thread.is_alive():  # else it has ended, or was never begun
+            self._thread.join(LEAVES)
         return pipe is not None and not self._thread.is_alive()
 
     @property
