@@ -96,13 +96,16 @@ def start(setting: Setting, asked: Serving) -> None:
     _tell(setting, start_server(_registry(setting, _settings(asked)), asked))
 
 
-@server.command("status", short_help="Tell whether a server runs, and where.")
-@click.option(
+_started_with = click.option(
     "--settings",
     "file",
     metavar="FILE",
     help="What it was started with, if that names a task_root.",
 )
+
+
+@server.command("status", short_help="Tell whether a server runs, and where.")
+@_started_with
 @common_here
 def status(setting: Setting, file: str | None) -> None:
     """Tell whether a server runs, and at which addresses it is reached. Exit status 3: none."""
@@ -119,12 +122,7 @@ def status(setting: Setting, file: str | None) -> None:
 
 @server.command("stop", short_help="End the server, and cancel what it had released.")
 @click.option("--keep-running", is_flag=True, help="Do not cancel what was released.")
-@click.option(
-    "--settings",
-    "file",
-    metavar="FILE",
-    help="What it was started with, if that names a task_root.",
-)
+@_started_with
 @common_here
 def stop(setting: Setting, keep_running: bool, file: str | None) -> None:
     """End the server; what it had released and is unfinished is canceled. What waited in its queue
