@@ -150,6 +150,23 @@ def test_the_whole_way(browser: Any, server: Server, tmp_path: Path) -> None:
     assert tab.complaints == []
 
 
+def test_a_logout_while_answers_are_awaited(tab: Any, server: Server) -> None:
+    page, held = tab.page, []
+    task = hb.create(abs, range(3), name="to be left", site=server.site())
+    page.route("**/view/grid", lambda route: held.append(route))
+    page.get_by_role("link", name=task.name).click()
+    eventually(lambda: page.wait_for_timeout(50) or held, "the page to ask for its grid")
+    with page.expect_response("**/dashboard/leave") as left:
+        page.get_by_role("button", name="Log out").click()
+    assert left.value.status == 204
+    for route in held:
+        route.continue_()  # it would be refused now
+    page.get_by_text("Logged out.").wait_for()
+    page.goto(f"{tab.address}/#/task/{task.id}")
+    page.get_by_role("heading", name="Not logged in").wait_for()
+    assert tab.complaints == []
+
+
 def test_themes_and_a_phone(tab: Any, server: Server) -> None:
     page = tab.page
     hb.create(abs, range(10), name="on a phone with a name that is rather long", site=server.site())

@@ -22,17 +22,33 @@ async function check(answer) {
   throw new Refused(told.message || `the server answers ${answer.status}`, answer.status);
 }
 
-export async function ask(path, body = {}) {
-  const answer = await check(await fetch(path, {
+// Who leaves waits for no answer any more, and asks nothing.
+const leaving = new AbortController();
+window.addEventListener("left", () => leaving.abort());
+
+async function send(path, options = {}) {
+  try {
+    return await check(await fetch(path, { headers: headers(), signal: leaving.signal, ...options }));
+  } catch (error) {
+    throw leaving.signal.aborted ? new Refused("You are logged out.", 401) : error;
+  }
+}
+
+function posted(body) {
+  return {
     method: "POST",
     headers: { ...headers(), "Content-Type": "application/json" },
     body: JSON.stringify(body),
-  }));
+  };
+}
+
+export async function ask(path, body = {}) {
+  const answer = await send(path, posted(body));
   return answer.status === 204 ? null : answer.json();
 }
 
 export async function get(path) {
-  return (await check(await fetch(path, { headers: headers() }))).json();
+  return (await send(path)).json();
 }
 
 export function hasToken() {
@@ -40,7 +56,10 @@ export function hasToken() {
 }
 
 export async function leave() {
-  try { await ask("/dashboard/leave"); } finally { localStorage.removeItem(TOKEN); }
+  window.dispatchEvent(new Event("left"));
+  const last = { ...posted({}), keepalive: true }; // the page may be closed at once
+  localStorage.removeItem(TOKEN);
+  await check(await fetch("/dashboard/leave", last));
 }
 
 // Of one request: when it is repeated because no answer came, it is done once.

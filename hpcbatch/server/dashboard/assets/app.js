@@ -12,6 +12,7 @@ let session = null;
 let page = null;
 
 function show() {
+  if (!session) return;
   const [, id] = /^#\/task\/(.+)$/.exec(location.hash) || [];
   page?.close();
   page = id ? new TaskPage(decodeURIComponent(id), tasks) : new List(tasks, session);
@@ -75,9 +76,12 @@ document.getElementById("theme").addEventListener("click", () => {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => page?.redraw?.());
 
 document.getElementById("leave").addEventListener("click", async () => {
-  await leave();
-  window.dispatchEvent(new Event("left"));
-  say("Logged out.");
+  try {
+    await leave();
+    say("Logged out.");
+  } catch (error) {
+    say(`Logged out here; the server was not told: ${error.message}`, true);
+  }
 });
 document.getElementById("skip").addEventListener("click", () => main.focus());
 document.addEventListener("keydown", (event) => {
