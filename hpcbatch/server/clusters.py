@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from threading import Lock
+from concurrent import futures
+from threading import Lock, Thread
 
 from ..cluster.overview import Overview, overview
 from ..words.errors import RegistryBusy
 
 KEPT = 60.0  # seconds that an answer holds
-SHORT = 5.0  # seconds that somebody waits for another one's question
+SHORT = 10.0  # seconds that somebody waits for it: many who wait would keep a server from all else
 
 
 class Clusters:
@@ -18,20 +19,34 @@ class Clusters:
     def __init__(self, root: str, default: str | None):
         self._root, self._default = root, default
         self._lock = Lock()
-        self._last: tuple[float, Overview] | None = None
+        self._asking: futures.Future[Overview] | None = None  # or the last that were asked
+        self._known: Overview | None = None
+        self._told = float("-inf")  # monotonic seconds, when that was
 
     def overview(self) -> Overview:
-        """Raises ConfigError, and RegistryBusy while somebody else asks the schedulers and there is
-        no answer yet: many who wait would keep the server from all else."""
-        last = self._last
-        if not self._lock.acquire(timeout=SHORT if last is None else 0):
-            if last is not None:
-                return last[1]
-            raise RegistryBusy("the schedulers are being asked: ask again in a moment")
+        """One that may be older where the schedulers take their time. Raises ConfigError, and
+        RegistryBusy where there is none yet."""
+        asking = self._ask()
         try:
-            if self._last is None or time.monotonic() - self._last[0] > KEPT:
-                found = overview(self._root, self._default)
-                self._last = time.monotonic(), found
-            return self._last[1]
-        finally:
-            self._lock.release()
+            return asking.result(SHORT)
+        except futures.TimeoutError:
+            if self._known is None:
+                raise RegistryBusy("the schedulers are being asked: ask again soon") from None
+            return self._known
+
+    def _ask(self) -> futures.Future[Overview]:
+        with self._lock:
+            is_old = time.monotonic() - self._told > KEPT
+            if self._asking is None or (self._asking.done() and is_old):
+                self._asking = futures.Future()
+                Thread(target=self._answer, args=(self._asking,), daemon=True).start()
+            return self._asking
+
+    def _answer(self, asking: futures.Future[Overview]) -> None:
+        try:
+            self._known = overview(self._root, self._default)
+        except Exception as error:  # raised by whoever awaits it
+            asking.set_exception(error)
+        else:
+            self._told = time.monotonic()
+            asking.set_result(self._known)

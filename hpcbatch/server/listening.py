@@ -37,7 +37,7 @@ def listening(settings: Settings, root: str) -> Iterator[Listener]:
 def _at_port(settings: Settings) -> Iterator[Listener]:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     # asyncio turns Nagle's algorithm off only where it sees that this is TCP
-    with Door(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, 2 * room()) as listener:
+    with Door(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, room()) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((settings.host, settings.port))

@@ -21,7 +21,7 @@ from ..sites.run import Run
 from ..words.errors import ConfigError, RegistryBusy, StateError
 from ..words.layout import ServerLayout
 from .app import make_app
-from .crowd import Door, room
+from .crowd import Door
 from .life import cancel_released
 from .listening import listening
 from .logfile import renew_if_large
@@ -113,7 +113,6 @@ def _server(site: ServedSite, listener: socket.socket, log: str) -> uvicorn.Serv
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=2,
-        limit_concurrency=room(),
         loop="asyncio",  # another one takes connections by itself, past the door
         backlog=AT_ONCE,
         http=protocol,

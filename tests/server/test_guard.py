@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import resource
 import socket
@@ -116,40 +117,112 @@ def test_who_does_not_ask_is_put_off(monkeypatch: pytest.MonkeyPatch, said: byte
 def test_who_asks_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     with served(hello) as port, socket.create_connection(("127.0.0.1", port), 30) as quick:
         for _ in range(2):
+            quick.sendall(ASKED)
             assert is_answered(quick)
 
 
-def test_who_is_one_too_many_is_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where all have asked; others are answered later."""
-    monkeypatch.setattr(listening, "room", lambda: 1)
-    with listening.listening(Settings(port=0), "/r") as listener, served(hello, listener.socket):
-        place = listener.socket.getsockname()
-        known = []
-        for _ in range(2):
-            known.append(socket.create_connection(place, 30))
-            assert is_answered(known[-1])
-        with socket.create_connection(place, 30) as third:
-            assert ends(third)
-        for one in known:
-            one.close()
-        eventually(lambda: answers(place), "there to be room")
-
-
-def test_who_is_silent_leaves_for_who_comes_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also who does not even say how to encrypt; whoever has asked stays."""
-    monkeypatch.setattr(listening, "room", lambda: 4)
+@contextlib.contextmanager
+def with_places(
+    monkeypatch: pytest.MonkeyPatch, places: int, app: Any = hello, **more: Any
+) -> Iterator[Any]:
+    """A function that connects to a server which has so many."""
+    monkeypatch.setattr(listening, "room", lambda: places)
     with (
-        listening.listening(Settings(port=0), "/r") as listener,
-        served(hello, listener.socket),
+        listening.listening(Settings(host="", port=0), "/r") as listener,
+        served(app, listener.socket, **more),
         contextlib.ExitStack() as ends_of,
     ):
-        place = listener.socket.getsockname()
-        known = ends_of.enter_context(socket.create_connection(place, 30))
+        port = listener.socket.getsockname()[1]
+
+        def connected(said: bytes = b"", own: str = "127.0.0.1") -> socket.socket:
+            one = socket.create_connection(("127.0.0.1", port), 30, source_address=(own, 0))
+            ends_of.callback(one.close)
+            one.sendall(said)
+            return one
+
+        yield connected
+
+
+ASKED = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+BEGUN = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+
+
+def test_who_is_one_too_many_is_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all are being answered; others are answered later."""
+    answers, asked = threading.Event(), threading.Semaphore(0)
+
+    async def late(scope: Any, receive: Any, send: Any) -> None:
+        asked.release()
+        while not answers.is_set():
+            await asyncio.sleep(0.01)
+        await hello(scope, receive, send)
+
+    with with_places(monkeypatch, 2, late) as connected:
+        known = []
+        for _ in range(2):
+            known.append(connected(ASKED))
+            asked.acquire()
+        assert ends(connected())
+        answers.set()
+        assert all(map(is_answered, known))
+        assert is_answered(connected(ASKED))
+
+
+@pytest.mark.parametrize("said", [b"", BEGUN])
+def test_who_is_not_answered_leaves_for_who_comes_next(
+    monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    """Also who does not even say how to encrypt, or sends on for ever; known ones last."""
+    with with_places(monkeypatch, 8) as connected:
+        known = connected(ASKED)
         assert is_answered(known)
-        silent = [ends_of.enter_context(socket.create_connection(place, 30)) for _ in range(20)]
-        assert answers(place)
-        assert all(map(ends, silent[:-2])), "its share of eight places is two"
+        silent = [connected(said) for _ in range(20)]
+        assert is_answered(connected(ASKED))
+        assert all(map(ends, silent[:-4])), "its share of eight places is four"
+        known.sendall(ASKED)
         assert is_answered(known)
+
+
+def test_those_of_many_addresses_leave_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with with_places(monkeypatch, 8) as connected:
+        known = connected(ASKED)
+        assert is_answered(known)
+        silent = [connected(own=f"127.0.0.{host}") for host in range(2, 20)]
+        assert is_answered(connected(ASKED))
+        assert all(map(ends, silent[:-7]))
+        known.sendall(ASKED)
+        assert is_answered(known)
+
+
+def test_who_leaves_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    with with_places(monkeypatch, 2) as connected:
+        for _ in range(10):
+            one = connected(ASKED)
+            assert is_answered(one)
+            one.close()
+
+
+def test_a_connection_that_is_no_more_of_http_is_let_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Other(asyncio.Protocol):
+        def __init__(self, **more: Any):
+            self.transport: Any = None
+
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+
+        def data_received(self, data: bytes) -> None:
+            self.transport.write(b"HTTP/1.1 101")
+            asyncio.get_running_loop().call_later(0.6, self.transport.write, b"HTTP/1.1 204")
+
+    monkeypatch.setattr(prompt, "ASKS_WITHIN", 0.2)
+    with with_places(monkeypatch, 8, ws=Other) as connected:
+        upgraded = connected(ASKED[:-2] + b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+        assert upgraded.recv(1000) == b"HTTP/1.1 101"
+        for host in range(2, 20):
+            connected(own=f"127.0.0.{host}")
+        assert is_answered(upgraded)
 
 
 def test_who_does_not_say_how_to_encrypt_is_put_off(
@@ -168,6 +241,7 @@ def test_who_does_not_say_how_to_encrypt_is_put_off(
         trusting = ssl.create_default_context()
         trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
         with trusting.wrap_socket(socket.create_connection(place, 30)) as quick:
+            quick.sendall(ASKED)
             assert is_answered(quick)
 
 
@@ -177,14 +251,7 @@ def ends(connection: socket.socket) -> bool:
     return True
 
 
-def answers(place: tuple[str, int]) -> bool:
-    with socket.create_connection(place, 30) as one, contextlib.suppress(OSError):
-        return is_answered(one)
-    return False
-
-
 def is_answered(connection: socket.socket) -> bool:
-    connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     return connection.recv(1000).startswith(b"HTTP/1.1 204")
 
 
