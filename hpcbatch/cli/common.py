@@ -31,18 +31,21 @@ class Setting:
 
     def site(self) -> Site:
         """Raises UsageError, NotFound, KeyFileError."""
-        if self.elsewhere and self.root:
-            raise UsageError("--root and --site exclude each other")
-        elsewhere = self.elsewhere or (not self.root and self._default_site())
-        if elsewhere:
+        if named := self.named_site():
             from ..sites.connect import connect
 
-            return connect(elsewhere)
+            return connect(named)
         from ..sites.here import Here
 
         return Here(self.root)
 
-    def _default_site(self) -> str:
+    def named_site(self) -> str:
+        """That of --site, or the default where no root is given; empty for this machine. Raises
+        UsageError."""
+        if self.elsewhere and self.root:
+            raise UsageError("--root and --site exclude each other")
+        if self.elsewhere or self.root:
+            return self.elsewhere or ""
         from ..sites import default
 
         return os.environ.get("HPCBATCH_SITE") or default.read()

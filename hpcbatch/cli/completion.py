@@ -40,9 +40,9 @@ def task_ids(
 ) -> list[CompletionItem]:
     """Of the registry here: asking another site for each Tab takes too long."""
     setting = context.find_root().ensure_object(Setting)
-    if setting.elsewhere:
-        return []
     try:
+        if setting.named_site():
+            return []
         ids = setting.registry().ids()
     except HpcbatchError:
         return []
@@ -55,9 +55,9 @@ def cluster_names(
     """Of this machine, likewise."""
     from ..cluster.config import is_installed, load_clusters
 
-    if context.find_root().ensure_object(Setting).elsewhere:
-        return []
     try:
+        if context.find_root().ensure_object(Setting).named_site():
+            return []
         found = load_clusters()[0]
     except HpcbatchError:
         return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from .common import Setting, common, global_options, print_json, say
 from .ending import ask, yes_option
 from .exits import SCHEDULER
 from .tables import print_table
+
+if TYPE_CHECKING:
+    from ..sites.ssh.site import Ssh
 
 pool_argument = click.argument("pool_id", metavar="POOL")
 
@@ -40,7 +44,7 @@ def list_pools(setting: Setting) -> None:
     "elsewhere" when that runs on another host."""
     from ..pool.monitor import pools
 
-    if done_there(setting, "list"):
+    if done_there(login_node(setting), setting, "list"):
         return
     found = pools(setting.registry().root)
     if setting.json:
@@ -68,7 +72,7 @@ def list_workers(setting: Setting, pool_id: str) -> None:
     """List the workers that are alive: elements that the cluster lists, processes of this host."""
     from ..pool.monitor import find_pool
 
-    if done_there(setting, "workers", pool_id):
+    if done_there(login_node(setting), setting, "workers", pool_id):
         return
     found = find_pool(pool_id, setting.registry().root).workers()
     if setting.json:
@@ -90,7 +94,7 @@ def print_logs(setting: Setting, pool_id: str, worker: str | None) -> None:
     from ..pool.monitor import find_pool
     from ..words.errors import NotFound, nearest
 
-    if done_there(setting, "logs", pool_id, *filter(None, [worker])):
+    if done_there(login_node(setting), setting, "logs", pool_id, *filter(None, [worker])):
         return
     found = find_pool(pool_id, setting.registry().root)
     logs = found.logs()
@@ -120,9 +124,10 @@ def terminate(setting: Setting, pool_id: str, yes: bool) -> None:
     """
     from ..pool.monitor import find_pool
 
-    if setting.elsewhere:
-        ask(f"End the workers of {pool_id} at {setting.elsewhere}?", yes)
-        done_there(setting, "terminate", pool_id, "--yes")
+    site = login_node(setting)
+    if site is not None:
+        ask(f"End the workers of {pool_id} at {site.place}?", yes)
+    if done_there(site, setting, "terminate", pool_id, "--yes"):
         return
     found = find_pool(pool_id, setting.registry().root)
     ask(f"End the workers of {found.id}?", yes)
@@ -137,19 +142,30 @@ def terminate(setting: Setting, pool_id: str, yes: bool) -> None:
         sys.exit(SCHEDULER)
 
 
-def done_there(setting: Setting, *words: str) -> bool:
-    """Run the command at the login node that ``--site`` names, if it does: pools lie there."""
-    if not setting.elsewhere:
-        return False
-    import shlex
-
-    from ..sites.ssh import place, scripts
+def login_node(setting: Setting) -> Ssh | None:
+    """Where the pools are that are meant, if not here. A server over HTTP keeps none: where that is
+    the default site, those of this machine are meant. Raises UsageError where it was asked for."""
+    if not setting.named_site():
+        return None
     from ..sites.ssh.site import Ssh
     from ..words.errors import UsageError
 
     site = setting.site()
-    if not isinstance(site, Ssh):
-        raise UsageError(f"pools of {site.place} are not seen from here: give a site over SSH")
+    if isinstance(site, Ssh):
+        return site
+    if setting.elsewhere:
+        raise UsageError(f"{site.place} keeps no pools: give a login node, as in ssh://login")
+    return None
+
+
+def done_there(site: Ssh | None, setting: Setting, *words: str) -> bool:
+    """Run the command at the login node, if there is one."""
+    if site is None:
+        return False
+    import shlex
+
+    from ..sites.ssh import place, scripts
+
     site.exchange.ask("hello")  # where hpcbatch is not there, that is told as ever
     options = [*(["--json"] if setting.json else []), *(["--root", site.root] if site.root else [])]
     command = shlex.join([*options, "pool", *words])

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from hpcbatch.cli.main import main
-from hpcbatch.sites import known
+from hpcbatch.registry.root import default_root
+from hpcbatch.sites import default, known
 from hpcbatch.sites.known import Card
 
 from .conftest import Shell
@@ -35,6 +36,9 @@ def test_commands_options_and_what_they_are_about(hb: Shell) -> None:
     known.add(Card("https://lab:7033", "a" * 52), "lab")
     assert offered("list --site l") == ["lab"]
     assert offered("--site lab status ") == []
+    default.write("lab")
+    assert offered("status ") == offered("map -c slu") == []
+    assert offered(f"status --root {default_root()} ") == [task, "last"]
 
 
 def test_what_cannot_be_read_offers_nothing(

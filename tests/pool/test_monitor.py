@@ -16,6 +16,9 @@ from click.testing import CliRunner
 import hpcbatch as hb
 from hpcbatch.cli.main import main
 from hpcbatch.pool.folder import make_pool
+from hpcbatch.sites import known
+from hpcbatch.sites.keys import new_key, private_pem, store_once
+from hpcbatch.sites.known import Card
 from tests.core import ROOT, eventually
 from tests.pool.conftest import is_alive
 
@@ -67,6 +70,21 @@ def test_workers_of_a_dead_controller_are_found_and_ended(own_registry: Path) ->
         for pid in pids:
             if is_alive(pid):
                 os.kill(pid, signal.SIGKILL)
+
+
+def test_a_server_keeps_no_pools(
+    own_registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(folder, str(tmp_path / folder))
+    key = tmp_path / "key.pem"
+    store_once(str(key), private_pem(new_key(), None))
+    known.add(Card("https://lab:7033", "a" * 52, str(key)), "lab")
+    layout, _ = make_pool("p", "local", 1, "0")
+    monkeypatch.setenv("HPCBATCH_SITE", "lab")
+    assert [row["id"] for row in ask("list")] == [layout.id], "those of this machine are meant"
+    asked = CliRunner().invoke(main, ["pool", "list", "--site", "lab"])
+    assert "https://lab:7033 keeps no pools" in asked.output
 
 
 def test_what_can_be_told_of_a_controller(own_registry: Path) -> None:

@@ -97,6 +97,9 @@ def test_calls_and_their_results_pass_the_login_node(
         assert there.state == "open"
         listed = CliRunner().invoke(main, ["--json", "pool", "list", "--site", "ssh://login"])
         assert [each["state"] for each in json.loads(listed.stdout)] == ["open"]
+        by_default = {"HPCBATCH_SITE": "ssh://login"}
+        workers = CliRunner(env=by_default).invoke(main, ["--json", "pool", "workers", "last"])
+        assert len(json.loads(workers.stdout)) == 1
         pids = [int(each["pid"]) for each in pool.summary()]
     eventually(lambda: is_over(there, *pids), "the relay to leave nothing behind")
 
