@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -15,6 +15,7 @@ from .exits import SCHEDULER
 from .tables import print_table
 
 if TYPE_CHECKING:
+    from ..pool.monitor import Pool
     from ..sites.ssh.site import Ssh
 
 pool_argument = click.argument("pool_id", metavar="POOL")
@@ -54,7 +55,7 @@ def list_pools(setting: Setting) -> None:
         [
             each.id,
             each.state,
-            each.record.cluster,
+            each.record.cluster + (each.record.site and f" at {each.record.site}"),
             str(each.record.workers),
             f"{each.record.host}:{each.record.pid}",
             time.strftime("%Y-%m-%d %H:%M", time.localtime(each.record.begun)),
@@ -70,11 +71,10 @@ def list_pools(setting: Setting) -> None:
 @common
 def list_workers(setting: Setting, pool_id: str) -> None:
     """List the workers that are alive: elements that the cluster lists, processes of this host."""
-    from ..pool.monitor import find_pool
-
-    if done_there(login_node(setting), setting, "workers", pool_id):
+    meant = find(setting, pool_id)
+    if done_there(meant.site, setting, "workers", meant.there):
         return
-    found = find_pool(pool_id, setting.registry().root).workers()
+    found = meant.here.workers() if meant.here else []
     if setting.json:
         print_json([worker.to_json() for worker in found])
         return
@@ -91,16 +91,15 @@ def list_workers(setting: Setting, pool_id: str) -> None:
 @common
 def print_logs(setting: Setting, pool_id: str, worker: str | None) -> None:
     """Print the logs of all workers, or that of one, such as 1-0: launch and element."""
-    from ..pool.monitor import find_pool
     from ..words.errors import NotFound, nearest
 
-    if done_there(login_node(setting), setting, "logs", pool_id, *filter(None, [worker])):
+    meant = find(setting, pool_id)
+    if done_there(meant.site, setting, "logs", meant.there, *filter(None, [worker])):
         return
-    found = find_pool(pool_id, setting.registry().root)
-    logs = found.logs()
+    logs = meant.here.logs() if meant.here else {}
     if worker is not None:
         if worker not in logs:
-            raise NotFound(f"{found.id} has no log {worker!r}{nearest(worker, logs)}")
+            raise NotFound(f"{pool_id} has no log {worker!r}{nearest(worker, logs)}")
         logs = {worker: logs[worker]}
     texts = {name: _text(path) for name, path in logs.items()}
     if setting.json:
@@ -122,24 +121,46 @@ def terminate(setting: Setting, pool_id: str, yes: bool) -> None:
 
     On a terminal it asks first.
     """
-    from ..pool.monitor import find_pool
-
-    site = login_node(setting)
-    if site is not None:
-        ask(f"End the workers of {pool_id} at {site.place}?", yes)
-    if done_there(site, setting, "terminate", pool_id, "--yes"):
+    meant = find(setting, pool_id)
+    name = meant.here.id if meant.here else pool_id
+    place = f" at {meant.site.place}" if meant.site else ""
+    ask(f"End the workers of {name}{place}?", yes)
+    objections = meant.here.terminate() if meant.here else []
+    if done_there(meant.site, setting, "terminate", meant.there, "--yes"):
         return
-    found = find_pool(pool_id, setting.registry().root)
-    ask(f"End the workers of {found.id}?", yes)
-    objections = found.terminate()
     if setting.json:
-        print_json({"terminated": found.id, "objections": objections})
+        print_json({"terminated": name, "objections": objections})
     else:
-        say(f"The workers of {found.id} were told to end.")
+        say(f"The workers of {name} were told to end.")
     for objection in objections:
         say(f"hpcbatch: the scheduler objects: {objection}")
     if objections:
         sys.exit(SCHEDULER)
+
+
+class Meant(NamedTuple):
+    """A pool: as it is known ``here``, if it is; where its workers are, if that is elsewhere, and
+    its id there."""
+
+    here: Pool | None
+    site: Ssh | None
+    there: str
+
+
+def find(setting: Setting, pool_id: str) -> Meant:
+    """Raises NotFound, UsageError."""
+    if (site := login_node(setting)) is not None:
+        return Meant(None, site, pool_id)
+    from ..pool.monitor import find_pool
+
+    found = find_pool(pool_id, setting.registry().root)
+    record = found.record
+    if not record.site:
+        return Meant(found, None, found.id)
+    from ..sites.ssh.address import Address
+    from ..sites.ssh.site import Ssh
+
+    return Meant(found, Ssh(Address.read(record.site), record.site_root), record.site_id)
 
 
 def login_node(setting: Setting) -> Ssh | None:

@@ -22,7 +22,9 @@ class PoolRecord:
     """Published as ``pool.json``, for humans and monitors: holds no secret.
 
     ``boot`` is the boot id of ``host``: with both, ``pid`` names the controller's process;
-    ``ended`` is when the controller closed the pool, 0 while it is open (or was killed).
+    ``ended`` is when the controller closed the pool, 0 while it is open (or was killed). ``site``
+    is the login node behind which the workers are, empty where they are not elsewhere; there the
+    pool is ``site_id`` of the registry ``site_root``.
     """
 
     id: str
@@ -35,6 +37,9 @@ class PoolRecord:
     workers: int
     version: str = ""
     ended: float = 0.0
+    site: str = ""
+    site_root: str = ""
+    site_id: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {"format": FORMAT, **asdict(self)}

@@ -45,7 +45,8 @@ class WorkerInfo:
 @dataclass(frozen=True)
 class Pool:
     """One pool. Its ``state``: its controller is there (``open``), has closed it (``closed``), is
-    gone without a word (``dead``), or is on another host, where nobody can look from here."""
+    gone without a word (``dead``), or is on another host, where nobody can look from here. Of one
+    whose workers are behind a login node, ``record.site``, they are not seen here."""
 
     record: PoolRecord
     layout: PoolLayout
@@ -93,6 +94,11 @@ class Pool:
         later finds the pool; returns what schedulers object to. Safe to repeat."""
         unlink_quietly(self.layout.door)
         objections = []
+        if self.record.site:
+            objections.append(
+                f"its workers are elsewhere: hpcbatch pool terminate {self.record.site_id} "
+                f"--site {self.record.site}"
+            )
         for cluster, launches in self._by_cluster():
             objections += end_launches(cluster, self._adopt(cluster, launches))
         end_here(self.id, self.layout.folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -11,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..disk.files import unlink_quietly
+from ..disk.limits import allow_open_files
 from ..words.door import Door
 from ..words.errors import HpcbatchError
 from ..words.version import VERSION
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("hpcbatch.pool")
 
+OWN_FILES, FILES = 1024, 2  # open ones: of the user's program, and for each worker behind a relay
+
 
 class Running:
     def __init__(
@@ -45,6 +49,7 @@ class Running:
         self._settings, self._dispatch = settings, dispatch
         python = "{}.{}".format(*sys.version_info[:2])
         workers = _workers(settings)
+        allow_open_files(OWN_FILES + FILES * settings.workers)
         place = workers.place
         self.layout, self.record = folder.make_pool(
             name, settings.cluster, settings.workers, VERSION
@@ -55,12 +60,15 @@ class Running:
         door = self._door(python, place.addresses(port), workers.seconds)
         try:
             seen = workers.open(name, door, port, self.duty.fail)
+            self.record = workers.recorded(self.record)
+            folder.write_record(self.layout, self.record)
             launcher = workers.launcher(self.layout)
             folder.write_door(self.layout, door)
         except BaseException:
-            workers.close()
-            self.broker.close()
-            folder.close_pool(self.layout, self.record)
+            with contextlib.ExitStack() as ends:  # each, whatever another one raises
+                ends.callback(folder.close_pool, self.layout, self.record)
+                ends.callback(self.broker.close)
+                ends.callback(workers.close)
             raise
         self._give_up, self._logs = workers.give_up, workers.logs(self.layout)
         self._addresses = tuple(seen.addresses)

@@ -60,6 +60,8 @@ class Settings:
             told["seed"] = int.from_bytes(os.urandom(6), "little")
         if told.get("site") is not None:
             told.setdefault("heartbeat", SLOW_HEARTBEAT)
+        elif "away" in told:
+            raise UsageError("away is about a controller that is elsewhere: it goes with site")
         if told.get("options_metrics") is not None:
             told["options_metrics"] = _metrics(told["options_metrics"])
         return cls(cluster, workers, **told)

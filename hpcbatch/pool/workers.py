@@ -10,6 +10,7 @@ from ..words.door import Door
 from ..words.layout import PoolLayout, new_job_name
 from ..words.resources import Resources
 from .addresses import Place, place_of
+from .folder import PoolRecord
 from .launchers import Call, Launcher, find_launcher
 from .logs import Logs
 from .settings import Settings
@@ -53,6 +54,10 @@ class Workers:
     def open(self, name: str, door: Door, port: int, fail: Callable[[str], None]) -> Door:
         """The door as workers see it."""
         return door
+
+    def recorded(self, record: PoolRecord) -> PoolRecord:
+        """With where the workers are, if that is elsewhere."""
+        return record
 
     def logs(self, layout: PoolLayout) -> Logs:
         return Logs(layout)

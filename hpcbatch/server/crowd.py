@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import resource
 import socket
 from collections import Counter
 from typing import Any
+
+from ..disk.limits import allow_open_files
 
 MOST = 1000  # others are put off
 SHARES = 2  # of all places, one is the most that an address has while nothing is answered there
@@ -20,13 +21,7 @@ Peer = tuple[str, int]  # address and port
 
 def room() -> int:
     """How many may be connected at once, with as many open files as this process may have."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return MOST
-    wanted = MOST * FILES if hard == resource.RLIM_INFINITY else min(MOST * FILES, hard)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return min(MOST, max(soft, wanted) // FILES)
+    return int(min(MOST, allow_open_files(MOST * FILES) // FILES))
 
 
 class Door(socket.socket):

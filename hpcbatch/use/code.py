@@ -55,6 +55,14 @@ def take_code(function: Any, pickled: bytes, with_project: WithProject = False) 
     return code
 
 
+def loaded_code(places: Sequence[str]) -> Code:
+    """The user's modules that are loaded from ``places`` or beside the script, whatever function
+    may need them. Raises InputError when they are too large."""
+    roots = list(dict.fromkeys([*roots_of(None), *places]))
+    files, imports = own_modules(roots, frozenset())
+    return Code(_zip(files, LARGEST) if files else None, roots, imports)
+
+
 def has_data(archive: str) -> bool:
     """Whether an archive must be unpacked: it holds more than modules, or a project."""
     with zipfile.ZipFile(archive) as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -17,16 +18,22 @@ from click.testing import CliRunner
 import hpcbatch as hb
 from hpcbatch.cli.main import main
 from hpcbatch.pool.monitor import Pool, pools
+from hpcbatch.pool.relay import near
+from tests.conftest import IS_LONG
 from tests.core import ROOT, eventually
 from tests.local import by_value
 from tests.pool.conftest import is_alive
 
 from .conftest import Client
+from .cutter import Cutter
 from .sshd import Host, Sshd
 
 pytestmark = [pytest.mark.slow, pytest.mark.sshd]
 
 AWAY = 20.0
+FIRST = int(os.environ.get("HPCBATCH_CHAOS_SEED", "1"))
+CUTS = 50 if IS_LONG else 2
+LARGE = 400_000  # random bytes of an argument, and of a result
 CONTROLLER = f"""
 import hpcbatch as hb, time
 pool = hb.Controller("local", 1, site=hb.connect("ssh://login"), away={AWAY})
@@ -98,10 +105,34 @@ def test_calls_and_their_results_pass_the_login_node(
         listed = CliRunner().invoke(main, ["--json", "pool", "list", "--site", "ssh://login"])
         assert [each["state"] for each in json.loads(listed.stdout)] == ["open"]
         by_default = {"HPCBATCH_SITE": "ssh://login"}
-        workers = CliRunner(env=by_default).invoke(main, ["--json", "pool", "workers", "last"])
-        assert len(json.loads(workers.stdout)) == 1
+        (here,) = hb.pools()
+        for env, known in ((by_default, "last"), ({}, here.id)):
+            told = CliRunner(env=env).invoke(main, ["--json", "pool", "workers", known])
+            assert len(json.loads(told.stdout)) == 2, known
         pids = [int(each["pid"]) for each in pool.summary()]
     eventually(lambda: is_over(there, *pids), "the relay to leave nothing behind")
+
+
+def test_connections_that_are_cut_at_random(
+    far: Callable[..., hb.Controller], own_sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each result is right, no task is run by two workers, and the workers stay."""
+    chance = random.Random(FIRST)
+    monkeypatch.setattr(near, "PAUSES", (0.05, 0.5))
+    pool = far(workers=2)
+    cutter = Cutter(own_sshd, monkeypatch)
+    where = by_value(lambda k, content: (k, content, __import__("os").getpid()))
+    pids = {int(each["pid"]) for each in pool.summary()}
+    for _ in range(CUTS):
+        contents = [chance.randbytes(chance.choice((10, LARGE))) for _ in range(20)]
+        timer = cutter.arm(chance.random() * 10 * LARGE, chance.random() * 0.6)
+        calls = [pool.submit(where, k, content) for k, content in enumerate(contents)]
+        found = [call.result(120) for call in calls]
+        timer.cancel()
+        assert [row[:2] for row in found] == list(enumerate(contents))
+        pids |= {row[2] for row in found}
+    assert cutter.cuts >= CUTS / 2
+    assert len(pids) == 2, "a worker was lost"
 
 
 def test_a_connection_that_is_cut_is_made_again(

@@ -14,13 +14,13 @@ import pytest
 
 import hpcbatch as hb
 from hpcbatch.sites.ssh import exchange
-from hpcbatch.sites.ssh.line import Stream
 from hpcbatch.sites.ssh.site import Ssh
 from hpcbatch.words.layout import RemoteLayout
 from hpcbatch.words.options import SubmitOptions
 from tests.conftest import IS_LONG
 from tests.local import by_value
 
+from .cutter import Cutter
 from .sshd import Host, Sshd
 
 pytestmark = [pytest.mark.slow, pytest.mark.sshd]
@@ -30,46 +30,6 @@ SEEDS = range(FIRST, FIRST + (50 if IS_LONG else 1))
 JOBS = 4
 LARGE = 400_000  # random bytes of an input, and of a result
 VERBS = ("upload", "submit", "status", "download")
-
-
-class Cutter:
-    """Cuts the connection of one verb: once so many bytes of it have passed, and, as that may be
-    none, after a while."""
-
-    def __init__(self, sshd: Sshd, patch: pytest.MonkeyPatch):
-        self._sshd = sshd
-        self._left: float | None = None
-        self.cuts = 0
-        send, read = Stream.send, Stream.read
-
-        def counted_send(stream: Stream, content: bytes) -> None:
-            send(stream, content)
-            self._passed(len(content))
-
-        def counted_read(stream: Stream, size: int) -> bytes:
-            content = read(stream, size)
-            self._passed(len(content))
-            return content
-
-        patch.setattr(Stream, "send", counted_send)
-        patch.setattr(Stream, "read", counted_read)
-
-    def arm(self, count: float, seconds: float) -> threading.Timer:
-        self._left = count
-        timer = threading.Timer(seconds, self._cut)
-        timer.daemon = True
-        timer.start()
-        return timer
-
-    def _passed(self, count: int) -> None:
-        if self._left is not None:
-            self._left -= count
-            if self._left <= 0:
-                self._cut()
-
-    def _cut(self) -> None:
-        self._left = None
-        self.cuts += self._sshd.cut()
 
 
 def telling(log: str) -> Any:

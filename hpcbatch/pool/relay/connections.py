@@ -14,7 +14,7 @@ import selectors
 import socket
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
 from ...words.errors import SiteUnreachable
@@ -25,20 +25,34 @@ MUCH, LITTLE = 1 << 20, 1 << 18  # bytes kept for a socket: from here on hold, f
 BEAT = 10.0  # seconds between two signs of life
 PATIENCE = 5.0  # seconds for what is being written
 MOST = 20_000  # connections: a stranger may open some as well
+STRANGE = 40.0  # seconds: ZeroMQ ends earlier a connection that has no keys (ZMQ_HANDSHAKE_IVL)
+SIGNATURE = 10  # bytes with which ZeroMQ begins (ZMTP 3), and two of them
+SIGNS = ((0, b"\xff"), (9, b"\x7f"))
 
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 class _Connection:
-    def __init__(self, number: int, own: socket.socket):
+    def __init__(self, number: int, own: socket.socket, host: str):
         own.setblocking(False)
         own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.number, self.socket = number, own
+        self.number, self.socket, self.host = number, own, host
+        self.begun = time.monotonic()
         self.kept = bytearray()  # for the socket
+        self.said = b""  # before it is known
         self.is_known = False  # at the other end
         self.is_held = False  # by the other end
         self.holds = False  # the other end
         self.is_over = False  # at the other end
+
+    @property
+    def may_be_a_stranger(self) -> bool:
+        return not self.is_known or time.monotonic() - self.begun < STRANGE
+
+    @property
+    def speaks_otherwise(self) -> bool:
+        """It is no worker."""
+        return any(self.said[at : at + 1] not in (b"", sign) for at, sign in SIGNS)
 
 
 class Connections:
@@ -64,6 +78,10 @@ class Connections:
 
     def start(self) -> None:
         self._thread.start()
+
+    @property
+    def are_passed_on(self) -> bool:
+        return self._thread.is_alive()
 
     def take(self, kind: bytes, payload: bytes) -> None:
         """What the other end has told of a connection; from any thread, and at once."""
@@ -136,23 +154,32 @@ class Connections:
         try:
             if self._dial is None:
                 return
-            self._add(number, self._dial()).is_known = True
+            self._add(number, self._dial(), "").is_known = True
         except OSError:  # the controller has just closed
             self._pipe.of(number, OVER)
 
     def _accept(self, door: socket.socket) -> None:
         try:
-            client = door.accept()[0]
+            client, address = door.accept()
         except OSError:  # it has gone again, or no more files can be opened
             time.sleep(0.05)
             return
+        if len(self._all) >= MOST:
+            self._drop_a_stranger()
         if len(self._all) < MOST:
-            self._add(next(self._numbers), client)
+            self._add(next(self._numbers), client, address[0])
         else:
             client.close()
 
-    def _add(self, number: int, own: socket.socket) -> _Connection:
-        made = self._all[number] = _Connection(number, own)
+    def _drop_a_stranger(self) -> None:
+        """The oldest that may be one, of the host that has most of them."""
+        strangers = [each for each in self._all.values() if each.may_be_a_stranger]
+        if strangers:
+            [(host, _)] = Counter(each.host for each in strangers).most_common(1)
+            self._drop(next(each for each in strangers if each.host == host))
+
+    def _add(self, number: int, own: socket.socket, host: str) -> _Connection:
+        made = self._all[number] = _Connection(number, own, host)
         self._selector.register(own, _READ, made)
         return made
 
@@ -168,15 +195,17 @@ class Connections:
                 return
             except OSError:
                 content = b""
-            if not content:
+            if not found.is_known:
+                found.said += content
+            if not content or found.speaks_otherwise:
                 self._drop(found)
-                return
-            if (
-                not found.is_known
-            ):  # a worker that only looks whether somebody is there says nothing
+            elif found.is_known:
+                self._pipe.of(found.number, SAID, content)
+            elif len(found.said) >= SIGNATURE:
                 found.is_known = True
                 self._pipe.of(found.number, MADE)
-            self._pipe.of(found.number, SAID, content)
+                self._pipe.of(found.number, SAID, found.said)
+                found.said = b""
 
     def _flush(self, found: _Connection) -> None:
         kept = found.kept

@@ -7,16 +7,15 @@ When the connection is lost it waits for a while: a later one of it may take the
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import queue
-import resource
 import threading
 import time
 from collections.abc import Mapping
 from typing import Any
 
+from ...disk.limits import allow_open_files
 from ...sites.here import Here
 from ...sites.ssh import frames
 from ...sites.ssh.talk import Talk
@@ -25,7 +24,7 @@ from ...sites.wire import error_json
 from ...use.requirements import compared
 from ...words.errors import HpcbatchError, NotFound
 from . import pipe as kinds
-from .connections import Connections
+from .connections import MOST, Connections
 from .orders import Orders
 from .pipe import Pipe
 from .taken import Taken
@@ -33,23 +32,17 @@ from .taken import Taken
 log = logging.getLogger("hpcbatch.pool")
 
 LOOK = 1.0  # seconds between two looks for whether it is to end
+OWN_FILES = 256  # open ones, beside the workers' connections
 SILENCE = 60.0  # seconds without a word of the controller, after which the connection is lost
 
 
 def relay(site: Here, asked: Asked, talk: Talk) -> None:
     """What the login node is asked for: it goes on until the pool is over."""
-    raise_limit()
+    allow_open_files(MOST + OWN_FILES)
     taken = Taken.of(site.registry.root, asked)
     differences = compared(asked["requirements"])
     talk.tell(frames.GO_ON, {**taken.told(), "environment": differences})
     Far(taken, talk, float(asked["away"])).serve()
-
-
-def raise_limit() -> None:
-    """As many open files as this process may have: two for each worker."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # it goes on with those that it has
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class Far:
@@ -67,7 +60,7 @@ class Far:
         for each in (self._listen, self._obey):
             threading.Thread(target=each, daemon=True).start()
         while not self._over.wait(LOOK) and self._is_ours():
-            if time.monotonic() - self._heard > SILENCE:
+            if time.monotonic() - self._heard > SILENCE or not self._connections.are_passed_on:
                 break
         self._connections.close()
         if not self._is_left:

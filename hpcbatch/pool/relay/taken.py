@@ -75,6 +75,7 @@ class Taken:
         """What its controller has to know."""
         return {
             "pool": self.layout.id,
+            "root": self.layout.root,
             "folder": self.layout.folder,
             "addresses": self._addresses,
             "port": self.port,

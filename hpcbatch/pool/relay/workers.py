@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import pickle
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
 
 from ...sites.connect import connect
 from ...sites.ssh.site import Ssh
-from ...use.code import take_code
+from ...use.code import loaded_code
 from ...use.requirements import requirements, tell_differences
 from ...words.door import Door
 from ...words.errors import UsageError
 from ...words.layout import PoolLayout
 from ...words.resources import Resources
 from ..addresses import Place, place_of
+from ..folder import PoolRecord
 from ..launchers import Call
+from ..own_places import own_places
 from ..settings import Settings
 from .launcher import RelayLauncher, RelayLogs
 from .near import Near
@@ -49,7 +51,7 @@ class Relayed:
     def open(self, name: str, door: Door, port: int, fail: Callable[[str], None]) -> Door:
         """Connect; the door as workers see it. Raises SiteError, and whatever is wrong there."""
         settings = self._settings
-        code = take_code(None, pickle.dumps(None))
+        code = loaded_code(own_places())
         settings_there = {each: getattr(settings, each) for each in PASSED}
         asked = {
             "pool": "",
@@ -68,6 +70,11 @@ class Relayed:
         tell_differences(self._site.place, told["environment"], stacklevel=5)
         self._told = told
         return door._replace(addresses=told["addresses"], walltime=told["walltime"])
+
+    def recorded(self, record: PoolRecord) -> PoolRecord:
+        """With where the workers are."""
+        told = self._told
+        return replace(record, site=self._site.place, site_root=told["root"], site_id=told["pool"])
 
     def launcher(self, layout: PoolLayout) -> RelayLauncher:
         assert self._near is not None
