@@ -1,5 +1,5 @@
 """``python -m hpcbatch``: the same as the command ``hpcbatch``."""
 
-from .cli.main import run
+from .cli.program import run
 
 run()

@@ -39,9 +39,11 @@ def boot():
             % (EXPECTED, found, sys.executable, EXPECTED, found)
         )
         return 78
+    import gc
     import marshal
     from importlib import import_module
 
+    gc.disable()  # what is loaded until the user's code runs is no garbage
     sys.meta_path.insert(0, Importer(marshal.loads(__loader__.get_data("modules.bin"))))
     return import_module(ENTRY).main(sys.argv[1:])
 

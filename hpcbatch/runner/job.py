@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import pickle
 import sys
@@ -75,6 +76,7 @@ class Call:
             return
         try:
             self._parts = _function_parts(f"{self._layout.folder}/{self._assignment.function}")
+            _keep_modules(self._parts)
             self._function, self._constants = map(pickle.loads, self._parts)
         except Leave:
             raise
@@ -143,6 +145,15 @@ def _function_parts(path: str) -> list[bytes]:
     if len(parts) != 2:
         raise DamagedFile(f"{path} is damaged: it was cut off or altered")
     return parts
+
+
+def _keep_modules(parts: list[bytes]) -> None:
+    """Garbage is collected from now on, as boot.py has put off, but not looked for among the
+    modules that are loaded: none of them is the user's yet."""
+    if any(b"cloudpickle" in part for part in parts):
+        import cloudpickle  # noqa: F401
+    gc.freeze()
+    gc.enable()
 
 
 def dumps(value: Any) -> bytes:

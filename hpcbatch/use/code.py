@@ -117,7 +117,7 @@ def _zip(found: Mapping[str, str], largest: int, paths: Sequence[str] = (".",)) 
                         raise InputError(_TOO_LARGE.format(largest >> 20, path))
                     member = zipfile.ZipInfo(name)
                     member.external_attr = (0o700 if told.st_mode & 0o100 else 0o600) << 16
-                    archive.writestr(member, file.read(), zipfile.ZIP_DEFLATED)
+                    archive.writestr(member, file.read(), zipfile.ZIP_DEFLATED, 1)
             except FileNotFoundError:
                 continue  # removed since it was found
     return content.getvalue()

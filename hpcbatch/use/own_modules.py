@@ -13,7 +13,7 @@ import sys
 import sysconfig
 import warnings
 from collections.abc import Iterator, Sequence, Set
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -45,8 +45,13 @@ def own_modules(roots: Sequence[str], named: Set[str]) -> Modules:
     found: dict[str, str] = {}
     waiting = [script] if script else []
     loaded: set[str | None] = set()
+    installed = set(sys.builtin_module_names)
     imports = {name.partition(".")[0] for name in _modules_of(named)}
-    for module in list(sys.modules.values()):
+    for known, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and is_installed(file):
+            installed.add(known)
+            continue
         root = root_of(module)
         if root is not None and root in roots and module is not main:
             waiting += _add(root, module.__name__.partition(".")[0], found)
@@ -61,7 +66,7 @@ def own_modules(roots: Sequence[str], named: Set[str]) -> Modules:
                 imports |= names
             elif path == script:
                 imports |= names & named  # it may do more than its function
-            for name in names:
+            for name in names - installed:  # a shared disk is not asked for those
                 for root in roots:
                     waiting += _add(root, name, found)
     own = {re.split(r"/|\.py$", name, maxsplit=1)[0] for name in found}
@@ -137,6 +142,7 @@ def _file(module: ModuleType | None) -> str | None:
     return os.path.abspath(file) if isinstance(file, str) and os.path.isfile(file) else None
 
 
+@lru_cache(10_000)
 def is_installed(file: str) -> bool:
     parts = file.split(os.sep)
     return (
@@ -182,16 +188,20 @@ def _tree(root: str, name: str) -> Iterator[tuple[str, str]]:
                 yield os.path.relpath(path, root), path
 
 
-def imported(path: str) -> set[str]:
+def imported(path: str) -> frozenset[str]:
     """First parts of all names that a source file imports, at its top or in its functions. Found
     by their look: to parse a file takes ten times as long. What a text looks alike adds a module
     too many, if there is one of that name."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            source = file.read().replace("\\\n", " ")
+            return _imported_in(file.read())
     except OSError:
-        return set()
+        return frozenset()
+
+
+@lru_cache(1000)
+def _imported_in(source: str) -> frozenset[str]:
     names: set[str] = set()
-    for whole, several in _IMPORT.findall(source):
+    for whole, several in _IMPORT.findall(source.replace("\\\n", " ")):
         names.update([whole] if whole else map(str.strip, several.split(",")))
-    return {re.split(r"\W", name, maxsplit=1)[0] for name in names} - {""}
+    return frozenset(re.split(r"\W", name, maxsplit=1)[0] for name in names) - {""}

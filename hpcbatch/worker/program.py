@@ -3,6 +3,7 @@ pool, the number of the launch, and where the launcher counts them that of the w
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -59,6 +60,8 @@ def main(arguments: list[str]) -> int:
 
         Metrics(door.metrics, str(hello["worker"])).start()
     to_controller = link.Link(door, path, json.dumps(hello).encode())
+    gc.freeze()  # the modules, which stay
+    gc.enable()  # boot.py has turned it off
     Loop(door, to_controller, Calls(functions, between), functions).run()
 
 

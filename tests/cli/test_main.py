@@ -25,7 +25,7 @@ HEAVY = (
 SHOW = (
     "import atexit, sys; "
     f"atexit.register(lambda: print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)); "
-    "from hpcbatch.cli.main import run; run()"
+    "from hpcbatch.cli.program import run; run()"
 )
 
 
