@@ -35,7 +35,8 @@ def doctor(setting: Setting, cluster: str | None, patience: str, no_node: bool) 
     """Check this host, the registry, and a node of each cluster.
 
     On each cluster one small element is submitted, which shows whether elements start, how soon
-    files are seen, whether clocks agree and whether locks work. Exit status 1: something is wrong.
+    files are seen, whether clocks agree, whether locks work, and whether workers of a pool could
+    dial in here. Exit status 1: something is wrong.
 
     \b
     Examples:

@@ -8,12 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 
-def answer(folder: str, patience: float) -> dict[str, Any]:
-    """Say what is here, hold a lock, answer each *ping*, and end at *bye* or after ``patience``
-    seconds without any."""
+def answer(
+    folder: str, patience: float, addresses: list[tuple[str, int]], word: str
+) -> dict[str, Any]:
+    """Say what is here, hold a lock, answer each *ping*, at *dial* try each of ``addresses``, and
+    end at *bye* or after ``patience`` seconds without any."""
     import fcntl
     import json
     import os
+    import socket
     import sys
     import time
 
@@ -24,6 +27,16 @@ def answer(folder: str, patience: float) -> dict[str, Any]:
         with open(f"{path}.new", "w") as file:
             json.dump(told, file)
         os.rename(f"{path}.new", path)
+
+    def dial(place: tuple[str, int]) -> str:
+        """Why it was not reached; empty where it was."""
+        try:
+            with socket.create_connection(place, 3) as there:
+                there.sendall(word.encode())
+                answers = there.recv(len(word)) == word[::-1].encode()
+                return "" if answers else "somebody else answers"
+        except OSError as error:
+            return error.strerror or str(error)
 
     def names() -> set[str]:
         return set(os.listdir(folder))
@@ -49,5 +62,7 @@ def answer(folder: str, patience: float) -> dict[str, Any]:
             if f"ping-{answered}" in seen:
                 tell(f"pong-{answered}", time=time.time())
                 answered += 1
+            if "dial" in seen and "dialled" not in seen:
+                tell("dialled", reached={host: dial((host, port)) for host, port in addresses})
             time.sleep(0.02)
     return about

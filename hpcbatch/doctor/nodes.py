@@ -16,6 +16,7 @@ from typing import Any
 
 import cloudpickle
 
+from ..cluster.cluster import Cluster
 from ..disk.files import read, remove_tree
 from ..disk.mounts import is_local_disk
 from ..handles.task import Task
@@ -23,6 +24,7 @@ from ..handles.tasks import create
 from ..words.errors import HpcbatchError, SubmissionError, in_short
 from ..words.text import counted, roughly
 from . import node
+from .dialling import Door, dialled, opened
 from .finding import Finding, fine, note, wrong
 
 RESOURCES = {"element_walltime": "10m", "memory": "500MB", "cpus": 1}
@@ -36,21 +38,23 @@ def check_node(cluster: str, root: str, patience: float) -> Iterator[Finding]:
     """By a task of one job, which is removed afterwards. ``patience``: seconds until it begins."""
     folder = tempfile.mkdtemp(prefix="doctor-", dir=root)
     try:
-        task, exchange = _task(folder, root, patience), _Exchange(folder)
-        try:
-            yield from _asked(task, cluster, exchange, patience)
-        finally:
-            exchange.tell("bye")
-            _end(task, exchange.has("hello"))
+        with opened(Cluster.named(cluster).config.scheduler == "local") as door:
+            task, exchange = _task(folder, root, patience, door), _Exchange(folder)
+            try:
+                yield from _asked(task, cluster, exchange, patience)
+            finally:
+                exchange.tell("bye")
+                _end(task, exchange.has("hello"))
     finally:
         remove_tree(folder)
 
 
-def _task(folder: str, root: str, patience: float) -> Task:
+def _task(folder: str, root: str, patience: float, door: Door) -> Task:
     cloudpickle.register_pickle_by_value(node)
     try:
-        alive = patience + (PINGS + 1) * ANSWERS_WITHIN
-        return create(node.answer, folder=[folder], patience=[alive], name="doctor", root=root)
+        alive = patience + (PINGS + 2) * ANSWERS_WITHIN
+        constants = {"patience": alive, **door._asdict()}
+        return create(node.answer, folder=[folder], const=constants, name="doctor", root=root)
     finally:
         cloudpickle.unregister_pickle_by_value(node)
 
@@ -80,6 +84,7 @@ def _asked(task: Task, cluster: str, exchange: _Exchange, patience: float) -> It
         )
     yield from _files(exchange)
     yield _lock(about, exchange.folder)
+    yield _dialled(exchange)
 
 
 def _ended(task: Task) -> bool:
@@ -148,6 +153,13 @@ def _lock(about: dict[str, Any], folder: str) -> Finding:
     told = "one that the node holds does not keep this host out"
     advice = "look at a task from one host alone: the one that submitted it last"
     return wrong("locks", told, advice)
+
+
+def _dialled(exchange: _Exchange) -> Finding:
+    began = time.monotonic()
+    exchange.tell("dial")
+    told = exchange.wait("dialled", lambda: time.monotonic() - began > ANSWERS_WITHIN)
+    return dialled(told and told["reached"])
 
 
 def _end(task: Task, is_told: bool) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from hpcbatch.doctor import nodes
+from hpcbatch.doctor import dialling, nodes
 from tests.core import eventually
 from tests.local import Local, by_value, local
 
@@ -34,7 +35,7 @@ def test_a_cluster_that_is_well(hb: Shell, local: Local) -> None:
     told = hb.json("doctor", "--cluster", "local")
     assert {each["state"] for each in told} <= {"fine", "note"}
     assert os.uname().nodename in found(told, "local", "node")["told"]
-    for about in ("files", "clocks", "locks"):
+    for about in ("files", "clocks", "locks", "dialling in"):
         assert found(told, "local", about)["state"] == "fine"
     assert hb.tasks() == []
     assert not [name for name in os.listdir(os.environ["HPCBATCH_ROOT"]) if "doctor" in name]
@@ -91,6 +92,23 @@ def test_what_is_wrong_here(hb: Shell, tmp_path: Path, monkeypatch: pytest.Monke
     shared.chmod(0o777)
     monkeypatch.setenv("HPCBATCH_ROOT", str(shared))
     assert found(hb.json("doctor", status=1), None, "registry")["state"] == "wrong"
+
+
+def test_a_node_that_cannot_dial_in() -> None:
+    with dialling.opened(is_local=True) as door:
+        [(host, port)] = door.addresses
+        with socket.create_connection((host, port), 30) as stranger:
+            stranger.sendall(b"x" * len(door.word))
+            assert stranger.recv(100) == b""
+        with socket.create_connection((host, port), 30) as known:
+            known.sendall(door.word.encode())
+            assert known.recv(100).decode() == door.word[::-1]
+    with pytest.raises(OSError):  # it listens no more
+        socket.create_connection((host, port), 30)
+    assert "at 10.0.0.1, and not at 1 of" in dialling.dialled({"10.0.0.1": "", "x": "no"}).told
+    far = dialling.dialled({"10.0.0.1": "timed out"})
+    assert (far.state, "10.0.0.1: timed out" in far.told) == ("note", True)
+    assert dialling.dialled(None).state == "note"
 
 
 def test_clocks_and_locks_that_are_not_as_they_should_be(tmp_path: Path) -> None:

@@ -1,0 +1,72 @@
+"""Whether a node can dial in here, as workers of a pool do."""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from ..pool.addresses import place_of
+from .finding import Finding, fine, note
+
+SPEAKS_WITHIN = 5.0  # seconds
+
+
+class Door(NamedTuple):
+    """What a node is told: ``addresses``, best first, and the ``word`` to say there. It is answered
+    by the same word backwards."""
+
+    addresses: list[tuple[str, int]]
+    word: str
+
+
+@contextlib.contextmanager
+def opened(is_local: bool) -> Iterator[Door]:
+    """Answers those who know the word; ``is_local``: the node is this host."""
+    place = place_of(is_local, None, None)
+    word = secrets.token_hex(16)
+    with socket.create_server(("" if place.bind == "*" else place.bind, 0)) as listener:
+        port = listener.getsockname()[1]
+        thread = threading.Thread(target=_answer_all, args=(listener, word), daemon=True)
+        thread.start()
+        try:
+            yield Door([(host, port) for host in place.hosts], word)
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(SPEAKS_WITHIN)
+
+
+def _answer_all(listener: socket.socket, word: str) -> None:
+    with contextlib.suppress(OSError):  # it was shut down
+        while True:
+            client = listener.accept()[0]
+            with client, contextlib.suppress(OSError):
+                client.settimeout(SPEAKS_WITHIN)
+                if hmac.compare_digest(client.recv(len(word)), word.encode()):
+                    client.sendall(word[::-1].encode())
+
+
+def dialled(told: dict[str, Any] | None) -> Finding:
+    """``told``: what the node found of each address, empty where it was answered there; None where
+    it did not tell."""
+    if told is None:
+        return note("dialling in", "the node has not told whether it can")
+    reached = [host for host, why in told.items() if not why]
+    if reached:
+        others = len(told) - len(reached)
+        return fine(
+            "dialling in",
+            f"the node reaches this host at {', '.join(reached)}"
+            + (f", and not at {others} of its other addresses" if others else ""),
+        )
+    whys = "; ".join(f"{host}: {why}" for host, why in told.items())
+    return note(
+        "dialling in",
+        f"the node does not reach this host ({whys})",
+        "tasks do not need it; for a pool, name host=, interface= or port= of the Controller, open "
+        "a port in the firewall, or go through a relay: site=",
+    )
