@@ -2,6 +2,7 @@
 # make test   all tests, real clusters included where this machine can have them
 # make check  format, lint, types, layers and the quick tests: a minute
 # make docs   the documentation as a site, in build/docs
+# make recording  docs/images/terminal.svg, of a session that a script types
 # make chaos  kills, cancels and resubmits at random, for long (HPCBATCH_CHAOS_SEED=N: that run
 #             again), and a shared disk that lags
 # make bench  the numbers, beside peers' (ROWS="prepare element": those alone; ROWS=--write keeps
@@ -20,7 +21,7 @@ QUICK = tests/test_public.py tests/test_wheel.py \
 WRITTEN = $(filter-out tests,$(SOURCES)) docs README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md \
 	SECURITY.md
 
-.PHONY: demo test check docs chaos bench clean
+.PHONY: demo test check docs recording chaos bench clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/hpcbatch demo
@@ -38,6 +39,11 @@ check: $(VENV)/dev.stamp
 
 docs: $(VENV)/docs.stamp
 	$(BIN)/mkdocs build --strict
+
+recording: $(VENV)/demo.stamp
+	$(PYTHON) -m venv $(VENV)-recording
+	$(VENV)-recording/bin/python -m pip install --quiet --disable-pip-version-check termtosvg setuptools
+	docs/recording.sh $(BIN) $(VENV)-recording/bin/termtosvg
 
 chaos: $(VENV)/dev.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[chaos]'
@@ -76,4 +82,4 @@ $(VENV)/bench.stamp: $(VENV)/dev.stamp
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-peers dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-peers $(VENV)-recording dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
