@@ -118,10 +118,11 @@ def count_files(folder: Path) -> int:
 
 
 class Peer:
-    """A program of ``peers/``, run by the peers' own Python: it does its work once a line."""
+    """A program of ``peers/``, run by the peers' own Python, or one of ours by another: it does its
+    work once a line."""
 
-    def __init__(self, script: str, *arguments: object):
-        argv = [PEERS_PYTHON, str(HERE / "peers" / script), *map(str, arguments)]
+    def __init__(self, script: str | Path, *arguments: object, python: str = PEERS_PYTHON):
+        argv = [python, str(HERE / "peers" / script), *map(str, arguments)]
         self._process = subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

@@ -28,18 +28,45 @@ import hpcbatch as hb
 PLACE = Struct("<Q")
 
 
+# A script alone, as the peer's is: what lies beside a script, and is imported, travels with it.
+PROGRAM = """
+import sys
+import time
+
+import hpcbatch as hb
+
+def square(i):
+    return i * i
+
+print(flush=True)
+for _ in sys.stdin:
+    began = time.perf_counter()
+    hb.create(square, range(int(sys.argv[1])))
+    print(time.perf_counter() - began, flush=True)
+"""
+
+
 def prepare(work: Path) -> Iterator[Row]:
     use_fake_slurm(work / "prepare-bin")
+    script = work / "alone" / "study.py"
+    script.parent.mkdir()
+    script.write_text(PROGRAM)
     for jobs, runs in ((10_000, 7), (100_000, 5)):
-        with Peer("submitit_prepare.py", work, jobs) as peer:
-            ours, theirs, floor = in_turn(
-                lambda: seconds(lambda: hb.create(square, range(jobs))),  # noqa: B023
+        with (
+            Peer(script, jobs, python=sys.executable) as alone,
+            Peer("submitit_prepare.py", work, jobs) as peer,
+        ):
+            ours, theirs, floor, with_modules = in_turn(
+                alone.seconds,
                 peer.seconds,
                 lambda: seconds(lambda: _packed(work / "floor", jobs)),  # noqa: B023
-                runs=runs if jobs <= 10_000 else 3,
+                lambda: seconds(lambda: hb.create(square, range(jobs))),  # noqa: B023
+                runs=runs,
             )
         yield faster(f"prepare {jobs:,} jobs", ours, theirs, "submitit", 100)
         yield within(f"prepare {jobs:,} jobs", ours, floor, "one packed file", 3)
+        what = f"prepare {jobs:,} jobs, with the modules of this benchmark"
+        yield faster(what, with_modules, theirs, "submitit")
         files = count_files(Path(hb.tasks()[-1].folder))
         yield below(
             f"files of a task of {jobs:,} jobs", files, 17, "files", f"submitit {jobs + 2:,}"

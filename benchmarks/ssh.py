@@ -18,6 +18,7 @@ import hpcbatch as hb
 
 JOBS = 10_000
 EACH_WAY = 0.025  # seconds
+LARGE = 32 << 20  # bytes
 
 
 def ssh(work: Path) -> Iterator[Row]:
@@ -37,6 +38,7 @@ def ssh(work: Path) -> Iterator[Row]:
             site: Any = hb.connect("ssh://login")
             try:
                 yield from _verbs(site)
+                yield from _pool(site)
             finally:
                 site.line.close()
     finally:
@@ -96,6 +98,29 @@ def _verbs(site: Any) -> Iterator[Row]:
     over = statistics.median(there) - statistics.median(here)
     what = "hpcbatch status on a kept connection, over the same on the login node"
     yield below(what, over, 1, "s")
+
+
+def _pool(site: Any) -> Iterator[Row]:
+    """Workers on the login node's side, their controller on this one."""
+    with hb.Controller("local", 2, site=site) as pool:
+        began = seconds(lambda: pool.submit(square, 1).result(60))
+        yield Row(
+            "pool behind that login node: from its opening to the first result", f"{began:.2f} s"
+        )
+        mapped = [seconds(lambda: pool.map(square, range(JOBS))) for _ in range(RUNS)]
+        each = statistics.median(mapped)
+        yield Row(
+            f"pool behind that login node: {JOBS:,} calls by map", f"{JOBS / each:,.0f} a second"
+        )
+        trips = [seconds(lambda: pool.submit(square, 1).result(60)) for _ in range(20)]
+        trip = statistics.median(trips) * 1000
+        yield Row("pool behind that login node: round trip of one call, p50", f"{trip:.0f} ms")
+        large = os.urandom(LARGE)
+        took = statistics.median(
+            [seconds(lambda: pool.submit(len, large).result(60)) for _ in range(RUNS)]
+        )
+        what = f"pool behind that login node: an argument of {LARGE >> 20} MiB"
+        yield Row(what, f"{(LARGE >> 20) / took:.0f} MiB/s")
 
 
 def _most(what: str, found: int, most: int) -> Row:
