@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -12,11 +11,8 @@ from ..words.text import plain
 from .common import Setting, common, global_options, print_json, say
 from .ending import ask, yes_option
 from .exits import SCHEDULER
+from .pool_places import done_there, find, login_node
 from .tables import print_table
-
-if TYPE_CHECKING:
-    from ..pool.monitor import Pool
-    from ..sites.ssh.site import Ssh
 
 pool_argument = click.argument("pool_id", metavar="POOL")
 
@@ -136,66 +132,6 @@ def terminate(setting: Setting, pool_id: str, yes: bool) -> None:
         say(f"hpcbatch: the scheduler objects: {objection}")
     if objections:
         sys.exit(SCHEDULER)
-
-
-class Meant(NamedTuple):
-    """A pool: as it is known ``here``, if it is; where its workers are, if that is elsewhere, and
-    its id there."""
-
-    here: Pool | None
-    site: Ssh | None
-    there: str
-
-
-def find(setting: Setting, pool_id: str) -> Meant:
-    """Raises NotFound, UsageError."""
-    if (site := login_node(setting)) is not None:
-        return Meant(None, site, pool_id)
-    from ..pool.monitor import find_pool
-
-    found = find_pool(pool_id, setting.registry().root)
-    record = found.record
-    if not record.site:
-        return Meant(found, None, found.id)
-    from ..sites.ssh.address import Address
-    from ..sites.ssh.site import Ssh
-
-    return Meant(found, Ssh(Address.read(record.site), record.site_root), record.site_id)
-
-
-def login_node(setting: Setting) -> Ssh | None:
-    """Where the pools are that are meant, if not here. A server over HTTP keeps none: where that is
-    the default site, those of this machine are meant. Raises UsageError where it was asked for."""
-    if not setting.named_site():
-        return None
-    from ..sites.ssh.site import Ssh
-    from ..words.errors import UsageError
-
-    site = setting.site()
-    if isinstance(site, Ssh):
-        return site
-    if setting.elsewhere:
-        raise UsageError(f"{site.place} keeps no pools: give a login node, as in ssh://login")
-    return None
-
-
-def done_there(site: Ssh | None, setting: Setting, *words: str) -> bool:
-    """Run the command at the login node, if there is one."""
-    if site is None:
-        return False
-    import shlex
-
-    from ..sites.ssh import place, scripts
-
-    site.exchange.ask("hello")  # where hpcbatch is not there, that is told as ever
-    options = [*(["--json"] if setting.json else []), *(["--root", site.root] if site.root else [])]
-    command = shlex.join([*options, "pool", *words])
-    done = scripts.run(site.line, f"{place.command('hpcbatch')} {command}")
-    click.echo(done.output, nl=False)
-    click.echo(done.complaint, nl=False, err=True)
-    if done.status:
-        sys.exit(done.status)
-    return True
 
 
 def _text(path: str) -> str:
