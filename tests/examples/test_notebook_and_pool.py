@@ -1,4 +1,4 @@
-"""The notebook's cells and the search run as they stand; the search on each cluster."""
+"""The notebook runs in a kernel, and the search on each cluster, as they stand."""
 
 from __future__ import annotations
 
@@ -7,18 +7,61 @@ import re
 
 from .conftest import Place
 
+EXECUTE = """
+import sys
+import nbclient
+import nbformat
 
-def test_the_cells_of_the_notebook_run(here: Place) -> None:
-    notebook = json.loads((here.folder / "notebook/walks.ipynb").read_text())
-    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    shown = "\ntask._repr_html_()\n"  # as a notebook shows what stands last in a cell
-    program = shown.join("".join(cell["source"]) for cell in cells[1:])
-    (here.folder / "cells.py").write_text("".join(cells[0]["source"]) + "\n" + program)
+notebook = nbformat.read(sys.argv[1], 4)
+assert all(not cell.get("outputs") for cell in notebook.cells), "it is kept without its outputs"
+nbclient.NotebookClient(notebook, timeout=240, kernel_name="python3").execute()
+for cell in notebook.cells:
+    for output in cell.get("outputs", []):
+        told = output.get("text") or output["data"].get("text/html") or output["data"]["text/plain"]
+        print(told.rstrip())
+"""
+POOL = """
+import hpcbatch as hb
+pool = hb.Controller("local", 1, name="mine")
+pool.show(0.1)
+---
+async def power():
+    return await pool.submit(pow, 2, 10)
+print(await power(), pool.map(abs, [-1, -2]))
+---
+pool.terminate()
+import threading
+[each.join(60) for each in threading.enumerate() if each.name == "hpcbatch-show"]
+"""
 
-    told = here.run("cells.py").splitlines()
 
-    assert [int(line.split()[0]) for line in told] == [10, 40, 160, 640]
-    assert all(not cell["outputs"] for cell in cells), "a notebook is kept without its outputs"
+def executed(here: Place, notebook: str) -> str:
+    """What its cells show, in a kernel of its own."""
+    (here.folder / "execute.py").write_text(EXECUTE)
+    return here.run("execute.py", notebook)
+
+
+def test_the_notebook_runs_in_a_kernel(here: Place) -> None:
+    told = executed(here, "notebook/walks.ipynb")
+    lines = [line.split() for line in told.splitlines()]
+    assert [int(words[0]) for words in lines if words[:1] and words[0].isdigit()] == [
+        10, 40, 160, 640
+    ]  # fmt: skip
+
+
+def test_a_pool_in_a_kernel(here: Place) -> None:
+    """It can be awaited, and its table is kept up to date."""
+    cells = [
+        {"cell_type": "code", "id": f"c{n}", "metadata": {}, "outputs": [], "source": source,
+         "execution_count": None}
+        for n, source in enumerate(POOL.split("---"))
+    ]  # fmt: skip
+    notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (here.folder / "pool.ipynb").write_text(json.dumps(notebook))
+    told = executed(here, "pool.ipynb")
+    assert "1024 [1, 2]" in told
+    assert "mine" in told
+    assert "closed" in told
 
 
 def test_the_search_of_the_pool_finds_the_lowest_point(here: Place, cluster: str) -> None:
