@@ -24,12 +24,20 @@ class Meant(NamedTuple):
 
 
 def find(setting: Setting, pool_id: str) -> Meant:
-    """Raises NotFound, UsageError."""
-    if (site := login_node(setting)) is not None:
-        return Meant(None, site, pool_id)
+    """Raises NotFound, UsageError. An id that is known here is meant before one of a default
+    site."""
     from ..pool.monitor import find_pool
+    from ..words.errors import NotFound
 
-    found = find_pool(pool_id, setting.registry().root)
+    site = login_node(setting)
+    if site is not None and (setting.elsewhere or pool_id == "last"):
+        return Meant(None, site, pool_id)
+    try:
+        found = find_pool(pool_id, setting.registry().root)
+    except NotFound:
+        if site is None:
+            raise
+        return Meant(None, site, pool_id)
     record = found.record
     if not record.site:
         return Meant(found, None, found.id)
@@ -42,16 +50,19 @@ def find(setting: Setting, pool_id: str) -> Meant:
 def login_node(setting: Setting) -> Ssh | None:
     """Where the pools are that are meant, if not here. A server over HTTP keeps none: where that is
     the default site, those of this machine are meant. Raises UsageError where it was asked for."""
-    if not setting.named_site():
+    if not (named := setting.named_site()):
         return None
+    from ..sites import known
+    from ..sites.ssh.address import Address
     from ..sites.ssh.site import Ssh
     from ..words.errors import UsageError
 
-    site = setting.site()
-    if isinstance(site, Ssh):
-        return site
+    card = known.Card(named) if known.is_login(named) else known.find(named)
+    address = Address.read(card.address) if card.is_login else None
+    if address is not None and not address.tunnel:
+        return Ssh(address)
     if setting.elsewhere:
-        raise UsageError(f"{site.place} keeps no pools: give a login node, as in ssh://login")
+        raise UsageError(f"{card.address} keeps no pools: give a login node, as in ssh://login")
     return None
 
 

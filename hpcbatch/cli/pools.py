@@ -123,7 +123,7 @@ def terminate(setting: Setting, pool_id: str, yes: bool) -> None:
     ask(f"End the workers of {name}{place}?", yes)
     objections = meant.here.terminate() if meant.here else []
     if done_there(meant.site, setting, "terminate", meant.there, "--yes"):
-        return
+        return  # it tells its own id
     if setting.json:
         print_json({"terminated": name, "objections": objections})
     else:

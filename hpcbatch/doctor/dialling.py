@@ -41,13 +41,21 @@ def opened(is_local: bool) -> Iterator[Door]:
 
 
 def _answer_all(listener: socket.socket, word: str) -> None:
-    with contextlib.suppress(OSError):  # it was shut down
-        while True:
+    while True:
+        try:
             client = listener.accept()[0]
-            with client, contextlib.suppress(OSError):
-                client.settimeout(SPEAKS_WITHIN)
-                if hmac.compare_digest(client.recv(len(word)), word.encode()):
-                    client.sendall(word[::-1].encode())
+        except ConnectionAbortedError:
+            continue
+        except OSError:  # it was shut down
+            return
+        threading.Thread(target=_answer, args=(client, word), daemon=True).start()
+
+
+def _answer(client: socket.socket, word: str) -> None:
+    with client, contextlib.suppress(OSError):
+        client.settimeout(SPEAKS_WITHIN)
+        if hmac.compare_digest(client.recv(len(word)), word.encode()):
+            client.sendall(word[::-1].encode())
 
 
 def dialled(told: dict[str, Any] | None) -> Finding:

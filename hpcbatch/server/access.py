@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 from ..words.errors import AccessDenied
 from .dashboard.sessions import HEADER, Halves
 from .site import NEEDED, ServedSite
-from .users import User
+from .users import ANONYMOUS, User
 
 
 def site_of(request: Request) -> ServedSite:
@@ -52,6 +52,13 @@ def halves_of(request: Request, site: ServedSite) -> Halves | None:
 
 def caller(request: Request, site: Site) -> User:
     """From a token, or from the session of a browser. Raises AccessDenied, TooManyFailures."""
+    user = _user_of(request, site)
+    if request.client is not None and user is not ANONYMOUS:
+        request.app.state.knows((request.client.host, request.client.port))
+    return user
+
+
+def _user_of(request: Request, site: ServedSite) -> User:
     shown = request.headers.get("authorization", "")
     halves = None if shown else halves_of(request, site)
     if not shown and halves is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from concurrent import futures
 from threading import Lock, Thread
@@ -10,7 +11,7 @@ from ..cluster.overview import Overview, overview
 from ..words.errors import RegistryBusy
 
 KEPT = 60.0  # seconds that an answer holds
-SHORT = 10.0  # seconds that somebody waits for it: many who wait would keep a server from all else
+SHORT = 10.0  # seconds that somebody waits for it
 
 
 class Clusters:
@@ -23,13 +24,13 @@ class Clusters:
         self._known: Overview | None = None
         self._told = float("-inf")  # monotonic seconds, when that was
 
-    def overview(self) -> Overview:
+    async def overview(self) -> Overview:
         """One that may be older where the schedulers take their time. Raises ConfigError, and
         RegistryBusy where there is none yet."""
-        asking = self._ask()
+        asking = asyncio.wrap_future(self._ask())
         try:
-            return asking.result(SHORT)
-        except futures.TimeoutError:
+            return await asyncio.wait_for(asyncio.shield(asking), SHORT)
+        except asyncio.TimeoutError:
             if self._known is None:
                 raise RegistryBusy("the schedulers are being asked: ask again soon") from None
             return self._known

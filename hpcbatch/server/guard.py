@@ -4,6 +4,7 @@ slow, or a stranger's large one, goes no further."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable, Collection, Mapping
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -69,7 +71,8 @@ class Guard:
         elif refusal is not None:
             await refusal(scope, receive, send_guarded)
         else:
-            await self._app(scope, _in_time(scope, receive), send_guarded)
+            with contextlib.suppress(ClientDisconnect):  # in the middle of what it sends
+                await self._app(scope, _in_time(scope, receive), send_guarded)
 
     async def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)

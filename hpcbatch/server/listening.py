@@ -28,16 +28,17 @@ class Listener(NamedTuple):
 @contextlib.contextmanager
 def listening(settings: Settings, root: str) -> Iterator[Listener]:
     """Raises ConfigError where the address cannot be had."""
-    way = _at_file(root) if settings.protocol == "unix" else _at_port(settings)
+    most = room()
+    way = _at_file(root) if settings.protocol == "unix" else _at_port(settings, most)
     with way as listener:
         yield listener
 
 
 @contextlib.contextmanager
-def _at_port(settings: Settings) -> Iterator[Listener]:
+def _at_port(settings: Settings, most: int) -> Iterator[Listener]:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     # asyncio turns Nagle's algorithm off only where it sees that this is TCP
-    with Door(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, room()) as listener:
+    with Door(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, most) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((settings.host, settings.port))

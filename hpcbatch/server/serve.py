@@ -105,8 +105,10 @@ def _server(site: ServedSite, listener: socket.socket, log: str) -> uvicorn.Serv
             "ssl_certfile": site.identity.certificate_path,
         }
     level = "debug" if site.settings.options.debug else "warning"
-    app = make_app(site)
-    protocol: Any = partial(Prompt, door=listener if isinstance(listener, Door) else None)
+    app, door = make_app(site), listener if isinstance(listener, Door) else None
+    if door is not None:
+        app.state.knows = door.known
+    protocol: Any = partial(Prompt, door=door)
     config = uvicorn.Config(
         app,
         log_level=level,

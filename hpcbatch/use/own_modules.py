@@ -45,13 +45,8 @@ def own_modules(roots: Sequence[str], named: Set[str]) -> Modules:
     found: dict[str, str] = {}
     waiting = [script] if script else []
     loaded: set[str | None] = set()
-    installed = set(sys.builtin_module_names)
     imports = {name.partition(".")[0] for name in _modules_of(named)}
-    for known, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if isinstance(file, str) and is_installed(file):
-            installed.add(known)
-            continue
+    for module in list(sys.modules.values()):
         root = root_of(module)
         if root is not None and root in roots and module is not main:
             waiting += _add(root, module.__name__.partition(".")[0], found)
@@ -66,7 +61,7 @@ def own_modules(roots: Sequence[str], named: Set[str]) -> Modules:
                 imports |= names
             elif path == script:
                 imports |= names & named  # it may do more than its function
-            for name in names - installed:  # a shared disk is not asked for those
+            for name in names:
                 for root in roots:
                     waiting += _add(root, name, found)
     own = {re.split(r"/|\.py$", name, maxsplit=1)[0] for name in found}

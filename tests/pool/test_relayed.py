@@ -14,7 +14,7 @@ import pytest
 import hpcbatch as hb
 from hpcbatch.pool.own_places import own_places
 from hpcbatch.pool.relay import connections
-from hpcbatch.pool.relay.connections import Connections
+from hpcbatch.pool.relay.connections import MOST, Connections
 from hpcbatch.pool.relay.pipe import MADE, NUMBER, OVER, SAID, Pipe
 from hpcbatch.use.code import loaded_code
 from tests.core import eventually
@@ -25,12 +25,12 @@ WORKER = b"\xff\0\0\0\0\0\0\0\1\x7f\3"  # how ZeroMQ begins
 class Relay:
     """What a login node takes, and what it tells of it."""
 
-    def __init__(self, ends: contextlib.ExitStack):
+    def __init__(self, ends: contextlib.ExitStack, most: int = MOST):
         self.told: list[tuple[bytes, int, bytes]] = []
         self._ends = ends
         self._door = socket.create_server(("", 0))
         self._port = self._door.getsockname()[1]
-        passed = Connections(Pipe(self._tell), [self._door])
+        passed = Connections(Pipe(self._tell), [self._door], most=most)
         passed.start()
         ends.callback(passed.close)
 
@@ -79,8 +79,12 @@ def test_words_that_come_in_pieces(relay: Relay) -> None:
     eventually(lambda: relay.told[-1][0] == OVER, "its end to be told")
 
 
-def test_strangers_leave_for_who_comes_next(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "MOST", 4)
+def test_strangers_leave_for_who_comes_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.ExitStack() as ends:
+        check_that_strangers_leave(Relay(ends, most=4), monkeypatch)
+
+
+def check_that_strangers_leave(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
     known = relay.dial(WORKER)
     eventually(lambda: relay.said(1), "a worker to be known")
     monkeypatch.setattr(connections, "STRANGE", 0.0)
@@ -92,15 +96,34 @@ def test_strangers_leave_for_who_comes_next(relay: Relay, monkeypatch: pytest.Mo
     eventually(lambda: relay.said(1).endswith(b"still here"), "the first to be heard")
 
 
+def test_a_controller_has_few_connections() -> None:
+    """However many strangers come to its relay."""
+    told: list[tuple[bytes, int]] = []
+
+    def tell(kind: bytes, payload: bytes) -> None:
+        told.append((kind, *NUMBER.unpack_from(payload)))
+
+    with socket.create_server(("127.0.0.1", 0)) as own, contextlib.ExitStack() as ends:
+        place = own.getsockname()
+        passed = Connections(Pipe(tell), dial=lambda: socket.create_connection(place), most=2)
+        passed.start()
+        ends.callback(passed.close)
+        for number in (1, 2, 3, 4):
+            passed.take(MADE, NUMBER.pack(number))
+        eventually(lambda: told == [(OVER, 1), (OVER, 2)], "the first to leave")
+
+
 def test_modules_of_other_folders_go_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "elsewhere_here.py").write_text("import beside_it\n")
+    (tmp_path / "elsewhere_here.py").write_text("import beside_it, dataclasses\n")
+    (tmp_path / "dataclasses.py").write_text("# has the name of an installed one\n")
     (tmp_path / "beside_it.py").write_text("X = 5\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     __import__("elsewhere_here")
     archive = loaded_code(own_places()).archive
     assert archive is not None
     with zipfile.ZipFile(io.BytesIO(archive)) as file:
-        assert {"elsewhere_here.py", "beside_it.py"} <= set(file.namelist())
+        names = set(file.namelist())
+    assert {"elsewhere_here.py", "beside_it.py", "dataclasses.py"} <= names
 
 
 def test_away_without_a_site() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Callable
 
 import pytest
 
@@ -36,16 +36,16 @@ def test_a_scheduler_that_hangs(monkeypatch: pytest.MonkeyPatch, site: clusters.
     monkeypatch.setattr(clusters, "overview", asked)
     for _ in range(3):
         with pytest.raises(RegistryBusy, match="ask again soon"):
-            site.overview()
+            asyncio.run(site.overview())
     asked.lets.set()
-    eventually(lambda: tells(site.overview) == "answer 1", "an answer")
+    eventually(lambda: tells(site) == "answer 1", "an answer")
     assert asked.times == 1, "many want to know, and one asks"
 
     asked.lets.clear()
     monkeypatch.setattr(clusters, "KEPT", 0.0)
-    assert tells(site.overview) == "answer 1", "an older one, while the next is awaited"
+    assert tells(site) == "answer 1", "an older one, while the next is awaited"
     asked.lets.set()
-    eventually(lambda: tells(site.overview) != "answer 1", "the next answer")
+    eventually(lambda: tells(site) != "answer 1", "the next answer")
 
 
 def test_a_failure_is_told_and_asked_again(
@@ -58,13 +58,13 @@ def test_a_failure_is_told_and_asked_again(
     monkeypatch.setattr(clusters, "overview", fail)
     for _ in range(2):
         with pytest.raises(ConfigError, match="no such file"):
-            site.overview()
+            asyncio.run(site.overview())
     monkeypatch.setattr(clusters, "overview", lambda *_: Overview((), ("well",)))
-    assert tells(site.overview) == "well"
+    assert tells(site) == "well"
 
 
-def tells(overview: Callable[[], Overview]) -> str:
+def tells(site: clusters.Clusters) -> str:
     try:
-        return overview().notes[0]
+        return asyncio.run(site.overview()).notes[0]
     except RegistryBusy:
         return "busy"

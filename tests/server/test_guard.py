@@ -125,11 +125,17 @@ def test_who_asks_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
 def with_places(
     monkeypatch: pytest.MonkeyPatch, places: int, app: Any = hello, **more: Any
 ) -> Iterator[Any]:
-    """A function that connects to a server which has so many."""
+    """A function that connects to a server which has so many, and knows who asks for /known."""
+
+    async def knowing(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/known":
+            listener.socket.known(tuple(scope["client"]))
+        await app(scope, receive, send)
+
     monkeypatch.setattr(listening, "room", lambda: places)
     with (
         listening.listening(Settings(host="", port=0), "/r") as listener,
-        served(app, listener.socket, **more),
+        served(knowing, listener.socket, **more),
         contextlib.ExitStack() as ends_of,
     ):
         port = listener.socket.getsockname()[1]
@@ -144,60 +150,76 @@ def with_places(
 
 
 ASKED = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+KNOWN = ASKED.replace(b"/ ", b"/known ")
 BEGUN = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
 
 
 def test_who_is_one_too_many_is_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where all are being answered; others are answered later."""
-    answers, asked = threading.Event(), threading.Semaphore(0)
-
-    async def late(scope: Any, receive: Any, send: Any) -> None:
-        asked.release()
-        while not answers.is_set():
-            await asyncio.sleep(0.01)
-        await hello(scope, receive, send)
-
-    with with_places(monkeypatch, 2, late) as connected:
-        known = []
-        for _ in range(2):
-            known.append(connected(ASKED))
-            asked.acquire()
+    """Where all are known; others are answered later."""
+    with with_places(monkeypatch, 2) as connected:
+        known = [connected() for _ in range(2)]
+        for one in known:
+            one.sendall(KNOWN)
+            assert is_answered(one)
         assert ends(connected())
-        answers.set()
-        assert all(map(is_answered, known))
-        assert is_answered(connected(ASKED))
+        for one in known:
+            one.sendall(ASKED)
+            assert is_answered(one)
+        known[0].close()
+        eventually(lambda: not ends(connected(ASKED)), "there to be room")
 
 
-@pytest.mark.parametrize("said", [b"", BEGUN])
-def test_who_is_not_answered_leaves_for_who_comes_next(
-    monkeypatch: pytest.MonkeyPatch, said: bytes
-) -> None:
-    """Also who does not even say how to encrypt, or sends on for ever; known ones last."""
+@pytest.mark.parametrize("said", [b"", BEGUN, ASKED])
+def test_strangers_leave_for_who_comes_next(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    """Also who does not even say how to encrypt, or sends on for ever."""
     with with_places(monkeypatch, 8) as connected:
-        known = connected(ASKED)
+        known = connected(KNOWN)
         assert is_answered(known)
         silent = [connected(said) for _ in range(20)]
-        assert is_answered(connected(ASKED))
-        assert all(map(ends, silent[:-4])), "its share of eight places is four"
+        newcomer = connected(ASKED)
+        assert is_answered(newcomer)
+        assert all(map(left, silent[:-6])), "there are eight places"
         known.sendall(ASKED)
         assert is_answered(known)
 
 
-def test_those_of_many_addresses_leave_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crowd_of_one_address_pushes_nobody_else_out(monkeypatch: pytest.MonkeyPatch) -> None:
     with with_places(monkeypatch, 8) as connected:
-        known = connected(ASKED)
-        assert is_answered(known)
-        silent = [connected(own=f"127.0.0.{host}") for host in range(2, 20)]
-        assert is_answered(connected(ASKED))
-        assert all(map(ends, silent[:-7]))
-        known.sendall(ASKED)
+        newcomer = connected(ASKED, own="127.0.0.2")
+        assert is_answered(newcomer)
+        crowd_of_one = [connected() for _ in range(40)]
+        assert left(crowd_of_one[0])
+        newcomer.sendall(ASKED)
+        assert is_answered(newcomer)
+
+
+def test_who_does_not_read_leaves_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although something is being answered there."""
+
+    async def large(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/known":
+            await hello(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x" * (32 << 20)})
+
+    with with_places(monkeypatch, 4, large) as connected:
+        for _ in range(20):
+            connected(ASKED)
+        known = connected()
+        for _ in range(3):
+            known.sendall(KNOWN)
+            assert is_answered(known)
+        for _ in range(20):
+            connected(ASKED)
+        known.sendall(KNOWN)
         assert is_answered(known)
 
 
 def test_who_leaves_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     with with_places(monkeypatch, 2) as connected:
         for _ in range(10):
-            one = connected(ASKED)
+            one = connected(KNOWN)
             assert is_answered(one)
             one.close()
 
@@ -218,10 +240,8 @@ def test_a_connection_that_is_no_more_of_http_is_let_alone(
 
     monkeypatch.setattr(prompt, "ASKS_WITHIN", 0.2)
     with with_places(monkeypatch, 8, ws=Other) as connected:
-        upgraded = connected(ASKED[:-2] + b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+        upgraded = connected(KNOWN[:-2] + b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n")
         assert upgraded.recv(1000) == b"HTTP/1.1 101"
-        for host in range(2, 20):
-            connected(own=f"127.0.0.{host}")
         assert is_answered(upgraded)
 
 
@@ -248,6 +268,14 @@ def test_who_does_not_say_how_to_encrypt_is_put_off(
 def ends(connection: socket.socket) -> bool:
     with contextlib.suppress(ConnectionResetError):
         return connection.recv(1) == b""
+    return True
+
+
+def left(connection: socket.socket) -> bool:
+    """Put off, whatever came before."""
+    with contextlib.suppress(ConnectionResetError):
+        while connection.recv(1000):
+            pass
     return True
 
 

@@ -106,7 +106,7 @@ def test_calls_and_their_results_pass_the_login_node(
         assert [each["state"] for each in json.loads(listed.stdout)] == ["open"]
         by_default = {"HPCBATCH_SITE": "ssh://login"}
         (here,) = hb.pools()
-        for env, known in ((by_default, "last"), ({}, here.id)):
+        for env, known in ((by_default, "last"), ({}, here.id), (by_default, here.id)):
             told = CliRunner(env=env).invoke(main, ["--json", "pool", "workers", known])
             assert len(json.loads(told.stdout)) == 2, known
         pids = [int(each["pid"]) for each in pool.summary()]

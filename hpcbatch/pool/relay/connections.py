@@ -57,7 +57,8 @@ class _Connection:
 
 class Connections:
     """Made by whoever dials in at one of ``doors``, or by ``dial`` when the other end tells of one.
-    ``beats``: tell the other end now and then that this one is there."""
+    ``beats``: tell the other end now and then that this one is there. Beyond ``most`` those leave
+    that may be strangers."""
 
     def __init__(
         self,
@@ -65,8 +66,10 @@ class Connections:
         doors: Sequence[socket.socket] = (),
         dial: Callable[[], socket.socket] | None = None,
         beats: bool = False,
+        most: int = MOST,
     ):
         self._pipe, self._doors, self._dial, self._beats = pipe, doors, dial, beats
+        self._most = most
         self._numbers = itertools.count(1)
         self._all: dict[int, _Connection] = {}
         self._inbox: deque[tuple[bytes, bytes]] = deque()
@@ -151,11 +154,13 @@ class Connections:
             self._watch(found)
 
     def _make(self, number: int) -> None:
+        if self._dial is None:
+            return
         try:
-            if self._dial is None:
-                return
+            if not self._has_room():
+                raise OSError("too many are connected")
             self._add(number, self._dial(), "").is_known = True
-        except OSError:  # the controller has just closed
+        except OSError:  # or the controller has just closed
             self._pipe.of(number, OVER)
 
     def _accept(self, door: socket.socket) -> None:
@@ -164,19 +169,20 @@ class Connections:
         except OSError:  # it has gone again, or no more files can be opened
             time.sleep(0.05)
             return
-        if len(self._all) >= MOST:
-            self._drop_a_stranger()
-        if len(self._all) < MOST:
+        if self._has_room():
             self._add(next(self._numbers), client, address[0])
         else:
             client.close()
 
-    def _drop_a_stranger(self) -> None:
-        """The oldest that may be one, of the host that has most of them."""
-        strangers = [each for each in self._all.values() if each.may_be_a_stranger]
-        if strangers:
-            [(host, _)] = Counter(each.host for each in strangers).most_common(1)
-            self._drop(next(each for each in strangers if each.host == host))
+    def _has_room(self) -> bool:
+        """Where every place is taken, the oldest leaves that may be a stranger, of the host that
+        has most of them."""
+        if len(self._all) >= self._most:
+            strangers = [each for each in self._all.values() if each.may_be_a_stranger]
+            if strangers:
+                [(host, _)] = Counter(each.host for each in strangers).most_common(1)
+                self._drop(next(each for each in strangers if each.host == host))
+        return len(self._all) < self._most
 
     def _add(self, number: int, own: socket.socket, host: str) -> _Connection:
         made = self._all[number] = _Connection(number, own, host)

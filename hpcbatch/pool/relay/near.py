@@ -29,6 +29,7 @@ PAUSES = (0.2, 30.0)  # seconds between two tries: the first, and the longest
 PATIENCE = 600.0  # seconds that a lost connection is tried again
 LEAVES = 15.0  # seconds for the other end to end its workers
 HOST = "127.0.0.1"
+MORE = 64  # connections beside two for each worker: one that it had, and one that it has now
 
 
 class Near:
@@ -37,6 +38,7 @@ class Near:
 
     def __init__(self, site: Ssh, asked: dict[str, Any], port: int, fail: Callable[[str], None]):
         self._site, self._asked, self._port, self._fail = site, asked, port, fail
+        self._most = MORE + 2 * int(asked["workers"])
         self._numbers = itertools.count(1)
         self._orders: dict[int, Future[Any]] = {}
         self._changed = threading.Condition()
@@ -146,7 +148,7 @@ class Near:
     def _serve(self, answer: Answer, told: dict[str, Any]) -> None:
         """Until the connection is lost, or the other end has left."""
         pipe = Pipe(answer.send)
-        connections = Connections(pipe, dial=self._dial, beats=True)
+        connections = Connections(pipe, dial=self._dial, beats=True, most=self._most)
         # a later connection is for the same pool, and its workers know this port
         self._asked.update(pool=told["pool"], port=told["port"], code="")
         with self._changed:

@@ -72,7 +72,7 @@ def _line(job: int, value: bytes | JobError) -> str:
 
 
 @router.get("/clusters")
-def clusters(user: Caller, site: Site) -> dict[str, Any]:
+async def clusters(user: Caller, site: Site) -> dict[str, Any]:
     """The clusters of this site, whether their programs are here, and what their schedulers tell;
-    at most a minute old."""
-    return wire.overview_json(site.clusters.overview())
+    a minute old, or older where they do not answer."""
+    return wire.overview_json(await site.clusters.overview())
