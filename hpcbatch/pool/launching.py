@@ -206,9 +206,11 @@ class Launching:
 
     def _defer(self, number: int, why: str) -> None:
         with self._lock:
+            is_news = self._why != why
             self._why = self._failed[number] = why
             self._pause_until = time.monotonic() + self._launcher.pause
-        log.warning("pool %s: no worker was launched: %s", self._pool, why)
+        if is_news:  # it is tried again every moment
+            log.warning("pool %s: no worker was launched: %s", self._pool, why)
 
     def _fail(self, number: int, why: str) -> None:
         with self._lock:

@@ -64,9 +64,10 @@ class Door(socket.socket):
         self._strangers.pop(peer, None)
 
     def _make_room(self) -> None:
-        self._inside = {peer: one for peer, one in self._inside.items() if one.fileno() >= 0}
-        strangers = [peer for peer in list(self._strangers) if peer in self._inside]
-        self._strangers = dict.fromkeys(strangers)
+        for peer in [peer for peer, one in self._inside.items() if one.fileno() < 0]:
+            del self._inside[peer]
+            self.known(peer)
+        strangers = list(self._strangers)  # in one go: other threads take from it
         if len(self._inside) >= self._most and strangers:
             [(host, _)] = Counter(host for host, _ in strangers).most_common(1)
             self._put_off(next(peer for peer in strangers if peer[0] == host))

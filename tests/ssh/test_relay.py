@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import hpcbatch as hb
 from hpcbatch.cli.main import main
 from hpcbatch.pool.monitor import Pool, pools
 from hpcbatch.pool.relay import near
+from hpcbatch.pool.relay.far import SILENCE
 from tests.conftest import IS_LONG
 from tests.core import ROOT, eventually
 from tests.local import by_value
@@ -31,6 +33,13 @@ from .sshd import Host, Sshd
 pytestmark = [pytest.mark.slow, pytest.mark.sshd]
 
 AWAY = 20.0
+SLEEPER = """
+import hpcbatch as hb, os
+with hb.Controller("local", 1, site=hb.connect("ssh://login")) as pool:
+    print(pool.submit(os.getpid).result(60), flush=True)
+    input()
+    print(pool.submit(os.getpid).result(60), flush=True)
+"""
 FIRST = int(os.environ.get("HPCBATCH_CHAOS_SEED", "1"))
 CUTS = 50 if IS_LONG else 2
 LARGE = 400_000  # random bytes of an argument, and of a result
@@ -161,6 +170,29 @@ def test_nothing_stays_behind_a_controller_that_is_killed(
         worker = int(controller.stdout.readline())
         there = pool_there(own_host)
         controller.send_signal(signal.SIGKILL)
+    eventually(lambda: is_over(there, worker), "all to end")
+
+
+@pytest.mark.long
+def test_a_laptop_that_sleeps_for_longer_than_its_silence(
+    far: Callable[..., hb.Controller], own_host: Host
+) -> None:
+    """The connection is given up, the workers wait for it, and go on."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    controller = subprocess.Popen(
+        [sys.executable, "-c", SLEEPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env
+    )
+    with controller:
+        assert controller.stdin is not None
+        assert controller.stdout is not None
+        worker = int(controller.stdout.readline())
+        there = pool_there(own_host)
+        controller.send_signal(signal.SIGSTOP)
+        time.sleep(SILENCE + 15)
+        controller.send_signal(signal.SIGCONT)
+        controller.stdin.write(b"\n")
+        controller.stdin.close()
+        assert int(controller.stdout.readline()) == worker
     eventually(lambda: is_over(there, worker), "all to end")
 
 
