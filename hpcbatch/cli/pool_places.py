@@ -24,20 +24,18 @@ class Meant(NamedTuple):
 
 
 def find(setting: Setting, pool_id: str) -> Meant:
-    """Raises NotFound, UsageError. An id that is known here is meant before one of a default
-    site."""
-    from ..pool.monitor import find_pool
-    from ..words.errors import NotFound
+    """Raises NotFound, UsageError. A whole id that is known here is meant before a default site."""
+    from ..pool.monitor import find_pool, pools
 
-    site = login_node(setting)
-    if site is not None and (setting.elsewhere or pool_id == "last"):
-        return Meant(None, site, pool_id)
-    try:
+    found = None
+    if not setting.elsewhere:
+        known = pools(setting.registry().root)
+        found = next((pool for pool in known if pool.id == pool_id), None)
+    if found is None:
+        site = login_node(setting)
+        if site is not None:
+            return Meant(None, site, pool_id)
         found = find_pool(pool_id, setting.registry().root)
-    except NotFound:
-        if site is None:
-            raise
-        return Meant(None, site, pool_id)
     record = found.record
     if not record.site:
         return Meant(found, None, found.id)

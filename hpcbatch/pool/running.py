@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("hpcbatch.pool")
 
-OWN_FILES, FILES = 1280, 4  # open ones: of the user's program, and for each worker behind a relay
+OWN_FILES, FILES = 2048, 4  # open ones: of the user's program, and for each worker behind a relay
 
 
 class Running:

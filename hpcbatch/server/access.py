@@ -54,7 +54,7 @@ def caller(request: Request, site: Site) -> User:
     """From a token, or from the session of a browser. Raises AccessDenied, TooManyFailures."""
     user = _user_of(request, site)
     if request.client is not None and user is not ANONYMOUS:
-        request.app.state.knows((request.client.host, request.client.port))
+        request.app.state.knows((request.client.host, request.client.port), user.id)
     return user
 
 

@@ -55,7 +55,7 @@ def make_app(site: ServedSite) -> FastAPI:
     )
     app.state.site = site
     app.state.is_ending = lambda: False  # whoever serves knows better
-    app.state.knows = lambda peer: None  # likewise
+    app.state.knows = lambda peer, user: None  # likewise
     app.state.feed = make_feed(site, lambda: app.state.is_ending())
     own = task.router, validate.router, info.router, info.measured
     for router in (*own, door.router, views.router, pages.router):

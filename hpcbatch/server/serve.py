@@ -21,7 +21,7 @@ from ..sites.run import Run
 from ..words.errors import ConfigError, RegistryBusy, StateError
 from ..words.layout import ServerLayout
 from .app import make_app
-from .crowd import Door
+from .crowd import AT_ONCE, Door
 from .life import cancel_released
 from .listening import listening
 from .logfile import renew_if_large
@@ -30,7 +30,6 @@ from .settings import Settings
 from .site import ServedSite
 from .users import LOCAL
 
-AT_ONCE = 512  # connections that are taken in one go: those that leave for them are still open
 LOOKED_AT_EVERY = 5  # seconds, whether the log is large
 
 

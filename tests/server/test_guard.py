@@ -129,7 +129,7 @@ def with_places(
 
     async def knowing(scope: Any, receive: Any, send: Any) -> None:
         if scope["path"] == "/known":
-            listener.socket.known(tuple(scope["client"]))
+            listener.socket.known(tuple(scope["client"]), scope["query_string"].decode())
         await app(scope, receive, send)
 
     monkeypatch.setattr(listening, "room", lambda: places)
@@ -154,19 +154,19 @@ KNOWN = ASKED.replace(b"/ ", b"/known ")
 BEGUN = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
 
 
-def test_who_is_one_too_many_is_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where all are known; others are answered later."""
-    with with_places(monkeypatch, 2) as connected:
-        known = [connected() for _ in range(2)]
-        for one in known:
-            one.sendall(KNOWN)
-            assert is_answered(one)
-        assert ends(connected())
-        for one in known:
-            one.sendall(ASKED)
-            assert is_answered(one)
-        known[0].close()
-        eventually(lambda: not ends(connected(ASKED)), "there to be room")
+def test_who_has_most_leaves_where_all_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    with with_places(monkeypatch, 4) as connected:
+        admin = connected(KNOWN.replace(b"known", b"known?admin"))
+        assert is_answered(admin)
+        others = []
+        for _ in range(12):
+            others.append(connected(KNOWN.replace(b"known", b"known?greedy")))
+            assert is_answered(others[-1])
+        newcomer = connected(ASKED)
+        assert is_answered(newcomer)
+        assert all(map(left, others[:-2]))
+        admin.sendall(ASKED)
+        assert is_answered(admin)
 
 
 @pytest.mark.parametrize("said", [b"", BEGUN, ASKED])
@@ -284,4 +284,11 @@ def is_answered(connection: socket.socket) -> bool:
 
 
 def test_there_are_more_open_files_than_connections() -> None:
-    assert crowd.FILES * crowd.room() <= resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    assert crowd.room() + crowd.AT_ONCE + crowd.OWN_FILES <= files
+
+
+@pytest.mark.parametrize(("files", "places"), [(20_000, 2000), (1024, 256), (400, 100)])
+def test_few_files_are_few_places(monkeypatch: pytest.MonkeyPatch, files: int, places: int) -> None:
+    monkeypatch.setattr(crowd, "allow_open_files", lambda wanted: files)
+    assert crowd.room() == places

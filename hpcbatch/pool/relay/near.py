@@ -29,7 +29,7 @@ PAUSES = (0.2, 30.0)  # seconds between two tries: the first, and the longest
 PATIENCE = 600.0  # seconds that a lost connection is tried again
 LEAVES = 15.0  # seconds for the other end to end its workers
 HOST = "127.0.0.1"
-MORE = 64  # connections beside two for each worker: one that it had, and one that it has now
+MORE = 500  # connections beside two for each worker: one that it had, and one that it has now
 
 
 class Near:

@@ -22,6 +22,7 @@ from .pinned import PinnedContext
 TIMEOUT = httpx.Timeout(60, connect=10)  # seconds
 EARLY = 30.0  # seconds before its end a token is renewed
 PAUSES = (0.2, 2.0)  # seconds between two tries: the first, and the longest
+CUTS = 4  # times that a first request is sent
 PATIENCE = 60.0  # seconds that a lost connection is tried again
 AGAIN = (502, 503, 504)  # of proxies, or of a server that starts; ours says it with Retry-After
 
@@ -90,7 +91,11 @@ class Client:
                 unreachable = _unreachable(self.address, error)
             except SiteUnreachable as error:
                 unreachable = error
-            if not self._was_there or time.monotonic() + pause > give_up:
+            was_cut = isinstance(
+                unreachable.__cause__, (httpx.ReadError, httpx.RemoteProtocolError)
+            )
+            may_come = self._was_there or (was_cut and self.tries < CUTS)  # of a full server
+            if not may_come or time.monotonic() + pause > give_up:
                 raise unreachable
             time.sleep(pause)
             pause = min(pause * 2, longest)
