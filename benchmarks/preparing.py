@@ -66,7 +66,7 @@ def prepare(work: Path) -> Iterator[Row]:
         yield faster(f"prepare {jobs:,} jobs", ours, theirs, "submitit", 100)
         yield within(f"prepare {jobs:,} jobs", ours, floor, "one packed file", 3)
         what = f"prepare {jobs:,} jobs, with the modules of this benchmark"
-        yield faster(what, with_modules, theirs, "submitit")
+        yield faster(what, with_modules, theirs, "submitit", 100)
         files = count_files(Path(hb.tasks()[-1].folder))
         yield below(
             f"files of a task of {jobs:,} jobs", files, 17, "files", f"submitit {jobs + 2:,}"
