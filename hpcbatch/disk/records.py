@@ -29,10 +29,11 @@ def frame(payload: bytes, number: int = 0) -> bytes:
 
 
 def frames(payloads: Iterable[bytes], first: int) -> list[bytes]:
-    """What ``frame`` makes of each, numbered from ``first`` up; in one go, for speed."""
+    """What ``frame`` makes of each, numbered from ``first`` up, below 2**32; in one go, for
+    speed."""
     pack, begin = FRAME.pack, first + FIRST
     return [
-        pack(len(payload), crc32(payload, number & 0xFFFFFFFF)) + payload
+        pack(len(payload), crc32(payload, number)) + payload
         for number, payload in enumerate(payloads, begin)
     ]
 

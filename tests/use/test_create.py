@@ -68,6 +68,19 @@ def test_inputs_are_stored_row_by_row(rows: list[tuple[Any, ...]], block: int) -
 
 
 @pytest.mark.parametrize(
+    "large",
+    ["x" * 65_535, "x" * 65_536, b"x" * 200_000, 1 << 800_000],
+    ids=["in a frame", "beside one", "bytes", "number"],
+)
+def test_inputs_may_be_large_and_the_same(large: Any) -> None:
+    import pickle
+
+    rows = [("a", large), ("a", 1), (large, large), ("a", "a")]
+    blocks = list(pack_inputs(tuple(zip(*rows, strict=True)), {}))
+    assert [pickle.loads(payload) for block in blocks for payload in block] == rows
+
+
+@pytest.mark.parametrize(
     ("inputs", "named", "told"),
     [
         ((), {}, "no inputs: give create"),
