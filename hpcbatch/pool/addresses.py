@@ -6,11 +6,14 @@ import fcntl
 import ipaddress
 import socket
 import struct
+from itertools import chain
 from typing import NamedTuple
 
 from ..words.errors import UsageError, nearest
 
 _SIOCGIFADDR = 0x8915  # netdevice(7)
+_IPV6 = "/proc/net/if_inet6"  # proc(5)
+_OF_A_LINK = "20"  # such an address leads nowhere without the name of the worker's interface
 _EVERYWHERE = "*"
 _LOOPBACK = "127.0.0.1"
 
@@ -21,8 +24,8 @@ class Place(NamedTuple):
     bind: str
     hosts: tuple[str, ...]
 
-    def addresses(self, port: int) -> list[str]:
-        return [f"tcp://{host}:{port}" for host in self.hosts]
+    def addresses(self, port: int, protocol: str = "tcp") -> list[str]:
+        return [f"{protocol}://{bracketed(host)}:{port}" for host in self.hosts]
 
 
 def place_of(is_local: bool, host: str | None, interface: str | None) -> Place:
@@ -32,13 +35,13 @@ def place_of(is_local: bool, host: str | None, interface: str | None) -> Place:
         found = interface_addresses()
         if interface not in found:
             raise UsageError(
-                f"there is no interface {interface!r} with an IPv4 address"
+                f"there is no interface {interface!r} with an address"
                 f"{nearest(interface, found)}; there are {', '.join(found)}"
             )
-        own = found[interface]
+        own = found[interface][0]
         return Place(own, (host or own,))
     if host is not None:
-        return Place(_LOOPBACK if _is_loopback(host) else _EVERYWHERE, (host,))
+        return Place(_bind_for(host), (host,))
     if is_local:
         return Place(_LOOPBACK, (_LOOPBACK,))
     return Place(_EVERYWHERE, all_addresses())
@@ -46,15 +49,15 @@ def place_of(is_local: bool, host: str | None, interface: str | None) -> Place:
 
 def all_addresses() -> tuple[str, ...]:
     """Those that the host's name leads to first: a site has chosen them. Those of this machine
-    alone come last, for workers that run on it."""
-    candidates = [*_addresses_of_name(), *interface_addresses().values()]
+    alone come last, for workers that run on it. IPv6 after IPv4: few clusters lead it to nodes."""
+    candidates = [*_addresses_of_name(), *chain(*interface_addresses().values())]
     others = [address for address in candidates if not _is_loopback(address)]
-    return tuple(dict.fromkeys([*others, _LOOPBACK]))
+    return tuple(dict.fromkeys([*sorted(others, key=is_ipv6), _LOOPBACK]))
 
 
-def interface_addresses() -> dict[str, str]:
-    """IPv4 addresses by the names of interfaces that have one."""
-    found = {}
+def interface_addresses() -> dict[str, list[str]]:
+    """By the names of interfaces: the IPv4 address, where there is one, before those of IPv6."""
+    found: dict[str, list[str]] = {}
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         for _, name in socket.if_nameindex():
             request = struct.pack("256s", name.encode()[:15])
@@ -62,16 +65,42 @@ def interface_addresses() -> dict[str, str]:
                 answer = fcntl.ioctl(any_socket.fileno(), _SIOCGIFADDR, request)
             except OSError:  # it has none
                 continue
-            found[name] = socket.inet_ntoa(answer[20:24])
+            found[name] = [socket.inet_ntoa(answer[20:24])]
+    for address, _, _, scope, _, name in map(str.split, _lines(_IPV6)):
+        if scope != _OF_A_LINK:
+            found.setdefault(name, []).append(str(ipaddress.IPv6Address(bytes.fromhex(address))))
     return found
+
+
+def is_ipv6(host: str) -> bool:
+    return ":" in host
+
+
+def bracketed(host: str) -> str:
+    """As it stands before a port."""
+    return f"[{host}]" if is_ipv6(host) else host
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.readlines()
+    except OSError:  # a kernel without IPv6
+        return []
 
 
 def _addresses_of_name() -> list[str]:
     try:
-        found = socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET, socket.SOCK_STREAM)
+        found = socket.getaddrinfo(socket.gethostname(), None, type=socket.SOCK_STREAM)
     except OSError:  # the name leads nowhere
         return []
-    return [str(entry[4][0]) for entry in found]
+    return [str(entry[4][0]) for entry in found if "%" not in str(entry[4][0])]
+
+
+def _bind_for(host: str) -> str:
+    if not _is_loopback(host):
+        return _EVERYWHERE
+    return host if is_ipv6(host) else _LOOPBACK
 
 
 def _is_loopback(host: str) -> bool:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from socket import has_dualstack_ipv6
 from typing import Any
 
 import zmq
@@ -22,6 +23,7 @@ from ..words.errors import PoolClosed
 from ..worker import wire
 from ..worker.link import has_message, receive_frames, send_frames, set_heartbeat
 from ..worker.wire import ERROR, Failure
+from .addresses import bracketed, is_ipv6
 from .desk import Desk
 from .dispatch import Batch, Dispatch, Worker
 from .guard import Guard
@@ -75,7 +77,8 @@ class Broker:
 
     def bind(self, host: str, port: int) -> int:
         """Listen at ``host`` (``*`` for all); returns the port, chosen where ``port`` is 0."""
-        self._router.bind(f"tcp://{host}:{port or '*'}")
+        self._router.ipv6 = has_dualstack_ipv6() if host == "*" else is_ipv6(host)
+        self._router.bind(f"tcp://{bracketed(host)}:{port or '*'}")
         bound = self._router.getsockopt(zmq.LAST_ENDPOINT).rstrip(b"\0").decode()
         return int(bound.rpartition(":")[2])
 

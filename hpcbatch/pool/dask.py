@@ -122,7 +122,7 @@ class DaskCluster(SpecCluster):  # type: ignore[misc]  # without types
         await super()._start()
         if self.status != Status.running or self._crew.launching is not None:
             return
-        addresses = [f"tls://{host}:{self.scheduler.port}" for host in self._place.hosts]
+        addresses = self._place.addresses(self.scheduler.port, "tls")
         security, wanted = self.security, self._wanted
         keys = (security.tls_ca_file, security.tls_worker_key)
         try:

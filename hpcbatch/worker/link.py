@@ -68,10 +68,12 @@ class Link:
         for address in tried:
             self._turn += 1
             self._address = address
-            if failure := _probe(address):
-                failures.append(f"{address}: {failure}")
+            try:
+                reached = _reached(address)
+            except OSError as error:
+                failures.append(f"{address}: {error.strerror or error}")
                 continue
-            self._open(address)
+            self._open(reached)
             return
         raise OSError("no address of the controller accepts: " + "; ".join(failures))
 
@@ -126,6 +128,7 @@ class Link:
         made.curve_publickey = self._door.client_key.encode()
         made.curve_secretkey = self._door.client_secret.encode()
         set_heartbeat(made, self._door.heartbeat)
+        made.ipv6 = "[" in address
         self._monitor = made.get_monitor_socket(_WATCHED)
         made.connect(address)
         self._socket = made
@@ -224,12 +227,10 @@ def set_heartbeat(made: Any, seconds: float) -> None:
     made.heartbeat_timeout = made.heartbeat_ttl = int(seconds * 3000)
 
 
-def _probe(address: str) -> str:
-    """Why nobody accepts there; empty when somebody does."""
+def _reached(address: str) -> str:
+    """``address`` with the one of its name's that accepts. Raises OSError where none does."""
     host, _, port = address.removeprefix("tcp://").rpartition(":")
     place: Any = (host.strip("[]").encode(), int(port))  # as text it would load Python's idna
-    try:
-        with socket.create_connection(place, PROBE):
-            return ""
-    except OSError as error:
-        return str(error.strerror or error)
+    with socket.create_connection(place, PROBE) as accepted:
+        found = accepted.getpeername()[0]
+    return f"tcp://[{found}]:{port}" if ":" in found else f"tcp://{found}:{port}"

@@ -16,12 +16,21 @@ def test_workers_of_this_machine_need_no_network() -> None:
 
 
 def test_every_address_is_offered_the_named_one_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = {"lo": "127.0.0.1", "eth0": "10.0.0.7", "ib0": "192.168.1.7"}
+    found = {
+        "lo": ["127.0.0.1", "::1"],
+        "eth0": ["10.0.0.7", "fd00::7"],
+        "ib0": ["192.168.1.7"],
+        "hsn0": ["fd01::7"],
+    }
     monkeypatch.setattr(addresses, "interface_addresses", lambda: found)
-    monkeypatch.setattr(addresses, "_addresses_of_name", lambda: ["192.168.1.7", "127.0.1.1"])
+    monkeypatch.setattr(
+        addresses, "_addresses_of_name", lambda: ["fd01::7", "192.168.1.7", "127.0.1.1"]
+    )
     place = place_of(False, None, None)
     assert place.bind == "*"
-    assert place.hosts == ("192.168.1.7", "10.0.0.7", "127.0.0.1")
+    assert place.hosts == ("192.168.1.7", "10.0.0.7", "fd01::7", "fd00::7", "127.0.0.1")
+    assert place.addresses(7)[2] == "tcp://[fd01::7]:7"
+    assert place_of(False, None, "hsn0") == ("fd01::7", ("fd01::7",))
     assert place_of(False, None, "ib0") == ("192.168.1.7", ("192.168.1.7",))
     assert place_of(False, "login.site", "ib0") == ("192.168.1.7", ("login.site",))
     with pytest.raises(hb.UsageError, match=r"no interface 'ib1'.*did you mean 'ib0'"):
@@ -31,7 +40,17 @@ def test_every_address_is_offered_the_named_one_first(monkeypatch: pytest.Monkey
 def test_a_host_is_told_as_it_is() -> None:
     assert place_of(False, "login.site", None) == ("*", ("login.site",))
     assert place_of(False, "localhost", None) == ("127.0.0.1", ("localhost",))
+    assert place_of(False, "::1", None) == ("::1", ("::1",))
 
 
 def test_the_loopback_has_an_address_here() -> None:
-    assert interface_addresses()["lo"] == "127.0.0.1"
+    assert interface_addresses()["lo"][0] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("bind", ["::1", "*"])
+def test_workers_dial_in_by_ipv6(bind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "::1" not in interface_addresses()["lo"]:
+        pytest.skip("this machine has no IPv6")
+    monkeypatch.setattr(addresses, "_bind_for", lambda host: bind)
+    with hb.Controller("local", workers=1, host="::1") as pool:
+        assert pool.map(abs, [-3]) == [3]

@@ -16,7 +16,7 @@ from ...words.door import Door
 from ...words.errors import UsageError
 from ...words.layout import PoolLayout
 from ...words.version import VERSION
-from ..addresses import place_of
+from ..addresses import is_ipv6, place_of
 from ..boot import boot_id
 from ..folder import PoolRecord, close_pool, make_pool, read_record, write_door, write_record
 from ..logs import Logs
@@ -99,9 +99,15 @@ class Taken:
         """Raises UsageError where the port that was asked for is taken."""
         give_up = time.monotonic() + PATIENCE
         where = "" if host == "*" else host
+        both = host == "*" and socket.has_dualstack_ipv6()
+        family = socket.AF_INET6 if both or is_ipv6(host) else socket.AF_INET
         while True:
             try:
-                self.doors.append(socket.create_server((where, port), backlog=1024))
+                self.doors.append(
+                    socket.create_server(
+                        (where, port), family=family, backlog=1024, dualstack_ipv6=both
+                    )
+                )
                 return
             except OSError as error:
                 if time.monotonic() < give_up:
