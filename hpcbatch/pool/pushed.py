@@ -77,7 +77,8 @@ class Pushed:
                 return  # its turn was interrupted, and made again
             self._rows.append((task, result))
             self._resolved += 1
-            self._changed.notify_all()
+            if len(self._rows) <= 1 or not self._pushed:  # else nobody that waits would be content
+                self._changed.notify_all()
         for listener in self._listeners:
             listener()
 

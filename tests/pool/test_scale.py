@@ -72,6 +72,26 @@ def test_a_worker_leaves_by_itself_before_its_walltime(make_pool: Make) -> None:
     assert pool.crashes("after") == 0
 
 
+def test_no_task_is_begun_that_a_walltime_would_cut(make_pool: Make, tmp_path: Path) -> None:
+    def takes_a_second(n: int, begun: str) -> tuple[int, int]:
+        import os
+        import time
+
+        with open(begun, "a") as file:
+            file.write(f"{n}\n")
+        time.sleep(1)
+        return n, os.getpid()
+
+    takes_a_second.__module__ = "__main__"
+    begun = tmp_path / "begun"
+    pool = make_pool(workers=1, walltime=2.5)
+    futures = [pool.submit(takes_a_second, n, str(begun)) for n in range(5)]
+    numbers, pids = zip(*[each.result(120) for each in futures], strict=True)
+    assert numbers == tuple(range(5))
+    assert len(set(pids)) >= 3, "a worker has time for two"
+    assert sorted(begun.read_text().split()) == list("01234"), "none was cut and begun again"
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_hundreds_of_workers_come_work_and_go(make_pool: Make) -> None:
