@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import hpcbatch
 
@@ -46,6 +49,41 @@ def test_importing_it_imports_nothing_heavy() -> None:
         [sys.executable, "-c", source], capture_output=True, text=True, check=True
     )
     assert told.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("missing", "extra", "wanted"),
+    [
+        ("zmq", "pool", "hpcbatch.Controller"),
+        ("zmq", "pool", "hpcbatch.ControllerGroup"),
+        ("joblib", "joblib", "hpcbatch.register_joblib"),
+        ("distributed", "dask", "hpcbatch.DaskCluster"),
+        ("jwt", "server", "known.add(card, 'there'); hpcbatch.connect('there')"),
+        ("jwt", "server", "main(['keys', 'whoami'])"),
+        ("jwt", "server", "main(['server', 'run'])"),
+        ("uvicorn", "server", "main(['server', 'run'])"),
+    ],
+)
+def test_what_needs_more_packages_says_which(
+    missing: str, extra: str, wanted: str, tmp_path: Path
+) -> None:
+    source = f"""
+import sys
+sys.modules[{missing!r}] = None
+import hpcbatch
+from hpcbatch.cli.main import main
+from hpcbatch.sites import known
+card = known.Card("https://there:1", "k" * 43)
+{wanted}
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", source],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)},
+    )
+    assert f"needs more packages (import of {missing} halted" in told.stderr
+    assert f"pip install 'hpcbatch[{extra}]'" in told.stderr
 
 
 def test_the_benchmarks_can_be_loaded() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..server.life import Serving
-from ..words.errors import UsageError
+from ..words.extras import needs
 from .common import Setting, common_here, here_options, print_json, say
 
 if TYPE_CHECKING:
@@ -72,12 +72,8 @@ def _serving(command: Any) -> Any:
 @_serving
 def run(setting: Setting, asked: Serving) -> None:
     """Serve in the foreground, until Ctrl-C."""
-    try:
+    with needs("a server", "server"):
         from ..server.serve import serve
-    except ImportError as error:
-        raise UsageError(
-            f"a server needs more packages ({error}): pip install 'hpcbatch[server]'"
-        ) from error
     settings = _settings(asked)
     serve(_registry(setting, settings), settings, asked.insecure_http, asked.i_am_alone)
 

@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 from typing import Any
 
 from ..words.errors import PoolClosed, UsageError
+from ..words.extras import needs
 from .check import Check
 from .dispatch import Dispatch
 from .future import PoolFuture
@@ -16,11 +17,13 @@ from .making import Making
 from .mapping import Mapping as Map
 from .mapping import columns_of
 from .pushed import Pushed
-from .running import Running
 from .settings import Settings
 from .showing import Shown
 from .summary import Summary
 from .task import Result, Task
+
+with needs("a pool", "pool"):
+    from .running import Running
 
 
 class Controller(Pushed, Shown, Executor):

@@ -8,18 +8,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..words.errors import UsageError, nearest
+from ..words.extras import needs
 
-try:
+with needs("a DaskCluster", "dask"):
     import dask
     from dask.utils import parse_timedelta
     from distributed import Scheduler, Security, SpecCluster
     from distributed.core import Status
     from distributed.deploy.cluster import Cluster
     from distributed.utils import NoOpAwaitable
-except ImportError as error:
-    raise UsageError(
-        f"a DaskCluster needs more packages ({error}): pip install 'hpcbatch[dask]'"
-    ) from error
 
 from .dask_workers import DaskWorkers
 from .settings import Settings

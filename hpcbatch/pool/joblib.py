@@ -13,12 +13,11 @@ from threading import Thread
 from typing import Any
 
 from ..words.errors import UsageError
+from ..words.extras import needs
 
-try:
+with needs("a backend of joblib", "joblib"):
     import joblib
     from joblib.parallel import AutoBatchingMixin, ParallelBackendBase, SequentialBackend
-except ImportError as error:
-    raise UsageError(f"joblib is not here ({error}): pip install joblib, on nodes too") from error
 
 from .controller import Controller
 from .sharing import Sharing

@@ -7,6 +7,7 @@ import sys
 
 from ..registry.root import default_root
 from ..words.errors import NotFound, UsageError
+from ..words.extras import needs
 from ..words.layout import ServerLayout
 from .base import Site
 from .run import find_run
@@ -31,14 +32,10 @@ def connect(address: str | None = None, root: str | None = None) -> Site:
         card = known.Card(address) if known.is_login(address) else known.find(address)
         if card.is_login:
             return _behind_login(card.address, root)
-    try:
+    with needs("a site over HTTP", "server"):
         from .keys import load_private
         from .rest.client import Client
         from .rest.site import Rest
-    except ImportError as error:
-        raise UsageError(
-            f"a site over HTTP needs more packages ({error}): pip install 'hpcbatch[server]'"
-        ) from error
     if own is not None and is_own:
         key = load_private(ServerLayout(root or default_root()).local_key, None)
         return Rest(Client(own.address, own.key, key))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from ...words.errors import UsageError
+from ...words.extras import needs
 from ..base import Site
 from .address import Address
 from .exchange import Exchange
@@ -15,13 +15,9 @@ from .line import Line
 def through(address: Address, root: str | None, ask: Callable[[str], str]) -> Site:
     """Where it listens and the hash of its key are asked through the connection; a request then
     proves this user's own key, as to any server. Raises NotFound where none runs."""
-    try:
+    with needs("a site over HTTP", "server"):
         from ..rest.client import Client
         from ..rest.site import Rest
-    except ImportError as error:
-        raise UsageError(
-            f"a site over HTTP needs more packages ({error}): pip install 'hpcbatch[server]'"
-        ) from error
     from .. import known
     from ..keys import load_private
 
