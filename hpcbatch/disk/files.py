@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 
@@ -40,6 +41,23 @@ def write_all(fd: int, content: bytes) -> None:
     view = memoryview(content)
     while view:
         view = view[os.write(fd, view) :]
+
+
+def append(fd: int, content: bytes, end: int) -> int:
+    """Write ``content`` behind the ``end`` bytes that were written to ``fd``; returns the new end.
+
+    Raises OSError; the file then ends as before. A job may close what it finds open, and a file of
+    its own may have that number then: what stands elsewhere than at ``end`` is left alone.
+    """
+    if os.lseek(fd, 0, os.SEEK_CUR) != end:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    try:
+        write_all(fd, content)
+    except OSError:
+        os.lseek(fd, end, os.SEEK_SET)  # first: the disk may not let us cut
+        os.ftruncate(fd, end)
+        raise
+    return end + len(content)
 
 
 def read_at(fd: int, size: int, offset: int) -> bytes:

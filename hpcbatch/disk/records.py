@@ -14,7 +14,7 @@ from struct import Struct
 from zlib import crc32
 
 from ..words.errors import DamagedFile
-from .files import read_at, write_all
+from .files import append, read_at
 
 FRAME = Struct("<QI")  # payload length in bytes, CRC-32 of the payload
 BLOCK = 1 << 20
@@ -65,13 +65,7 @@ class RecordWriter:
         """Write the records, all or none. Raises OSError; the file then ends as before."""
         pack = FRAME.pack
         content = b"".join([pack(len(one), crc32(one, FIRST)) + one for one in payloads])
-        try:
-            write_all(self._fd, content)
-        except OSError:
-            os.lseek(self._fd, self._end, os.SEEK_SET)  # first: the disk may not let us cut
-            os.ftruncate(self._fd, self._end)
-            raise
-        self._end += len(content)
+        self._end = append(self._fd, content, self._end)
         if time.monotonic() - self._synced > self.sync_seconds:
             self.sync()
 

@@ -8,7 +8,7 @@ from ..words.assignment import Assignment
 from ..words.errors import DamagedFile
 from ..words.layout import TaskLayout
 from .job import Call
-from .leave import Leave, Leaving
+from .leave import Leave, Leaving, tell_of_swallowing
 from .markers import Markers
 from .outcome import Outcome
 
@@ -39,6 +39,9 @@ class Calls:
             if not self._is_prepared:
                 self._prepare()
             outcome = self._run(job, payload)
+            if self._leaving.has_raised:
+                tell_of_swallowing(job)
+                raise Leave(self._leaving.reason)
         except Leave:
             self._leaving.in_job = False
             if not self._isolates:

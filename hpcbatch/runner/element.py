@@ -8,6 +8,7 @@ Exit status: 0 every job has a result, 1 some jobs have none, 128 + signal when 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import sys
 import time
@@ -39,7 +40,8 @@ def main(arguments: list[str]) -> int:
     try:
         return Element(TaskLayout(root, task_id), attempt, element).run()
     except OSError as error:
-        print(f"hpcbatch: element {element} stops: {error}", file=sys.stderr)
+        why = ": a job closed files that were not its own" if error.errno == errno.EBADF else ""
+        print(f"hpcbatch: element {element} stops: {error}{why}", file=sys.stderr)
         return 74
 
 

@@ -18,7 +18,7 @@ from ..words.events import pack_text
 from .child import Child
 from .descendants import end_descendants
 from .job import Call
-from .leave import SIGNALS, Leave, is_forking, send_again
+from .leave import SIGNALS, Leave, is_forking, send_again, tell_of_swallowing
 from .outcome import Outcome
 
 LOOK_SECONDS = 0.2  # between two looks at a child that says nothing
@@ -54,6 +54,7 @@ class IsolatedCall:
             if told is None and reason not in ("", TIMEOUT):
                 return None
             outcome = _unpacked(told) if told else _death(child, reason, killed_before)
+            outcome.memory = max(outcome.memory, child.memory)
             outcome.log_begin, outcome.log_end = log_begin, self._call.log_position()
             return outcome
         except Leave:
@@ -66,10 +67,12 @@ class IsolatedCall:
         """The child: one job, its outcome into the pipe, and the end."""
         status, asked = 0, 0
         try:
-            _listen()
-            sys.unraisablehook = _dropped
+            leaving = _Leaving()
             self._call.be_child()
             outcome = self._call(job, payload)
+            if leaving.by:
+                tell_of_swallowing(job)
+                raise Leave(leaving.by.name)
             for number in SIGNALS:
                 signal.signal(number, signal.SIG_IGN)
             content = _packed(outcome)
@@ -99,7 +102,9 @@ class IsolatedCall:
             if not reason:
                 late = self._timeout is not None and time.monotonic() - clock > self._timeout
                 reason = TIMEOUT if late else self._unwanted(job)
-                if reason:
+                if late and self._call.has_checkpoint:
+                    child.end(PATIENCE)
+                elif reason:
                     child.kill()
         return reason
 
@@ -137,7 +142,7 @@ def _death(child: Child, reason: str, killed_before: int) -> Outcome:
     if not reason:
         reason = "killed" if code < 0 else f"exit-code {code}"
     outcome = Outcome(events.EXPIRED, pack_text(reason, str(max(code, 0)), str(max(-code, 0))))
-    outcome.cpu, outcome.memory = child.cpu, child.memory
+    outcome.cpu = child.cpu
     return outcome
 
 
@@ -168,23 +173,30 @@ def oom_kills() -> int:
     return 0
 
 
-def _listen() -> None:
-    for number in SIGNALS:
-        signal.signal(number, _leave_once)
+class _Leaving:
+    """In the child: the first signal to leave interrupts the job, ``by`` that one; see the
+    element's ``Leaving``."""
 
+    def __init__(self) -> None:
+        sys.unraisablehook = self._dropped
+        self._listen()
 
-def _dropped(what: sys.UnraisableHookArgs) -> None:
-    """As in the element: see ``Leaving``."""
-    if isinstance(what.exc_value, Leave):
-        _listen()
-        send_again(signal.SIGTERM)
-    else:
-        sys.__unraisablehook__(what)
+    def _listen(self) -> None:
+        self.by: signal.Signals | None = None
+        for number in SIGNALS:
+            signal.signal(number, self._leave)
 
+    def _leave(self, number: int, frame: FrameType | None) -> None:
+        if is_forking(frame):
+            send_again(number)
+            return
+        signal.signal(number, signal.SIG_IGN)
+        self.by = signal.Signals(number)
+        raise Leave(self.by.name)
 
-def _leave_once(number: int, frame: FrameType | None) -> None:
-    if is_forking(frame):
-        send_again(number)
-        return
-    signal.signal(number, signal.SIG_IGN)
-    raise Leave(signal.Signals(number).name)
+    def _dropped(self, what: sys.UnraisableHookArgs) -> None:
+        if isinstance(what.exc_value, Leave):
+            self._listen()
+            send_again(signal.SIGTERM)
+        else:
+            sys.__unraisablehook__(what)

@@ -8,7 +8,7 @@ import os
 import pickle
 import sys
 import time
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..disk.files import unlink_quietly
 from ..disk.records import read_records
@@ -21,6 +21,9 @@ from .console import Console
 from .exceptions import describe
 from .leave import Leave
 from .outcome import Outcome
+
+if TYPE_CHECKING:
+    from .program import ShellProgram
 
 MEASURED_FROM = 0.01  # seconds; the memory of shorter jobs is not looked up
 PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes})
@@ -38,6 +41,8 @@ class Call:
         self._layout, self._assignment = layout, assignment
         self._parts: list[bytes] = []
         self._function: Any = None
+        self._program: ShellProgram | None = None
+        self._childrens_peak = 0
         self.has_checkpoint = False
         self._loaded_for: int | None = None  # the job whose callable it is
         self._constants: dict[str, Any] = {}
@@ -54,8 +59,19 @@ class Call:
         self._ended = end, cpu_after = self._spent()
         outcome.log_begin, outcome.log_end, outcome.cpu = begin, end, cpu_after - cpu
         if time.monotonic() - clock > MEASURED_FROM:
-            outcome.memory = take_peak_memory()
+            outcome.memory = max(take_peak_memory(), self._childrens_memory())
         return outcome
+
+    def _childrens_memory(self) -> int:
+        """Peak bytes of a job's program; of what another job started where that is known: when it
+        needed more than all children before (getrusage(2): there is one peak for all)."""
+        if self._program is not None:
+            return self._program.memory
+        import resource  # few jobs take so long
+
+        before = self._childrens_peak
+        self._childrens_peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+        return self._childrens_peak if self._childrens_peak > before else 0
 
     def log_position(self) -> int:
         """Bytes in the element's log so far."""
@@ -87,7 +103,8 @@ class Call:
         if self._assignment.kind == "shell":
             from .program import ShellProgram  # what it imports costs a start some time
 
-            self._function = ShellProgram(self._function, self._assignment.launch)
+            self._program = ShellProgram(self._function, self._assignment.launch)
+            self._function = self._program
 
     def save_checkpoint(self, job: int) -> None:
         """Ask the callable whose job was ended for its checkpoint, if it has such a thing."""

@@ -79,6 +79,11 @@ class Leaving:
             self.reason, self.exit_status = reason, 128 + by if by else 1
             self._segment.leave(reason, by, vague)
 
+    @property
+    def has_raised(self) -> bool:
+        """Whether the job was interrupted: what it still returns or raises is not its outcome."""
+        return self._raised > float("-inf")
+
     def seconds_left(self) -> float:
         """Until the element's time limit; infinite without one."""
         return float("inf") if self._ends is None else self._ends - time.monotonic()
@@ -133,6 +138,15 @@ class Leaving:
     def _begin_child(self) -> None:
         self.end()
         self._unblock()
+
+
+def tell_of_swallowing(job: int) -> None:
+    """Into the log of the element."""
+    print(
+        f"hpcbatch: job {job} was interrupted, and its code caught that (a bare except, except "
+        "BaseException, or a return in finally): what came out of it is dropped",
+        file=sys.stderr,
+    )
 
 
 _HOOKS = {hook.__code__ for hook in (Leaving._block, Leaving._unblock)}

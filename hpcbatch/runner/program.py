@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import string
@@ -68,27 +69,37 @@ class ShellProgram:
     """Runs the filled-in command by ``/bin/sh``, behind the words ``launch`` (srun, mpiexec).
 
     Returns ``{"status": 0, "output": text of standard output}``; raises ProgramFailed for any
-    other exit status. Standard error goes to the element's log.
+    other exit status. Standard error goes to the element's log. ``memory`` is the peak in bytes of
+    whichever process of the last command had most.
     """
 
     def __init__(self, template: str, launch: Sequence[str] = ()):
         self.template, self.launch = template, launch
+        self.memory = 0
 
     def __call__(self, **values: Any) -> dict[str, Any]:
         own = {"index": seeding.current_job(), "seed": seeding.current_seed()}
         command = _Quoting().vformat(self.template, (), {**own, **values})
-        ended = subprocess.run(
-            [*self.launch, "/bin/sh", "-c", command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            check=False,
-        )
-        output = ended.stdout.decode("utf-8", "replace")
-        if ended.returncode != 0:
+        status, output = self._run([*self.launch, "/bin/sh", "-c", command])
+        if status != 0:
             sys.stdout.write(output)
             told = f"\n{output[-TAIL:].rstrip()}" if output.strip() else ""
-            raise ProgramFailed(f"{_ending(ended.returncode)}: {command}{told}")
+            raise ProgramFailed(f"{_ending(status)}: {command}{told}")
         return {"status": 0, "output": output}
+
+    def _run(self, argv: list[str]) -> tuple[int, str]:
+        """Exit status and output. subprocess.run does not tell the memory."""
+        self.memory = 0
+        with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+            try:
+                output = process.stdout.read() if process.stdout else b""
+                _, ended, usage = os.wait4(process.pid, 0)
+            except BaseException:  # the job is to leave
+                process.kill()
+                raise
+            process.returncode = os.waitstatus_to_exitcode(ended)
+            self.memory = usage.ru_maxrss * 1024
+        return process.returncode, output.decode("utf-8", "replace")
 
 
 def _ending(code: int) -> str:

@@ -7,7 +7,7 @@ import sys
 import time
 from zlib import crc32
 
-from ..disk.files import write_all
+from ..disk.files import append
 from ..disk.records import RecordWriter
 from ..words import events
 from ..words.events import HEAD, NO_JOB, pack_text
@@ -113,13 +113,7 @@ class Segment:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             self._values = os.open(self._values_path, flags, 0o600)
         begin = self._values_end
-        try:
-            write_all(self._values, value)
-        except OSError:
-            os.lseek(self._values, begin, os.SEEK_SET)
-            os.ftruncate(self._values, begin)
-            raise
-        self._values_end += len(value)
+        self._values_end = append(self._values, value, begin)
         self._sync_values()  # before the record that refers to it
         name = os.path.basename(self._values_path)
         return pack_text(name, str(begin), str(len(value)), str(crc32(value)))

@@ -177,6 +177,14 @@ def test_a_checkpoint_is_asked_for_ahead_of_the_walltime(local: Local, isolate: 
     assert {ending.reason for ending in told} == {"timeout"}
 
 
+def test_a_checkpoint_is_asked_for_where_a_job_takes_too_long(local: Local) -> None:
+    task = local.create(counting(str(local.folder)), range(1))
+    status = local.run(task, retries=3, retry_on={"timeout"}, job_timeout="1s")
+    assert status.done == 1
+    assert task.collect() == [[0, STEPS - 1]]
+    assert steps(local.folder) == ["0:1", "0:2"]
+
+
 def test_a_damaged_checkpoint_is_an_error_that_says_so(tmp_path: Path) -> None:
     case = Case.of(counting(str(tmp_path)), range(1))
     leave_once(case, tmp_path)

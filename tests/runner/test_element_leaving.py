@@ -32,7 +32,7 @@ def endless(style: str, mark: str) -> Callable[[int], int]:
 
         if k == 0:
             return 0
-        if style not in ("cleanup", "swallow"):
+        if style != "cleanup":
             open(f"{mark}/{k}", "w").close()
         if style == "stubborn":
             while True:
@@ -49,15 +49,40 @@ def endless(style: str, mark: str) -> Callable[[int], int]:
                     time.sleep(0.05)
             finally:
                 open(f"{mark}/cleaned", "w").close()
-        if style == "swallow":
-            try:
-                open(f"{mark}/{k}", "w").close()
-                while True:
-                    time.sleep(0.05)
-            except BaseException:
-                return k
         while True:
             time.sleep(0.05)
+
+    return job
+
+
+def swallowing(style: str, mark: str) -> Callable[[int], int]:
+    """Catches what interrupts it."""
+
+    def endless_work(k: int) -> None:
+        import time
+
+        open(f"{mark}/{k}", "w").close()
+        while True:
+            time.sleep(0.05)
+
+    def job(k: int) -> int:
+        import sys
+
+        if k == 0:
+            return 0
+        if style == "returns in finally":
+            try:
+                endless_work(k)
+            finally:
+                return k  # noqa: B012
+        try:
+            endless_work(k)
+        except BaseException as error:
+            if style == "raises":
+                raise RuntimeError("wrapped") from error
+            if style == "exits":
+                sys.exit(3)
+        return k
 
     return job
 
@@ -97,17 +122,20 @@ def test_a_signal_in_the_middle_of_a_job(style: str, number: int, marks: Path) -
     assert "Traceback" not in case.log()
 
 
-def test_a_job_that_swallows_the_signal_keeps_its_result_and_the_next_is_not_begun(
-    marks: Path,
+@pytest.mark.parametrize("style", ["returns", "raises", "exits", "returns in finally"])
+@pytest.mark.parametrize("isolate", [False, True])
+def test_what_comes_out_of_an_interrupted_job_is_not_its_outcome(
+    style: str, isolate: bool, marks: Path
 ) -> None:
-    case = Case.of(endless("swallow", str(marks)), range(3))
-    case.submit()
+    case = Case.of(swallowing(style, str(marks)), range(3))
+    case.submit(isolate=isolate)
     with case.element() as element:
         eventually((marks / "1").exists)
         for _ in range(3):  # idempotent
             os.kill(element.pid, signal.SIGTERM)
         assert element.wait(20) == 143
-    assert case.states() == ["done", "done", "queued"]
+    assert case.states() == ["done", "queued", "queued"]  # until its scheduler has told why
+    assert "hpcbatch: job 1 was interrupted, and its code caught that" in case.log()
 
 
 @pytest.mark.parametrize("marker", ["revoked", "canceled"])
@@ -266,3 +294,22 @@ def test_a_registry_that_cannot_be_written_is_told_in_the_log() -> None:
     assert case.run() == 74
     assert "hpcbatch: element 0 stops" in case.log()
     assert "Traceback" not in case.log()
+
+
+def test_a_job_that_closes_our_files_gets_nothing_of_ours_into_its_own(tmp_path: Path) -> None:
+    def job(k: int) -> int:
+        import os
+
+        if k == 1:
+            os.closerange(3, 64)
+            for n in range(20):
+                os.open(f"{tmp_path}/own-{n}", os.O_CREAT | os.O_WRONLY)
+        return k
+
+    case = Case.of(job, range(3))
+    case.submit()
+    assert case.run() == 74
+    assert "a job closed files that were not its own" in case.log()
+    assert [path.stat().st_size for path in tmp_path.glob("own-*")] == [0] * 20
+    assert case.view().said[0] == DONE
+    assert case.view().said.count(DONE) == 1

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hpcbatch.disk.index import read_entries
 from hpcbatch.handles.task import Task
 from hpcbatch.runner.program import ShellProgram
 from hpcbatch.sites.here import Here
 from hpcbatch.use.create import draft_program
 from hpcbatch.words.errors import InputError
 from tests.conftest import HOSTILE_NAMES
-from tests.core import Case
+from tests.core import Case, everyone
 
 
-def program(command: str, const: dict[str, Any] | None = None, **named: Any) -> Case:
+def program(
+    command: str, const: dict[str, Any] | None = None, isolate: bool = False, **named: Any
+) -> Case:
     here = Here()
     spec = here.create(draft_program(command, named, const, None, 7))
     case = Case(Task(here, spec.id))
-    case.submit()
+    case.submit(isolate=isolate)
     return case
 
 
@@ -138,6 +142,19 @@ def test_a_value_with_a_zero_byte_is_one_jobs_error() -> None:
     assert case.run() == 1
     assert case.states() == ["error", "done"]
     assert case.error(0)[0] == "ValueError"
+
+
+@pytest.mark.parametrize("isolate", [False, True])
+def test_the_peak_memory_of_each_program_is_told(isolate: bool) -> None:
+    block = 'b"x" * (int(sys.argv[1]) * 2**20)'
+    script = f"import sys, time; block = {block}; time.sleep(0.02)"
+    case = program(f"{sys.executable} -c '{script}' {{x}}", isolate=isolate, x=[90, 0])
+    assert case.run() == 0, case.log()
+    case.view()
+    entries = read_entries(case.layout.index, everyone(2))
+    large, small = (entries[job].memory >> 20 for job in range(2))
+    assert 90 <= large < 200
+    assert 1 <= small < 90
 
 
 def test_a_launcher_starts_each_program() -> None:
