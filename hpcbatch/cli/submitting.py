@@ -78,7 +78,6 @@ def script(setting: Setting, asked: Asked, options: SubmitOptions) -> None:
       hpcbatch script --shell './sim {x}' --arg x=range:0:10 --cluster sge > job.sh
     """
     site = setting.site()
-    options = site.checked(options)
     with tempfile.TemporaryDirectory(prefix="hpcbatch-") as folder:
         spec = Registry(folder).create(asked.draft())
     made = site.preview(spec, options)

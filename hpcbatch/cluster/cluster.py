@@ -95,6 +95,19 @@ class Cluster:
         )
         return render(self.template, order)
 
+    def check_here(self) -> None:
+        """Raises ProgramMissing on a host without its programs."""
+        if not set(self.scheduler.programs).isdisjoint(self.scheduler.missing()):
+            raise self._is_not_here()
+
+    def _is_not_here(self) -> ProgramMissing:
+        missing = self.scheduler.missing()
+        return ProgramMissing(
+            f"cluster {self.name}: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not "
+            "on PATH here. Is this a login node of the cluster, and is the scheduler's module "
+            "loaded? hpcbatch clusters shows those that are here"
+        )
+
     def submit(self, script: str) -> str:
         """The id of the array. Raises SubmissionRejected, SubmissionDeferred, CommandTimeout."""
         return self.scheduler.parse_submit(self.run(self.scheduler.submit_argv(), script))
@@ -163,8 +176,8 @@ class Cluster:
                 return kept
             if self.config.array_limit is not None:
                 return Limits()
-            if isinstance(error, ProgramMissing):
-                raise
+            if not self.scheduler.is_here():
+                raise self._is_not_here() from error
             raise SubmissionDeferred(
                 f"cluster {self.name} cannot tell its limits now ('array_limit' in its "
                 f"configuration would do). {error}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 
 from ..cluster.cluster import Cluster
@@ -32,7 +31,7 @@ def chosen_clusters(name: str | None) -> list[str]:
 
 def check_cluster(name: str, root: str) -> Iterator[Finding]:
     cluster = Cluster.named(name)
-    missing = [each for each in cluster.scheduler.programs if shutil.which(each) is None]
+    missing = cluster.scheduler.missing()
     if missing:
         advice = "load the scheduler's module, or put its folder on PATH"
         yield wrong("programs", f"{', '.join(missing)} are not on PATH", advice)

@@ -53,8 +53,10 @@ class Here(Site):
         return self.registry.layout(task_id).folder
 
     def checked(self, options: SubmitOptions) -> SubmitOptions:
+        from ..cluster.cluster import Cluster
         from ..use.submit import checked
 
+        Cluster.named(options.cluster).check_here()
         return checked(self.registry, options)
 
     def clusters(self) -> Overview:

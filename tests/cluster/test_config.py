@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from hpcbatch.cluster import schedulers
+from hpcbatch.cluster.cluster import Cluster
 from hpcbatch.cluster.config import find_cluster, is_installed, load_clusters
 from hpcbatch.cluster.schedulers import get_scheduler, scheduler_names
-from hpcbatch.words.errors import ConfigError
+from hpcbatch.words.errors import ConfigError, ProgramMissing
 
 from .conftest import write_program
 
@@ -183,7 +184,8 @@ def test_unknown_cluster(folder: Path) -> None:
 
 def programs(folder: Path, *names: str) -> Path:
     for name in names:
-        for program in get_scheduler(name).programs:
+        one = get_scheduler(name)
+        for program in filter(None, [*one.programs, one.known_by]):
             write_program(folder / "bin" / program, "")
     (folder / "bin").mkdir(exist_ok=True)
     return folder / "bin"
@@ -203,6 +205,26 @@ def test_detection(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_cluster().name == "sge"
     path.write_text("default: local")
     assert find_cluster().name == "local"
+
+
+@pytest.mark.parametrize(
+    ("here", "asked", "told"),
+    [
+        ((), "lsf", "cluster lsf: bsub, bjobs, bkill are not on PATH"),
+        (("sge",), "pbs", "cluster pbs: pbs_rstat is not on PATH"),
+        (("sge",), "torque", "cluster torque: qchkpt is not on PATH"),
+    ],
+)
+def test_a_cluster_that_is_not_here_is_told_at_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, here: tuple[str, ...], asked: str, told: str
+) -> None:
+    bin_folder = programs(folder, *here)
+    for program in bin_folder.iterdir():
+        write_program(program, "exit 1")
+    os.symlink("/bin/sh", bin_folder / "sh")
+    monkeypatch.setenv("PATH", str(bin_folder))
+    with pytest.raises(ProgramMissing, match=told):
+        Cluster.named(asked).limits(str(folder))
 
 
 def test_other_packages_are_searched_only_for_a_name_that_is_not_known(

@@ -31,6 +31,7 @@ class Scheduler(ABC):
     name: str
     template: str
     programs: tuple[str, ...]  # that must be on PATH; without any, only who names it gets it
+    known_by: str = ""  # a program that others, whose programs have the same names, do not have
     variables: tuple[str, ...] = ()  # prefixes of environment variables that the programs need
     settings: Mapping[str, str] = {}  # environment variables that the programs are given
     base: int = 0  # the index of an array's first element
@@ -45,7 +46,12 @@ class Scheduler(ABC):
 
     def is_here(self) -> bool:
         """Whether this host has what its commands need."""
-        return all(map(is_here, self.programs))
+        return not self.missing()
+
+    def missing(self) -> list[str]:
+        """Programs that are not on PATH."""
+        needed = [*self.programs, *filter(None, [self.known_by])]
+        return [program for program in needed if not is_here(program)]
 
     @abstractmethod
     def submit_argv(self) -> Argv:

@@ -20,7 +20,7 @@ _SUFFIX = re.compile(r"-\d*\Z")  # an element's name is its array's and its inde
 class Torque(Pbs):
     name = "torque"
     template = "torque.sh.j2"
-    programs = ("qsub", "qstat", "qdel", "qchkpt")  # the last: others have the first three
+    programs, known_by = ("qsub", "qstat", "qdel"), "qchkpt"
     variables = ("PBS_DEFAULT", "PBS_SERVER")
     base = 1
     codes = Codes(

@@ -69,8 +69,7 @@ def preview(site: Here, asked: Asked, talk: Talk) -> Any:
     from ..parcel import as_here
 
     spec = as_here(wire.spec_from(asked["spec"]), "")
-    options = site.checked(wire.options_from(asked["options"]))
-    return site.preview(spec, options)._asdict()
+    return site.preview(spec, wire.options_from(asked["options"]))._asdict()
 
 
 def submit(site: Here, asked: Asked, talk: Talk) -> Any:

@@ -36,7 +36,7 @@ _STUCK = {  # comments that no time changes, and what helps
 class Pbs(Scheduler):
     name = "pbs"
     template = "pbs.sh.j2"
-    programs = ("qsub", "qstat", "qdel", "pbs_rstat")  # the last: others have the first three
+    programs, known_by = ("qsub", "qstat", "qdel"), "pbs_rstat"
     variables: tuple[str, ...] = (
         "PBS_CONF_FILE",
         "PBS_DEFAULT",

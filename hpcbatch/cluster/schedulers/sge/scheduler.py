@@ -26,7 +26,7 @@ _DOUBT = re.compile(r"^Job \S+ (.*cannot run .*)$", re.MULTILINE)
 class GridEngine(Scheduler):
     name = "sge"
     template = "sge.sh.j2"
-    programs = ("qsub", "qstat", "qdel", "qconf")  # the last: others have the first three
+    programs, known_by = ("qsub", "qstat", "qdel"), "qconf"
     variables = ("SGE_ROOT", "SGE_CELL", "SGE_QMASTER_PORT", "SGE_EXECD_PORT", "SGE_CLUSTER_NAME")
     base = 1
     pauses_with = ("SIGUSR1",)  # with -notify
