@@ -1,7 +1,7 @@
 """Puts into the pages what the code tells of itself, so that it is written once.
 
 A heading names a command, a public name or an error; its section gets the help, the signature and
-docstring, or the docstring. Pages of the checkout's top are taken in as they are.
+docstring, or the docstring. Pages of the checkout's top are taken in, their links to docs/ mended.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _WIDE = 80  # characters of a signature on one line
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name in TAKEN_IN:
-        content = (TOP / name).read_text(encoding="utf-8")
+        content = (TOP / name).read_text(encoding="utf-8").replace("](docs/", "](")
         files.append(File.generated(config, name.lower(), content=content))
     return files
 
