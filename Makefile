@@ -12,7 +12,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-SOURCES = hpcbatch tests examples benchmarks docs/hooks.py
+SOURCES = hpcbatch tests examples benchmarks docs/hooks.py docs/layers.py
 # what starts few processes
 QUICK = tests/test_public.py tests/test_wheel.py \
 	$(addprefix tests/,docs words disk registry cluster drmaa_front) \

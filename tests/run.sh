@@ -21,8 +21,8 @@ make_user() {
         echo "tests/run.sh: the ordinary user's environment could not be made" >&2
 }
 check() {
-    "$BIN/ruff" format --check hpcbatch tests examples benchmarks docs/hooks.py &&
-        "$BIN/ruff" check hpcbatch tests examples benchmarks docs/hooks.py &&
+    "$BIN/ruff" format --check hpcbatch tests examples benchmarks docs/hooks.py docs/layers.py &&
+        "$BIN/ruff" check hpcbatch tests examples benchmarks docs/hooks.py docs/layers.py &&
         "$BIN/mypy" &&
         "$BIN/lint-imports" &&
         "$BIN/codespell" hpcbatch examples benchmarks docs ./*.md

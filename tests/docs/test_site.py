@@ -42,6 +42,14 @@ def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
     assert not re.search(r"url\([\"']?(https?:)?//", styles)
 
 
+def test_programs_of_the_documentation_are_not_published(site: Path) -> None:
+    published = {path.name for path in site.rglob("*")}
+    assert "layers.svg" in published
+    assert not published & {
+        path.name for path in (ROOT / "docs").glob("*.*") if path.suffix != ".md"
+    }
+
+
 def test_the_code_tells_of_itself(site: Path) -> None:
     """What docs/hooks.py fills in."""
     commands, names, errors = (
