@@ -25,12 +25,6 @@ CANCEL_AFTER = 0.5  # of all jobs
 TOP = 10
 EXAMPLES = 3  # shown of each kind of error
 
-EXAMPLES_OF_USE = """\
-\b
-Examples:
-  hpcbatch demo
-  hpcbatch demo --cluster slurm --limit 300 --output slurm.png"""
-
 Say = Callable[[str], None]
 Seen = dict[int, tuple[int | None, float | None]]  # job -> (attempt, when it began)
 
@@ -45,7 +39,7 @@ class Rerun:
     repeated: int
 
 
-@click.command(epilog=EXAMPLES_OF_USE)
+@click.command("demo")
 @click.option("--cluster", default="local", show_default=True, help="Where the jobs run.")
 @click.option(
     "--output",
@@ -61,6 +55,11 @@ def demo(setting: Setting, cluster: str, output: str, limit: int | None) -> None
 
     Shows a submission, a cancellation half-way, the resubmission of only the unfinished, errors
     in groups, and a picture of the result.
+
+    \b
+    Examples:
+      hpcbatch demo
+      hpcbatch demo --cluster slurm --limit 300 --output slurm.png
     """
     setting.check_here()
     told = _run(setting, cluster, output, limit)

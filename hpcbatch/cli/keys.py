@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import sys
-from typing import TYPE_CHECKING
 
 import click
 
 from .common import Setting, common_here, here_options, print_json, say
+from .key_places import ask_password, card_of, own_id, users_of
 from .tables import print_table
 from .text import clock
-
-if TYPE_CHECKING:
-    from ..server.settings import Settings
-    from ..server.users import Users
-    from ..sites.known import Card
-
 
 settings_option = click.option(
     "--settings",
@@ -49,12 +41,18 @@ def keys() -> None:
 @click.option("--password", is_flag=True, help="Ask for a password, which each use then needs.")
 @common_here
 def new(setting: Setting, password: bool) -> None:
-    """Make a pair of keys. The private half stays in its file, of mode 0600."""
+    """Make a pair of keys. The private half stays in its file, of mode 0600.
+
+    \b
+    Examples:
+      hpcbatch keys new
+      hpcbatch keys new --password
+    """
     from ..disk.files import publish
     from ..sites import known
     from ..sites.keys import key_id, new_key, public_pem, store_private
 
-    word = _password(confirm=True) if password else None
+    word = ask_password(confirm=True) if password else None
     path, key = known.key_file(), new_key()
     store_private(path, key, word)
     public = known.public_file()
@@ -69,8 +67,13 @@ def new(setting: Setting, password: bool) -> None:
 @keys.command("whoami", short_help="Print the id by which servers know you.")
 @common_here
 def whoami(setting: Setting) -> None:
-    """Print the id by which servers know this user: that of the own key, or a name without one."""
-    own = _own_id()
+    """Print the id by which servers know this user: that of the own key, or a name without one.
+
+    \b
+    Examples:
+      hpcbatch keys whoami
+    """
+    own = own_id()
     print_json({"id": own}) if setting.json else click.echo(own)
 
 
@@ -81,11 +84,17 @@ def whoami(setting: Setting) -> None:
 @click.option("--admin", is_flag=True, help="May see and end everybody's tasks, and the server.")
 @common_here
 def add(setting: Setting, file: str, settings: str | None, name: str, admin: bool) -> None:
-    """Let in whoever has the private half of FILE.pub. Prints the card of this server."""
+    """Let in whoever has the private half of FILE.pub. Prints the card of this server.
+
+    \b
+    Examples:
+      hpcbatch keys add alice.pub --name alice
+      hpcbatch keys add alice.pub --name alice --admin
+    """
     from ..disk.files import read
 
-    user = _users(setting, settings).add(read(file), name, admin)
-    card = str(_card(setting, settings))
+    user = users_of(setting, settings).add(read(file), name, admin)
+    card = str(card_of(setting, settings))
     if setting.json:
         print_json({"id": user.id, "name": user.name, "admin": user.admin, "card": card})
         return
@@ -103,7 +112,12 @@ def add(setting: Setting, file: str, settings: str | None, name: str, admin: boo
 def issue(
     setting: Setting, user: str, name: str, admin: bool, output: str | None, settings: str | None
 ) -> None:
-    """Make a key for a user. Its password is printed once: tell it by another way than the file."""
+    """Make a key for a user. Its password is printed once: tell it by another way than the file.
+
+    \b
+    Examples:
+      hpcbatch keys issue --user ID --name bob
+    """
     import secrets
 
     from ..disk.files import unlink_quietly
@@ -114,12 +128,12 @@ def issue(
 
     check_name(name)
     key, password = new_key(), secrets.token_urlsafe(15)
-    card, path = _card(setting, settings), os.path.abspath(output or f"{name}.pem")
+    card, path = card_of(setting, settings), os.path.abspath(output or f"{name}.pem")
     content = IssuedKey(user, card, private_pem(key, password)).to_bytes()
     if not store_once(path, content):
         raise KeyFileError(f"there is a file {path} already: a key is never overwritten")
     try:
-        added = _users(setting, settings).add(public_pem(key), name, admin)
+        added = users_of(setting, settings).add(public_pem(key), name, admin)
     except UsageError:
         unlink_quietly(path)
         raise
@@ -140,7 +154,13 @@ def issue(
 def import_key(
     setting: Setting, file: str, name: str | None, address: str | None, keep_password: bool
 ) -> None:
-    """Take a key that a server made. Asks for its password, or reads it from standard input."""
+    """Take a key that a server made. Asks for its password, or reads it from standard input.
+
+    \b
+    Examples:
+      hpcbatch keys import bob.pem
+      hpcbatch keys import bob.pem --name lab --address https://localhost:7033
+    """
     from dataclasses import replace
 
     from ..sites import known
@@ -148,10 +168,10 @@ def import_key(
     from ..sites.keys import key_id, opened, private_pem, store_once
     from ..words.errors import KeyFileError
 
-    issued, own = IssuedKey.read(file), _own_id()
+    issued, own = IssuedKey.read(file), own_id()
     if issued.user != own:
         raise KeyFileError(f"{file} was made for {issued.user}, and this is {own}")
-    password = _password()
+    password = ask_password()
     key = opened(issued.pem, password, file)
     card = known.Card.read(f"{address}#{issued.card.key}") if address else issued.card
     name = known.checked_name(name or card.host)
@@ -169,8 +189,13 @@ def import_key(
 @settings_option
 @common_here
 def list_keys(setting: Setting, settings: str | None) -> None:
-    """List the users of this server."""
-    found = _users(setting, settings).all()
+    """List the users of this server.
+
+    \b
+    Examples:
+      hpcbatch keys list
+    """
+    found = users_of(setting, settings).all()
     if setting.json:
         told = [(u.id, u.name, u.admin, u.added, u.revoked) for u in found]
         names = ("id", "name", "admin", "added", "revoked")
@@ -189,55 +214,14 @@ def list_keys(setting: Setting, settings: str | None) -> None:
 @common_here
 def revoke(setting: Setting, user: str, settings: str | None) -> None:
     """Let USER, a name or an id, in no more: at once, and for good. What waits is not released;
-    what runs goes on until it is canceled."""
-    revoked = _users(setting, settings).revoke(user)
+    what runs goes on until it is canceled.
+
+    \b
+    Examples:
+      hpcbatch keys revoke alice
+    """
+    revoked = users_of(setting, settings).revoke(user)
     if setting.json:
         print_json({"id": revoked.id, "name": revoked.name, "revoked": revoked.revoked})
     else:
         say(f"{revoked.name} ({revoked.id}) comes in no more.")
-
-
-def _served(setting: Setting, file: str | None) -> tuple[str, Settings]:
-    """The registry of the server, and its settings."""
-    from ..server.settings import read_settings
-
-    settings = read_settings(file)
-    return setting.registry(settings.options.task_root).root, settings
-
-
-def _users(setting: Setting, file: str | None) -> Users:
-    from ..server.users import Users
-    from ..words.layout import ServerLayout
-
-    return Users(ServerLayout(_served(setting, file)[0]).users)
-
-
-def _card(setting: Setting, file: str | None) -> Card:
-    """That of the server, also of one that does not run."""
-    from ..server.identity import Identity
-    from ..sites.known import Card
-    from ..sites.run import find_run
-    from ..words.layout import ServerLayout
-
-    root, settings = _served(setting, file)
-    run = find_run(root)
-    own = Identity.at(ServerLayout(root).identity)
-    return run.card if run else Card(settings.address, own.id)
-
-
-def _own_id() -> str:
-    from ..disk.files import read
-    from ..sites import known
-    from ..sites.keys import key_id, load_public
-
-    public = known.public_file()
-    if os.path.exists(public):
-        return key_id(load_public(read(public)))
-    return f"{getpass.getuser()}@{os.uname().nodename}"
-
-
-def _password(confirm: bool = False) -> str:
-    """Asked for on a terminal, else a line of standard input."""
-    if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\n")
-    return str(click.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True))

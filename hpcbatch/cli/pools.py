@@ -38,7 +38,13 @@ def pool() -> None:
 @common
 def list_pools(setting: Setting) -> None:
     """List the pools: "open", "closed", "dead" when its controller is gone without a word, or
-    "elsewhere" when that runs on another host."""
+    "elsewhere" when that runs on another host.
+
+    \b
+    Examples:
+      hpcbatch pool list
+      hpcbatch pool list --site login.cluster
+    """
     from ..pool.monitor import pools
 
     if done_there(login_node(setting), setting, "list"):
@@ -66,7 +72,13 @@ def list_pools(setting: Setting) -> None:
 @pool_argument
 @common
 def list_workers(setting: Setting, pool_id: str) -> None:
-    """List the workers that are alive: elements that the cluster lists, processes of this host."""
+    """List the workers that are alive: elements that the cluster lists, processes of this host.
+
+    \b
+    Examples:
+      hpcbatch pool workers last
+      hpcbatch pool workers 3f9a --json
+    """
     meant = find(setting, pool_id)
     if done_there(meant.site, setting, "workers", meant.there):
         return
@@ -86,7 +98,13 @@ def list_workers(setting: Setting, pool_id: str) -> None:
 @click.argument("worker", required=False, metavar="[WORKER]")
 @common
 def print_logs(setting: Setting, pool_id: str, worker: str | None) -> None:
-    """Print the logs of all workers, or that of one, such as 1-0: launch and element."""
+    """Print the logs of all workers, or that of one, such as 1-0: launch and element.
+
+    \b
+    Examples:
+      hpcbatch pool logs last
+      hpcbatch pool logs 3f9a 1-0
+    """
     from ..words.errors import NotFound, nearest
 
     meant = find(setting, pool_id)
@@ -116,6 +134,11 @@ def terminate(setting: Setting, pool_id: str, yes: bool) -> None:
     that lives launches no others.
 
     On a terminal it asks first.
+
+    \b
+    Examples:
+      hpcbatch pool terminate last
+      hpcbatch pool terminate 3f9a --yes
     """
     meant = find(setting, pool_id)
     name = meant.here.id if meant.here else pool_id

@@ -72,6 +72,11 @@ def setup(
 
     Its wheel is sent along; what it needs comes from the package index there, or from here where
     there is none. Safe to repeat; what was set up before is kept.
+
+    \b
+    Examples:
+      hpcbatch remote setup ssh://me@login --name login
+      hpcbatch remote setup ssh://me@login --setup 'module load python/3.11' --cluster slurm
     """
     from ..sites import known
     from ..sites.ssh import setup as steps
@@ -99,7 +104,13 @@ def setup(
 @timeout_option
 @common_here
 def check_site(setting: Setting, address: str, cluster: str | None, timeout: str) -> None:
-    """Tell in plain words what is wrong with a login node. Exit status 0: nothing is."""
+    """Tell in plain words what is wrong with a login node. Exit status 0: nothing is.
+
+    \b
+    Examples:
+      hpcbatch remote check login
+      hpcbatch remote check login --cluster slurm --timeout 10m
+    """
     from ..sites.ssh.check import check
 
     seconds = parse_walltime(timeout, "--timeout")
@@ -110,7 +121,12 @@ def check_site(setting: Setting, address: str, cluster: str | None, timeout: str
 @address_argument
 @common_here
 def close(setting: Setting, address: str) -> None:
-    """Close the connection that is kept for later commands."""
+    """Close the connection that is kept for later commands.
+
+    \b
+    Examples:
+      hpcbatch remote close login
+    """
     was_there = _site(address).line.close()
     if setting.json:
         print_json({"closed": was_there})

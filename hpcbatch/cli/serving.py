@@ -71,7 +71,13 @@ def _serving(command: Any) -> Any:
 @common_here
 @_serving
 def run(setting: Setting, asked: Serving) -> None:
-    """Serve in the foreground, until Ctrl-C."""
+    """Serve in the foreground, until Ctrl-C.
+
+    \b
+    Examples:
+      hpcbatch server run
+      hpcbatch server run --settings server.yaml
+    """
     with needs("a server", "server"):
         from ..server.serve import serve
     settings = _settings(asked)
@@ -86,6 +92,11 @@ def start(setting: Setting, asked: Serving) -> None:
 
     Its log is server/server.log in the registry: at 10 MiB it is begun anew, and the one before
     stays beside it.
+
+    \b
+    Examples:
+      hpcbatch server start
+      hpcbatch server start --port 7033
     """
     from ..server.life import start as start_server
 
@@ -104,7 +115,13 @@ _started_with = click.option(
 @_started_with
 @common_here
 def status(setting: Setting, file: str | None) -> None:
-    """Tell whether a server runs, and at which addresses it is reached. Exit status 3: none."""
+    """Tell whether a server runs, and at which addresses it is reached. Exit status 3: none.
+
+    \b
+    Examples:
+      hpcbatch server status
+      hpcbatch server status --settings server.yaml
+    """
     from ..sites.run import find_run
 
     root = _registry(setting, _settings(Serving(settings=file))).root
@@ -125,6 +142,11 @@ def stop(setting: Setting, keep_running: bool, file: str | None) -> None:
     waits for the next one, and a resubmit runs again only what has no result.
 
     A signal to its process ends the server alone: what runs goes on, and the next server finds it.
+
+    \b
+    Examples:
+      hpcbatch server stop
+      hpcbatch server stop --keep-running
     """
     from ..server.life import stop as stop_server
 
@@ -142,7 +164,12 @@ def stop(setting: Setting, keep_running: bool, file: str | None) -> None:
 @common_here
 @_serving
 def install_service(setting: Setting, asked: Serving) -> None:
-    """Have systemd start the server with the machine, as a service of yours."""
+    """Have systemd start the server with the machine, as a service of yours.
+
+    \b
+    Examples:
+      hpcbatch server install-service --settings server.yaml
+    """
     from ..server.service import NAME, install_service
 
     path = install_service(_registry(setting, _settings(asked)), asked)
@@ -162,7 +189,12 @@ def install_service(setting: Setting, asked: Serving) -> None:
 
 @server.command("sample-settings")
 def sample_settings() -> None:
-    """Print a settings file with comments."""
+    """Print a settings file with comments.
+
+    \b
+    Examples:
+      hpcbatch server sample-settings > server.yaml
+    """
     from ..server.settings import SAMPLE
 
     click.echo(SAMPLE, nl=False)

@@ -32,7 +32,13 @@ def site() -> None:
 @common_here
 def add_site(setting: Setting, card: str, name: str | None) -> None:
     """Remember a server by its card, which its owner gets from keys add or server status; or a
-    login node by its address, such as ssh://me@login."""
+    login node by its address, such as ssh://me@login.
+
+    \b
+    Examples:
+      hpcbatch site add 'https://login:7033#…' --name lab
+      hpcbatch site add ssh://me@login --name login
+    """
     from ..sites import known
 
     read = known.Card.read(card)
@@ -47,7 +53,12 @@ def add_site(setting: Setting, card: str, name: str | None) -> None:
 @site.command("list")
 @common_here
 def list_sites(setting: Setting) -> None:
-    """List the sites that you know."""
+    """List the sites that you know.
+
+    \b
+    Examples:
+      hpcbatch site list
+    """
     from ..sites import default, known
 
     found = known.all_known()
@@ -67,7 +78,14 @@ def list_sites(setting: Setting) -> None:
 @click.option("--none", is_flag=True, help="This machine again.")
 @common_here
 def default_site(setting: Setting, name: str | None, none: bool) -> None:
-    """Use the site NAME wherever --site is not given; or tell which one that is."""
+    """Use the site NAME wherever --site is not given; or tell which one that is.
+
+    \b
+    Examples:
+      hpcbatch site default
+      hpcbatch site default lab
+      hpcbatch site default --none
+    """
     from ..sites import default, known
 
     if name is not None:
@@ -82,7 +100,12 @@ def default_site(setting: Setting, name: str | None, none: bool) -> None:
 @click.argument("name", metavar="NAME")
 @common_here
 def remove_site(setting: Setting, name: str) -> None:
-    """Forget a site. A key that its server made stays."""
+    """Forget a site. A key that its server made stays.
+
+    \b
+    Examples:
+      hpcbatch site remove lab
+    """
     from ..sites import default, known
 
     known.remove(name)

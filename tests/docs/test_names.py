@@ -43,6 +43,7 @@ def _below(
 
 
 COMMANDS = commands()
+LEAVES = {path: each for path, each in COMMANDS.items() if not isinstance(each, click.Group)}
 
 
 def test_every_command_has_a_heading_and_an_example() -> None:
@@ -50,9 +51,18 @@ def test_every_command_has_a_heading_and_an_example() -> None:
     headings = [each for each in told.headings() if each.startswith("hpcbatch ")]
     assert sorted(headings) == sorted(COMMANDS)
     typed = " ".join(line for block in told.blocks() for line in block.commands)
-    groups = {path for path, command in COMMANDS.items() if isinstance(command, click.Group)}
-    for path in COMMANDS.keys() - groups:
+    for path in LEAVES:
         assert path in typed, f"docs/cli.md has no example of {path}"
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_the_help_of_every_command_has_an_example_of_it(path: str) -> None:
+    told = COMMANDS[path].get_help(click.Context(COMMANDS[path], info_name=path))
+    _, _, behind = told.partition("\n  Examples:\n")
+    examples = [line.strip() for line in behind.partition("\n\n")[0].splitlines()]
+    assert any(line.startswith(path) for line in examples)
+    for line in examples:
+        check(line, f"{path} --help")
 
 
 def test_every_public_name_has_a_heading() -> None:

@@ -1,0 +1,63 @@
+"""What commands about keys need: a server's users and card, the own id, a password."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from .common import Setting
+
+if TYPE_CHECKING:
+    from ..server.settings import Settings
+    from ..server.users import Users
+    from ..sites.known import Card
+
+
+def _served(setting: Setting, file: str | None) -> tuple[str, Settings]:
+    """The registry of the server, and its settings."""
+    from ..server.settings import read_settings
+
+    settings = read_settings(file)
+    return setting.registry(settings.options.task_root).root, settings
+
+
+def users_of(setting: Setting, file: str | None) -> Users:
+    from ..server.users import Users
+    from ..words.layout import ServerLayout
+
+    return Users(ServerLayout(_served(setting, file)[0]).users)
+
+
+def card_of(setting: Setting, file: str | None) -> Card:
+    """That of the server, also of one that does not run."""
+    from ..server.identity import Identity
+    from ..sites.known import Card
+    from ..sites.run import find_run
+    from ..words.layout import ServerLayout
+
+    root, settings = _served(setting, file)
+    run = find_run(root)
+    own = Identity.at(ServerLayout(root).identity)
+    return run.card if run else Card(settings.address, own.id)
+
+
+def own_id() -> str:
+    from ..disk.files import read
+    from ..sites import known
+    from ..sites.keys import key_id, load_public
+
+    public = known.public_file()
+    if os.path.exists(public):
+        return key_id(load_public(read(public)))
+    return f"{getpass.getuser()}@{os.uname().nodename}"
+
+
+def ask_password(confirm: bool = False) -> str:
+    """Asked for on a terminal, else a line of standard input."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True))
