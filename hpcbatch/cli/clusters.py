@@ -11,7 +11,7 @@ import click
 from ..sites.here import Here
 from ..words.errors import ConfigError
 from ..words.text import clock, counted, size
-from .common import Setting, common, global_options, print_json, say
+from .common import Setting, common_here, global_options, print_json, say
 from .tables import print_table
 from .waiting import Busy
 
@@ -49,7 +49,7 @@ def clusters(context: click.Context) -> None:
 
 @clusters.command("init")
 @click.option("--output", type=click.Path(dir_okay=False), help="Where to; '-' prints it.")
-@common
+@common_here
 def init(setting: Setting, output: str | None) -> None:
     """Write an hpcbatch.yaml for the schedulers of this host.
 
@@ -71,7 +71,7 @@ def init(setting: Setting, output: str | None) -> None:
         say(note)
     text = proposed(_found(found))
     if output == "-":
-        click.echo(text, nl=False)
+        print_json({"text": text}) if setting.json else click.echo(text, nl=False)
         return
     path = os.path.abspath(output or home_file())
     if os.path.exists(path):

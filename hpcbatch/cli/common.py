@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Callable
@@ -51,8 +52,7 @@ class Setting:
         return os.environ.get("HPCBATCH_SITE") or default.read()
 
     def registry(self, default: str = "") -> Registry:
-        """For what is done on this machine alone. Raises UsageError for --site."""
-        self.check_here()
+        """That of this machine."""
         from ..registry.registry import Registry
 
         return Registry(self.root or default or None)
@@ -60,7 +60,9 @@ class Setting:
     def check_here(self) -> None:
         """Raises UsageError for --site, where a command has no use for it."""
         if self.elsewhere:
-            raise UsageError("this command is about this machine alone: leave --site away")
+            raise UsageError(
+                "this command is about this machine alone, or the site it names: leave --site away"
+            )
 
     def find(self, text: str) -> tuple[Site, str]:
         """The site, and the id of the task that ``text`` means. Raises NotFound."""
@@ -76,15 +78,22 @@ def global_options(command: Command) -> Command:
 
 
 def here_options(command: Command) -> Command:
-    """The same without --site, where a command is about this machine, or names a site itself."""
-    for option in reversed([option for option in _GLOBAL if option is not _SITE]):
+    """The same without --site, where a command is about this machine, or names a site itself. It is
+    only hidden, so that who gives it is told more than that there is none."""
+    for option in reversed([_HIDDEN_SITE if option is _SITE else option for option in _GLOBAL]):
         command = option(command)
     return command
 
 
 def common_here(command: Command) -> Command:
-    """These, and a Setting as the command's first argument."""
-    return here_options(click.pass_obj(command))  # type: ignore[return-value]
+    """These, and a Setting as the command's first argument. --site is refused."""
+
+    @functools.wraps(command)
+    def here(setting: Setting, *args: Any, **values: Any) -> Any:
+        setting.check_here()
+        return command(setting, *args, **values)
+
+    return here_options(click.pass_obj(here))  # type: ignore[return-value]
 
 
 def common(command: Command) -> Command:
@@ -133,16 +142,21 @@ def _remember(context: click.Context, option: click.Parameter, value: Any) -> No
         setattr(context.find_root().ensure_object(Setting), str(option.name), value)
 
 
-_SITE = click.option(
-    "--site",
-    "elsewhere",
-    metavar="SITE",
-    is_eager=True,
-    expose_value=False,
-    callback=_remember,
-    shell_complete=completed("site_names"),
-    help="By name or address: ssh://me@login, https://login:7033 [default: see hpcbatch site].",
-)
+def _site_option(hidden: bool) -> Callable[[Command], Command]:
+    return click.option(
+        "--site",
+        "elsewhere",
+        metavar="SITE",
+        is_eager=True,
+        expose_value=False,
+        callback=_remember,
+        shell_complete=completed("site_names"),
+        hidden=hidden,
+        help="By name or address: ssh://me@login, https://login:7033 [default: see hpcbatch site].",
+    )
+
+
+_SITE, _HIDDEN_SITE = _site_option(hidden=False), _site_option(hidden=True)
 _GLOBAL = (
     click.option(
         "--json",

@@ -9,7 +9,7 @@ import click
 from click.shell_completion import BashComplete, CompletionItem, FishComplete, ZshComplete
 
 from ..words.errors import HpcbatchError
-from .common import Setting, global_options
+from .common import Setting, common_here, print_json
 
 VARIABLE = "_HPCBATCH_COMPLETE"
 SHELLS = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
@@ -17,9 +17,8 @@ SHELLS = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 
 @click.command("completion")
 @click.argument("shell", type=click.Choice(list(SHELLS)), required=False)
-@global_options
-@click.pass_context
-def completion(context: click.Context, shell: str | None) -> None:
+@common_here
+def completion(setting: Setting, shell: str | None) -> None:
     """Let the shell complete commands, options, IDs, clusters and sites.
 
     \b
@@ -31,8 +30,9 @@ def completion(context: click.Context, shell: str | None) -> None:
     name = shell or os.path.basename(os.environ.get("SHELL", ""))
     if name not in SHELLS:
         raise click.UsageError(f"which shell? one of {', '.join(SHELLS)}")
-    command = context.find_root().command
-    click.echo(SHELLS[name](command, {}, "hpcbatch", VARIABLE).source())
+    command = click.get_current_context().find_root().command
+    text = SHELLS[name](command, {}, "hpcbatch", VARIABLE).source()
+    print_json({"text": text}) if setting.json else click.echo(text)
 
 
 def task_ids(

@@ -12,7 +12,7 @@ import click
 from ..cluster.config import find_cluster, load_clusters
 from ..cluster.config_file import find_file
 from ..cluster.profile import TABLES, ClusterConfig
-from .common import Setting, common, global_options, print_json, say
+from .common import Setting, common_here, here_options, print_json, say
 from .tables import print_table
 
 HEADINGS = ("cluster", "setting", "value", "from")
@@ -30,7 +30,7 @@ class Row:
 
 
 @click.group("config")
-@global_options
+@here_options
 def config() -> None:
     """See how clusters are configured.
 
@@ -42,7 +42,7 @@ def config() -> None:
 
 @config.command("show")
 @click.argument("cluster", required=False)
-@common
+@common_here
 def show(setting: Setting, cluster: str | None) -> None:
     """Print the settings of all clusters, or of one, and where each comes from.
 
@@ -51,7 +51,6 @@ def show(setting: Setting, cluster: str | None) -> None:
       hpcbatch config show
       hpcbatch config show slurm --json
     """
-    setting.check_here()
     chosen = load_clusters()[0].values() if cluster is None else [find_cluster(cluster)]
     rows = [row for each in chosen for row in _rows(each)]
     path = find_file()

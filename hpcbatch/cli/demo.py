@@ -16,7 +16,7 @@ from .. import JobError, Task, TaskStatus, create
 from ..handles.progress import Progress
 from ..words.text import counted, plain
 from . import demo_study as study
-from .common import Setting, common, print_json
+from .common import Setting, common_here, print_json
 from .exits import FAILED, FILES, Stop
 
 RESOURCES = {"element_walltime": "10m", "memory": "1GB"}
@@ -49,7 +49,7 @@ class Rerun:
     help="The picture to write.",
 )
 @click.option("--limit", type=click.IntRange(min=2), help="Look at fewer files than all.")
-@common
+@common_here
 def demo(setting: Setting, cluster: str, output: str, limit: int | None) -> None:
     """Measure the standard library's own source files, one job per file.
 
@@ -61,7 +61,6 @@ def demo(setting: Setting, cluster: str, output: str, limit: int | None) -> None
       hpcbatch demo
       hpcbatch demo --cluster slurm --limit 300 --output slurm.png
     """
-    setting.check_here()
     told = _run(setting, cluster, output, limit)
     if setting.json:
         print_json(told)

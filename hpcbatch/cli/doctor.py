@@ -11,7 +11,7 @@ from ..doctor.clusters import check_cluster, check_configuration, chosen_cluster
 from ..doctor.finding import NOTE, WRONG, Finding
 from ..doctor.registry import check_registry
 from ..words.resources import parse_walltime
-from .common import Setting, cluster_option, common, print_json
+from .common import Setting, cluster_option, common_here, print_json
 from .exits import FAILED
 from .waiting import Busy
 
@@ -30,7 +30,7 @@ HERE = ""  # in the place of a cluster's name
     help="How long an element may wait in the queue.",
 )
 @click.option("--no-node", is_flag=True, help="Submit nothing: look at this host alone.")
-@common
+@common_here
 def doctor(setting: Setting, cluster: str | None, patience: str, no_node: bool) -> None:
     """Check this host, the registry, and a node of each cluster.
 
@@ -44,7 +44,6 @@ def doctor(setting: Setting, cluster: str | None, patience: str, no_node: bool) 
       hpcbatch doctor --cluster slurm --wait 10m
       hpcbatch doctor --no-node --json
     """
-    setting.check_here()
     found: list[tuple[str, Finding]] = []
     seconds = None if no_node else parse_walltime(patience, "--wait")
     for where, finding in _findings(setting, cluster, seconds):

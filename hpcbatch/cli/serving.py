@@ -188,7 +188,8 @@ def install_service(setting: Setting, asked: Serving) -> None:
 
 
 @server.command("sample-settings")
-def sample_settings() -> None:
+@common_here
+def sample_settings(setting: Setting) -> None:
     """Print a settings file with comments.
 
     \b
@@ -197,7 +198,7 @@ def sample_settings() -> None:
     """
     from ..server.settings import SAMPLE
 
-    click.echo(SAMPLE, nl=False)
+    print_json({"text": SAMPLE}) if setting.json else click.echo(SAMPLE, nl=False)
 
 
 def _settings(asked: Serving) -> Settings:

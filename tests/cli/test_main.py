@@ -70,6 +70,27 @@ def test_wrong_command_lines(hb: Shell, argv: list[str], told: str) -> None:
     assert "\x1b" not in shown
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [["doctor"], ["config", "show"], ["completion", "bash"], ["keys", "whoami"], ["site", "list"],
+     ["remote", "close", "ssh://me@login"], ["server", "sample-settings"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_what_is_about_this_machine_refuses_a_site(hb: Shell, argv: list[str]) -> None:
+    for line in (["--site", "lab", *argv], [*argv, "--site", "lab"]):
+        assert "leave --site away" in hb.fails(2, *line)
+    assert "--site SITE" not in hb.ok(*argv, "--help")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["completion", "bash"], ["server", "sample-settings"], ["clusters", "init", "--output", "-"]],
+    ids=" ".join,
+)
+def test_a_file_for_others_is_json_where_that_is_asked(hb: Shell, argv: list[str]) -> None:
+    assert hb.json(*argv)["text"].strip() == hb.ok(*argv).strip()
+
+
 @pytest.mark.parametrize("argv", [["--help"], ["status", "last", "--json"]], ids=str)
 def test_what_is_asked_often_loads_little(hb: Shell, argv: list[str]) -> None:
     """How fast that is, ``make bench`` tells."""

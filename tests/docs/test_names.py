@@ -65,6 +65,25 @@ def test_the_help_of_every_command_has_an_example_of_it(path: str) -> None:
         check(line, f"{path} --help")
 
 
+def test_the_options_of_all_commands_are_those_that_are_told() -> None:
+    everywhere = {"--json", "--root", "--debug"}
+    told = page("docs/cli.md").prose()
+    but_for = re.search(r"go with all of them.*?So does `--site`, but for(.*?):", told, re.S)
+    assert but_for
+    excepted = [f"hpcbatch {name}" for name in INLINE.findall(but_for[1])]
+    assert set(excepted) <= COMMANDS.keys()
+    for path, command in LEAVES.items():
+        listed = {
+            name
+            for option in command.params
+            if isinstance(option, click.Option) and not option.hidden
+            for name in option.opts
+        }
+        is_here = any(f"{path} ".startswith(f"{each} ") for each in excepted)
+        wanted = everywhere if is_here else {*everywhere, "--site"}
+        assert listed & {*everywhere, "--site"} == wanted, path
+
+
 def test_every_public_name_has_a_heading() -> None:
     headings = set(page("docs/api.md").headings()) | set(page("docs/errors.md").headings())
     assert set(hb.__all__) <= headings
