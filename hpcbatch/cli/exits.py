@@ -86,6 +86,18 @@ def stop_for(error: BaseException) -> Stop:
     return Stop(_sentence(error), status, kind)
 
 
+def misused(error: click.UsageError, as_json: bool) -> click.ClickException:
+    """A command line that cannot be read: with how it is used, or as any other error in JSON."""
+    if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+        return error  # of newer versions of click: it shows the help
+    told = plain_lines(error.format_message())
+    if not as_json:
+        return click.UsageError(told, error.ctx)
+    stop = Stop(told, USAGE, UsageError.__name__)
+    stop.as_json = True
+    return stop
+
+
 def status_of(kind: type[BaseException]) -> int:
     """The exit status of a command that an error of this kind ends."""
     for known, status in _STATUSES:

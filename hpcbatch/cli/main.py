@@ -17,8 +17,7 @@ import click
 from .. import __version__
 from ..words.errors import nearest
 from .common import Setting, global_options
-from .exits import BROKEN_PIPE, HELP, stop_for
-from .text import plain_lines
+from .exits import BROKEN_PIPE, HELP, misused, stop_for
 
 # heading -> command -> module, attribute, the first sentence of its help
 SECTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
@@ -85,6 +84,13 @@ COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in sect
 class LazyGroup(click.Group):
     """Knows its commands by name and summary; imports the one that is called."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        as_json = "--json" in args
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            raise misused(error, as_json) from error
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -109,6 +115,8 @@ class LazyGroup(click.Group):
                 formatter.write_dl([(name, entry[2]) for name, entry in section.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
+        # where the rest cannot be read, the option is not either
+        as_json = ctx.ensure_object(Setting).json or "--json" in ctx.args
         try:
             answer = super().invoke(ctx)
             sys.stdout.flush()
@@ -116,7 +124,7 @@ class LazyGroup(click.Group):
         except click.exceptions.Exit:
             raise
         except click.UsageError as error:
-            raise click.UsageError(plain_lines(error.format_message()), error.ctx) from error
+            raise misused(error, as_json) from error
         except BrokenPipeError:
             _leave_pipe()
         except (Exception, KeyboardInterrupt) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -68,6 +69,35 @@ def test_wrong_command_lines(hb: Shell, argv: list[str], told: str) -> None:
     shown = hb.fails(2, *argv)
     assert told in shown
     assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["status", "--bogus", "--json"], "No such option"),
+        (["status", "--json", "--bogus"], "No such option"),
+        (["--json", "status", "--bogus"], "No such option"),
+        (["--bogus", "--json", "status"], "No such option"),
+        (["logs", "last", "seven", "--json"], "'seven' is not a valid integer"),
+        (["cancel", "--json"], "Missing argument 'ID'"),
+        (["keys", "--json"], "Missing command"),
+        (["stats", "--json"], "did you mean 'status'"),
+        (["status", "last", "--root", "", "--json"], "it is empty"),
+    ],
+    ids=range(9),
+)
+def test_wrong_command_lines_in_json(hb: Shell, argv: list[str], told: str) -> None:
+    result = hb(*argv)
+    assert result.exit_code == 2
+    answer = json.loads(result.stdout)
+    assert answer.keys() == {"error", "message"}
+    assert answer["error"] == "UsageError"
+    assert told in answer["message"]
+    assert result.stderr == f"hpcbatch: {answer['message']}\n"
+
+
+def test_help_of_a_group_that_is_called_alone(hb: Shell) -> None:
+    assert hb("keys").output.count("Usage:") == 1
 
 
 @pytest.mark.parametrize(
