@@ -39,7 +39,6 @@ SECTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
         "logs": ("details", "logs", "Print what a job printed."),
         "tend": ("tending", "tend", "Track tasks, retry what may be retried, tell of the end."),
         "errors": ("details", "errors", "Group the failed jobs of a task by their message."),
-        "pool": ("pools", "pool", "Pools of workers: list them, see their logs, end them."),
         "clusters": (
             "clusters",
             "clusters",
@@ -57,7 +56,16 @@ SECTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
             "Let the shell complete commands, options, IDs, clusters and sites.",
         ),
     },
+    "Get and end": {
+        "collect": ("results", "collect", "Collect the results in the order of the inputs."),
+        "cancel": ("ending", "cancel", "Cancel the jobs that have no result yet."),
+        "remove": ("ending", "remove", "Delete a task and its results."),
+    },
+    "Pools": {
+        "pool": ("pools", "pool", "Pools of workers: list them, see their logs, end them."),
+    },
     "Elsewhere": {
+        "remote": ("remote", "remote", "Login nodes that are reached by SSH."),
         "server": (
             "serving",
             "server",
@@ -70,12 +78,6 @@ SECTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
         ),
         "site": ("sites", "site", "Sites that you know, for --site."),
         "dashboard": ("dashboard", "dashboard", "See a server's tasks in the browser."),
-        "remote": ("remote", "remote", "Login nodes that are reached by SSH."),
-    },
-    "Get and end": {
-        "collect": ("results", "collect", "Collect the results in the order of the inputs."),
-        "cancel": ("ending", "cancel", "Cancel the jobs that have no result yet."),
-        "remove": ("ending", "remove", "Delete a task and its results."),
     },
 }
 COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}

@@ -12,7 +12,7 @@ import click
 import pytest
 
 import hpcbatch as hb
-from hpcbatch.cli.main import main
+from hpcbatch.cli.main import SECTIONS, main
 from hpcbatch.cluster.config import EXTENDS
 from hpcbatch.cluster.profile import READERS
 from hpcbatch.words import errors
@@ -53,6 +53,16 @@ def test_every_command_has_a_heading_and_an_example() -> None:
     typed = " ".join(line for block in told.blocks() for line in block.commands)
     for path in LEAVES:
         assert path in typed, f"docs/cli.md has no example of {path}"
+
+
+def test_the_page_and_the_help_have_the_same_sections() -> None:
+    told: dict[str, list[str]] = {}
+    for level, heading in re.findall(r"^(##|###) (.+)$", page("docs/cli.md").prose(), re.M):
+        if level == "##":
+            section = told.setdefault(heading, [])
+        elif len(words := heading.split()) == 2:
+            section.append(words[1])
+    assert list(told.items()) == [(name, list(each)) for name, each in SECTIONS.items()]
 
 
 @pytest.mark.parametrize("path", COMMANDS)
