@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is to be run: a function or a shell command, and its inputs."""
+    """What is to be run: a function or a shell command, and its inputs. Raises UsageError,
+    InputError where it is neither, before anything else is looked at."""
 
     target: str | None
     shell: str | None
@@ -32,8 +33,7 @@ class Asked:
     seed: int | None
     with_project: str | None
 
-    def draft(self) -> Draft:
-        """It as a task. Raises InputError."""
+    def __post_init__(self) -> None:
         if self.target is not None and self.shell is not None:
             raise UsageError(f"{self.target} and --shell were both given: one of them is run")
         if self.target is None and self.shell is None:
@@ -45,6 +45,9 @@ class Asked:
             raise UsageError("--with-project goes with a function: --shell starts what is there")
         if self.shell is not None and not self.shell.strip():
             raise InputError("--shell is empty: give it a command")
+
+    def draft(self) -> Draft:
+        """It as a task. Raises InputError."""
         is_shell = self.shell is not None
         columns = read_inputs(self.arg, self.args_file, for_shell=is_shell, grid=self.grid)
         constants = read_constants(self.const, for_shell=is_shell)

@@ -107,6 +107,7 @@ def test_a_hostile_name_breaks_nothing(hb: Shell, hostile_name: str) -> None:
         (["sim.py:simulate", "--arg", "x=1", "-c", "slurm", "--throttle", "0"], "throttle 0"),
         (["sim.py:simulate", "--shell", "echo"], "both given"),
         (["--arg", "x=1"], "name a function"),
+        (["-c", "nowhere"], "name a function"),
         (["--shell", " ", "--arg", "x=1"], "--shell is empty"),
         (["--shell", "echo {y}", "--arg", "x=1"], "{y}"),
         (["--shell", "echo {x", "--arg", "x=1"], "plain braces"),
@@ -118,7 +119,7 @@ def test_a_hostile_name_breaks_nothing(hb: Shell, hostile_name: str) -> None:
         (["sim.py:simulate", "--arg", "x=1", "--with-project=none"], "'none' is no folder"),
         (["--shell", "ls {x}", "--arg", "x=1", "--with-project"], "goes with a function"),
     ],
-    ids=range(36),
+    ids=range(37),
 )
 def test_what_cannot_be_right_is_told_and_stores_nothing(
     hb: Shell, argv: list[str], told: str
