@@ -95,7 +95,7 @@ def _factors(text: str | None) -> dict[str, float] | None:
         try:
             found[name] = float(factor)
         except ValueError:
-            raise UsageError(f"retry_scale {text!r} is no list such as memory=2") from None
+            raise UsageError(f"--retry-scale {text!r} is no list such as memory=2") from None
     return found
 
 

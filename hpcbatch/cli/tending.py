@@ -44,7 +44,7 @@ def tend(setting: Setting, tasks: tuple[str, ...], every: str, once: bool) -> No
       hpcbatch tend
       hpcbatch tend 3f9a --every 5m
     """
-    pause = parse_walltime(every, "every")
+    pause = parse_walltime(every, "--every")
     if (site := setting.site()).tends_itself:
         raise UsageError(f"{site.place} is a server, which tends its tasks itself")
     if not isinstance(site, Here):

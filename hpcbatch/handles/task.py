@@ -231,7 +231,7 @@ class Task:
     def _watched(self, timeout: float | None) -> Iterator[TaskStatus]:
         for status in watch(self.site, self.id, timeout):
             if status.counts["defined"] == status.njobs and not status.unreleased:
-                told = "; ".join(status.notes) or "submit() it first"
+                told = "; ".join(status.notes) or "submit it first"
                 raise NotSubmitted(f"{self.id} was never submitted: {told}")
             yield status
 

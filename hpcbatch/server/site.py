@@ -128,7 +128,7 @@ class ServedSite:
         is_known = self.queue.is_known(request) or self.queue.ahead_of(spec.id) is not None
         if not is_known and not self.tracking.status(spec.id).counts["defined"]:
             raise AlreadySubmitted(
-                f"{spec.id} was submitted before; resubmit() runs again what is unfinished"
+                f"{spec.id} was submitted before: resubmit it, which runs what is unfinished"
             )
         self._enqueue(user, spec, "submit", request, {"options": wire.options_json(options)})
 

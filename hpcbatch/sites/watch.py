@@ -37,13 +37,13 @@ def watch(site: Site, task_id: str, timeout: float | None = None) -> Iterator[Ta
         if _is_stuck(status) and _is_stuck(site.status(task_id, Look.AFRESH)):
             raise TaskStuck(
                 f"{task_id} does not go on by itself: {'; '.join(status.notes)}. Mend what it "
-                "waits for, or cancel() and resubmit() it."
+                "waits for, or cancel and resubmit it."
             )
         left = float("inf") if timeout is None else timeout - (time.monotonic() - began)
         if left <= 0:
             raise WaitTimeout(
                 f"{task_id} did not resolve within {timeout} s ({_told(status)}): "
-                f"{status.goes_on}; wait() again, or cancel()."
+                f"{status.goes_on}; wait again, or cancel it."
             )
         time.sleep(min(pause, left))
         pause = min(pause * 1.3, longest)

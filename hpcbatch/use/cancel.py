@@ -120,6 +120,6 @@ def _cancel_some(
     if shared and not attempt.options.isolates:
         objections.append(
             f"jobs {Ranges.of(shared)} run in one process with jobs that go on, and will end by "
-            "themselves: submit with isolate or chunk=1 where single jobs are to be ended"
+            "themselves: submit with isolate or a chunk of 1 where single jobs are to be ended"
         )
     return objections

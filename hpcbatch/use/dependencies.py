@@ -48,8 +48,8 @@ def find_dependencies(
         hold_jobs_back |= view.holds_jobs_back
         if failed := view.jobs_in(("error", "expired", "canceled")):
             raise StateError(
-                f"{view.spec.id} has {counted(len(failed), 'job')} without a result: after_ok can "
-                "never be met; resubmit first, or use after"
+                f"{view.spec.id} has {counted(len(failed), 'job')} without a result, and "
+                "cannot end well as it is: resubmit it first, or wait for its end alone ('after')"
             )
         # an array whose failed elements were submitted again can never end well by itself
         if cluster.scheduler.checks_after_ok and len(view.attempts) == 1:
@@ -98,7 +98,7 @@ def _alive_arrays(view: View, cluster: Cluster) -> list[str]:
         if attempt.scheduler != cluster.config.scheduler:
             raise StateError(
                 f"{view.spec.id} runs on cluster {attempt.cluster}, and {cluster.name} cannot "
-                "wait for it: wait() for it first"
+                "wait for it: submit once it has ended"
             )
         found.append(array)
     return found

@@ -123,7 +123,7 @@ def _submit_part(registry: Registry, view: View, attempt: Attempt) -> bool:
     try:
         if removed := ", ".join(set(options.after_ok) - known):
             raise StateError(
-                f"{removed} was removed before it was known to end well: resubmit without after_ok"
+                f"{removed} was removed before it was known to end well: resubmit what waits for it"
             )
         cluster = kept_cluster(view.layout, attempt.number)
         by_itself = ByItself(cluster, attempt.retry, part_of=attempt.number)

@@ -58,7 +58,7 @@ def pack_inputs(positional: tuple[Any, ...], named: Mapping[str, Any]) -> Iterat
 
 def _rows(columns: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
     if not columns:
-        raise InputError("there are no inputs: give create() at least one column of values")
+        raise InputError("there are no inputs: give at least one column of values")
     for name, values in columns.items():
         if hasattr(values, "__len__") and len(values) > MOST_JOBS:
             raise InputError(

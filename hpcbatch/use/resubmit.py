@@ -88,7 +88,7 @@ def _in_the_way(view: View, asked: Resubmission) -> Ranges:
 def _still_alive(task_id: str, alive: Ranges) -> StateError:
     return StateError(
         f"{task_id} has {counted(len(alive), 'job')} waiting or running: wait for them, "
-        "cancel them, choose others (only error,expired), or revoke them"
+        "cancel them, choose others by 'only' or 'jobs', or take them with 'revoke'"
     )
 
 

@@ -52,7 +52,7 @@ def submit_defined(registry: Registry, spec: TaskSpec, options: SubmitOptions) -
         jobs = view.jobs_in(("defined",))
         if not jobs:
             raise AlreadySubmitted(
-                f"{spec.id} was submitted before; resubmit() runs again what is unfinished"
+                f"{spec.id} was submitted before: resubmit it, which runs what is unfinished"
             )
         with prepared(registry, view, jobs, options) as ready:
             return submit_prepared(ready)

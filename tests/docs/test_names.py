@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
 import shlex
@@ -133,26 +132,6 @@ def test_every_error_has_a_heading_and_advice() -> None:
 def test_every_key_of_a_profile_is_told() -> None:
     told = INLINE.findall(page("docs/clusters.md").prose())
     assert set(READERS) | {EXTENDS} <= set(told)
-
-
-def test_the_messages_of_troubleshooting_are_those_of_the_code() -> None:
-    said = "\n".join(texts())
-    before, _, behind = page("docs/troubleshooting.md").text.partition("## Jobs that expired")
-    told = re.findall(r"^\| `([^`]+)` ", before + behind.partition("## Results")[2], re.M)
-    assert [message for message in told if message not in said] == []
-
-
-def texts() -> Iterator[str]:
-    """All texts of the source; what is filled in is an ellipsis."""
-    for path in (ROOT / "hpcbatch").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            if isinstance(node, ast.JoinedStr):
-                yield "".join(
-                    getattr(part, "value", "…") if isinstance(part, ast.Constant) else "…"
-                    for part in node.values
-                )
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                yield node.value
 
 
 @pytest.mark.parametrize("each", PAGES)

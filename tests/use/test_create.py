@@ -83,7 +83,7 @@ def test_inputs_may_be_large_and_the_same(large: Any) -> None:
 @pytest.mark.parametrize(
     ("inputs", "named", "told"),
     [
-        ((), {}, "no inputs: give create"),
+        ((), {}, "no inputs: give at least"),
         (([],), {}, "at least one job"),
         ((iter([]),), {}, "at least one job"),
         ((5,), {}, r"number 1 \(int\) is no series.*const"),
