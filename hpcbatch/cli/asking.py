@@ -12,6 +12,7 @@ import click
 from ..use.create import draft_program, draft_task
 from ..words.errors import InputError, UsageError
 from .arguments import read_constants, read_inputs
+from .common import completed
 from .functions import load_function
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ project_option = click.option(
     is_flag=False,
     flag_value="",
     metavar="[FOLDER]",
+    shell_complete=completed("folders"),
     help="Send a whole source folder, but for what git ignores.",
 )
 
@@ -86,10 +88,17 @@ def asked_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _ASKED = (
-    click.argument("target", required=False, metavar="[FILE.py:FUNCTION]"),
+    click.argument(
+        "target", required=False, metavar="[FILE.py:FUNCTION]", shell_complete=completed("files")
+    ),
     click.option("--shell", metavar="COMMAND", help="A program: './sim --x {x} --seed {seed}'."),
     click.option("--arg", multiple=True, metavar="NAME=VALUES", help="A column of inputs."),
-    click.option("--args-file", metavar="FILE", help="Columns from .csv, .tsv, .json or .jsonl."),
+    click.option(
+        "--args-file",
+        metavar="FILE",
+        shell_complete=completed("files"),
+        help="Columns from .csv, .tsv, .json or .jsonl.",
+    ),
     click.option("--const", multiple=True, metavar="NAME=VALUE", help="The same for every job."),
     click.option("--grid", is_flag=True, help="Every combination of the --arg columns."),
     click.option("--name", help="Name of the task [default: the function's]."),

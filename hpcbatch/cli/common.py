@@ -169,6 +169,7 @@ _GLOBAL = (
     click.option(
         "--root",
         metavar="DIR",
+        shell_complete=completed("folders"),
         is_eager=True,
         expose_value=False,
         callback=_remember,

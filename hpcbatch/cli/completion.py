@@ -9,6 +9,8 @@ import click
 from click.shell_completion import BashComplete, CompletionItem, FishComplete, ZshComplete
 
 from ..words.errors import HpcbatchError
+from ..words.model import STATES
+from ..words.options import REASONS
 from .common import Setting, common_here, print_json
 
 VARIABLE = "_HPCBATCH_COMPLETE"
@@ -73,6 +75,48 @@ def site_names(
         return _beginning(all_known(), beginning)
     except HpcbatchError:
         return []
+
+
+def pool_ids(
+    context: click.Context, parameter: click.Parameter, beginning: str
+) -> list[CompletionItem]:
+    from ..pool.monitor import pools
+
+    try:
+        setting = context.find_root().ensure_object(Setting)
+        return _beginning([pool.id for pool in pools(setting.root)], beginning)
+    except HpcbatchError:
+        return []
+
+
+def states(
+    context: click.Context, parameter: click.Parameter, beginning: str
+) -> list[CompletionItem]:
+    return _listed(STATES, beginning)
+
+
+def reasons(
+    context: click.Context, parameter: click.Parameter, beginning: str
+) -> list[CompletionItem]:
+    return _listed(REASONS, beginning)
+
+
+def files(
+    context: click.Context, parameter: click.Parameter, beginning: str
+) -> list[CompletionItem]:
+    return [CompletionItem(beginning, type="file")]
+
+
+def folders(
+    context: click.Context, parameter: click.Parameter, beginning: str
+) -> list[CompletionItem]:
+    return [CompletionItem(beginning, type="dir")]
+
+
+def _listed(names: Iterable[str], beginning: str) -> list[CompletionItem]:
+    """The last of several, with a comma between them."""
+    before, comma, last = beginning.rpartition(",")
+    return [CompletionItem(f"{before}{comma}{each.value}") for each in _beginning(names, last)]
 
 
 def _beginning(names: Iterable[str], beginning: str) -> list[CompletionItem]:

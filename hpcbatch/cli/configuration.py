@@ -12,7 +12,7 @@ import click
 from ..cluster.config import find_cluster, load_clusters
 from ..cluster.config_file import find_file
 from ..cluster.profile import TABLES, ClusterConfig
-from .common import Setting, common_here, here_options, print_json, say
+from .common import Setting, common_here, completed, here_options, print_json, say
 from .tables import print_table
 
 HEADINGS = ("cluster", "setting", "value", "from")
@@ -41,7 +41,7 @@ def config() -> None:
 
 
 @config.command("show")
-@click.argument("cluster", required=False)
+@click.argument("cluster", required=False, shell_complete=completed("cluster_names"))
 @common_here
 def show(setting: Setting, cluster: str | None) -> None:
     """Print the settings of all clusters, or of one, and where each comes from.

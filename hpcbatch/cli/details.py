@@ -17,7 +17,17 @@ from ..words.model import RESOLVED
 from ..words.ranges import Ranges
 from ..words.status import JobInfo
 from ..words.text import counted, plain
-from .common import Setting, chosen, common, jobs_option, listed, print_json, say, task_argument
+from .common import (
+    Setting,
+    chosen,
+    common,
+    completed,
+    jobs_option,
+    listed,
+    print_json,
+    say,
+    task_argument,
+)
 from .exits import INTERRUPTED, Stop
 from .tables import print_table, print_words
 from .text import duration, on_terminal, plain_lines, size
@@ -30,7 +40,13 @@ PAUSE = 0.5  # seconds between two looks at a log that is followed
 
 @click.command("jobs")
 @task_argument
-@click.option("--state", multiple=True, metavar="STATES", help="States, such as error,expired.")
+@click.option(
+    "--state",
+    multiple=True,
+    metavar="STATES",
+    shell_complete=completed("states"),
+    help="States, such as error,expired.",
+)
 @jobs_option
 @common
 def jobs(setting: Setting, task: str, state: tuple[str, ...], jobs: str | None) -> None:

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from .common import Setting, common_here, here_options, print_json, say
+from .common import Setting, common_here, completed, here_options, print_json, say
 from .key_places import ask_password, card_of, own_id, users_of
 from .tables import print_table
 from .text import clock
@@ -14,6 +14,7 @@ from .text import clock
 settings_option = click.option(
     "--settings",
     metavar="FILE",
+    shell_complete=completed("files"),
     help="What the server was started with, if that names a task_root.",
 )
 
@@ -78,7 +79,7 @@ def whoami(setting: Setting) -> None:
 
 
 @keys.command("add", short_help="Let in who has the other half of FILE.pub.")
-@click.argument("file", metavar="FILE.pub")
+@click.argument("file", metavar="FILE.pub", shell_complete=completed("files"))
 @settings_option
 @click.option("--name", required=True, help="Of the user, on this server.")
 @click.option("--admin", is_flag=True, help="May see and end everybody's tasks, and the server.")
@@ -106,7 +107,9 @@ def add(setting: Setting, file: str, settings: str | None, name: str, admin: boo
 @click.option("--user", required=True, metavar="ID", help="What keys whoami printed at the user's.")
 @click.option("--name", required=True, help="Of the user, on this server.")
 @click.option("--admin", is_flag=True, help="May see and end everybody's tasks, and the server.")
-@click.option("--output", "-o", metavar="FILE", help="[default: NAME.pem]")
+@click.option(
+    "--output", "-o", metavar="FILE", shell_complete=completed("files"), help="[default: NAME.pem]"
+)
 @settings_option
 @common_here
 def issue(
@@ -146,7 +149,7 @@ def issue(
 
 
 @keys.command("import")
-@click.argument("file", metavar="FILE.pem")
+@click.argument("file", metavar="FILE.pem", shell_complete=completed("files"))
 @click.option("--name", help="Of the server, for --site [default: that of its host].")
 @click.option("--address", help="Of the server, where a tunnel leads to it.")
 @click.option("--keep-password", is_flag=True, help="Each use asks for it.")

@@ -10,7 +10,7 @@ import click
 
 from ..words.errors import ResourceError, UsageError
 from ..words.options import SubmitOptions
-from .common import cluster_option
+from .common import cluster_option, completed
 
 RESOURCES = (
     (("--walltime", "-t"), "Time that one job needs: 90s, 10m, 2h, 01:30:00."),
@@ -49,10 +49,27 @@ def _all() -> list[Callable[..., Any]]:
         ),
         click.option("--job-timeout", metavar="TIME", help="End a job after it; isolates."),
         click.option("--retries", type=int, metavar="N", help="Submit expired jobs again."),
-        click.option("--retry-on", metavar="REASONS", help="Such as timeout,node-failure."),
+        click.option(
+            "--retry-on",
+            metavar="REASONS",
+            shell_complete=completed("reasons"),
+            help="Such as timeout,node-failure.",
+        ),
         click.option("--retry-scale", metavar="memory=2,…", help="Resources grow with each retry."),
-        click.option("--after", multiple=True, metavar="ID", help="Begin when it has ended."),
-        click.option("--after-ok", multiple=True, metavar="ID", help="Begin when it is done."),
+        click.option(
+            "--after",
+            multiple=True,
+            metavar="ID",
+            shell_complete=completed("task_ids"),
+            help="Begin when it has ended.",
+        ),
+        click.option(
+            "--after-ok",
+            multiple=True,
+            metavar="ID",
+            shell_complete=completed("task_ids"),
+            help="Begin when it is done.",
+        ),
         click.option("--notify", metavar="COMMAND", help="Or URL, called when it has resolved."),
     ]
     return [cluster_option, *resources, *last]

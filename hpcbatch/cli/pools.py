@@ -8,13 +8,13 @@ import time
 import click
 
 from ..words.text import plain
-from .common import Setting, common, global_options, print_json, say
+from .common import Setting, common, completed, global_options, print_json, say
 from .ending import ask, yes_option
 from .exits import SCHEDULER
 from .pool_places import done_there, find, login_node
 from .tables import print_table
 
-pool_argument = click.argument("pool_id", metavar="POOL")
+pool_argument = click.argument("pool_id", metavar="POOL", shell_complete=completed("pool_ids"))
 
 
 @click.group("pool")

@@ -10,7 +10,7 @@ import click
 
 from ..words.errors import UsageError
 from ..words.resources import parse_walltime
-from .common import Setting, common_here, here_options, print_json, say
+from .common import Setting, common_here, completed, here_options, print_json, say
 from .exits import FAILED, SITE
 from .text import plain_lines
 
@@ -38,7 +38,7 @@ def remote() -> None:
     """
 
 
-address_argument = click.argument("address", metavar="SITE")
+address_argument = click.argument("address", metavar="SITE", shell_complete=completed("site_names"))
 cluster_option = click.option("--cluster", help="For the test job [default: the usual one there].")
 timeout_option = click.option(
     "--timeout", default="2m", show_default=True, metavar="TIME", help="For the test job."

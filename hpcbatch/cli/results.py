@@ -16,7 +16,7 @@ from ..words.model import ALIVE, UNFINISHED
 from ..words.ranges import Ranges
 from ..words.status import JobInfo
 from ..words.text import counted
-from .common import Setting, chosen, common, jobs_option, print_json, say, task_argument
+from .common import Setting, chosen, common, completed, jobs_option, print_json, say, task_argument
 from .exits import FAILED, WAITING, Stop
 from .waiting import Busy
 from .writers import Row, json_row, replacing, write_jsonl, write_list, writer_for
@@ -26,7 +26,13 @@ SHOWN = 5  # failures in the sentence that refuses to collect
 
 @click.command("collect")
 @task_argument
-@click.option("--output", "-o", metavar="FILE", help="A .json, .jsonl, .csv or .pkl file.")
+@click.option(
+    "--output",
+    "-o",
+    metavar="FILE",
+    shell_complete=completed("files"),
+    help="A .json, .jsonl, .csv or .pkl file.",
+)
 @click.option(
     "--on-error",
     type=click.Choice(["raise", "return", "skip"]),

@@ -10,7 +10,7 @@ import click
 
 from ..server.life import Serving
 from ..words.extras import needs
-from .common import Setting, common_here, here_options, print_json, say
+from .common import Setting, common_here, completed, here_options, print_json, say
 
 if TYPE_CHECKING:
     from ..registry.registry import Registry
@@ -44,7 +44,12 @@ _OPTIONS = (
     click.option(
         "--port", type=click.IntRange(0, 65535), help="0 takes any that is free [default: 7033]."
     ),
-    click.option("--settings", metavar="FILE", help="From hpcbatch server sample-settings."),
+    click.option(
+        "--settings",
+        metavar="FILE",
+        shell_complete=completed("files"),
+        help="From hpcbatch server sample-settings.",
+    ),
     click.option("--insecure-http", is_flag=True, help="Serve without TLS: tokens can be read."),
     click.option(
         "--i-am-alone",
@@ -107,6 +112,7 @@ _started_with = click.option(
     "--settings",
     "file",
     metavar="FILE",
+    shell_complete=completed("files"),
     help="What it was started with, if that names a task_root.",
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .common import Setting, common_here, here_options, print_json, say
+from .common import Setting, common_here, completed, here_options, print_json, say
 from .tables import print_table
 
 
@@ -74,7 +74,7 @@ def list_sites(setting: Setting) -> None:
 
 
 @site.command("default", short_help="Set or tell the site that is meant without --site.")
-@click.argument("name", required=False, metavar="[NAME]")
+@click.argument("name", required=False, metavar="[NAME]", shell_complete=completed("site_names"))
 @click.option("--none", is_flag=True, help="This machine again.")
 @common_here
 def default_site(setting: Setting, name: str | None, none: bool) -> None:
@@ -97,7 +97,7 @@ def default_site(setting: Setting, name: str | None, none: bool) -> None:
 
 
 @site.command("remove")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=completed("site_names"))
 @common_here
 def remove_site(setting: Setting, name: str) -> None:
     """Forget a site. A key that its server made stays.

@@ -17,7 +17,17 @@ from ..words.errors import StateError, UsageError
 from ..words.options import SubmitOptions
 from ..words.text import counted
 from .asking import Asked, asked_options, named_project, project_option
-from .common import Setting, chosen, common, jobs_option, listed, print_json, say, task_argument
+from .common import (
+    Setting,
+    chosen,
+    common,
+    completed,
+    jobs_option,
+    listed,
+    print_json,
+    say,
+    task_argument,
+)
 from .exits import INTERRUPTED, Stop, final_exit, left_alone
 from .functions import load_function
 from .options import submit_options
@@ -89,9 +99,20 @@ def script(setting: Setting, asked: Asked, options: SubmitOptions) -> None:
 
 @click.command("resubmit")
 @task_argument
-@click.option("--only", multiple=True, metavar="STATES", help="States, such as error,expired.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="STATES",
+    shell_complete=completed("states"),
+    help="States, such as error,expired.",
+)
 @jobs_option
-@click.option("--function", metavar="FILE.py:NAME", help="Call this instead, from now on.")
+@click.option(
+    "--function",
+    metavar="FILE.py:NAME",
+    shell_complete=completed("files"),
+    help="Call this instead, from now on.",
+)
 @project_option
 @click.option("--revoke", is_flag=True, help="Take jobs that wait or run from their elements.")
 @submit_options

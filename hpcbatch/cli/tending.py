@@ -15,7 +15,7 @@ from ..use import service
 from ..words.errors import HpcbatchError, NotFound, SiteUnreachable, UsageError
 from ..words.resources import parse_walltime
 from ..words.status import TaskStatus
-from .common import Setting, common, print_json, say
+from .common import Setting, common, completed, print_json, say
 from .text import plain_lines
 
 EVERY = "30s"
@@ -29,7 +29,7 @@ class Told(NamedTuple):
 
 
 @click.command("tend")
-@click.argument("tasks", metavar="[ID]...", nargs=-1)
+@click.argument("tasks", metavar="[ID]...", nargs=-1, shell_complete=completed("task_ids"))
 @click.option("--every", default=EVERY, show_default=True, metavar="TIME", help="Between looks.")
 @click.option("--once", is_flag=True, help="Look once, and leave.")
 @common

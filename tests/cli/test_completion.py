@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from click.shell_completion import BashComplete, CompletionItem
 
 from hpcbatch.cli.main import main
 from hpcbatch.registry.root import default_root
@@ -17,12 +20,18 @@ from hpcbatch.sites.known import Card
 from .conftest import Shell
 
 
-def offered(words: str) -> list[str]:
-    from click.shell_completion import BashComplete
-
+def completions(words: str) -> list[CompletionItem]:
     *before, beginning = words.split(" ")
     complete = BashComplete(main, {}, "hpcbatch", "_HPCBATCH_COMPLETE")
-    return [item.value for item in complete.get_completions(before, beginning)]
+    return complete.get_completions(before, beginning)
+
+
+def offered(words: str) -> list[str]:
+    return [item.value for item in completions(words)]
+
+
+def kinds(words: str) -> list[str]:
+    return [item.type for item in completions(words)]
 
 
 def test_commands_options_and_what_they_are_about(hb: Shell) -> None:
@@ -39,6 +48,29 @@ def test_commands_options_and_what_they_are_about(hb: Shell) -> None:
     default.write("lab")
     assert offered("status ") == offered("map -c slu") == []
     assert offered(f"status --root {default_root()} ") == [task, "last"]
+
+
+def test_states_reasons_and_files(hb: Shell) -> None:
+    assert offered("jobs last --state er") == ["error"]
+    assert offered("resubmit last --only error,ex") == ["error,expired"]
+    assert offered("map --retry-on timeout,n") == ["timeout,node-failure"]
+    assert offered("config show slu") == ["slurm"]
+    for words in ("map ", "map --args-file ", "collect last -o ", "resubmit last --function ",
+                  "keys add ", "keys import ", "server run --settings "):  # fmt: skip
+        assert kinds(f"{words}stu") == ["file"], words
+    assert kinds("list --root st") == kinds("map --with-project st") == ["dir"]
+
+
+def test_bash_goes_on_to_complete_files(hb: Shell) -> None:
+    program = f"{os.path.dirname(sys.executable)}/hpcbatch"
+    script = f"""
+        {hb.ok("completion", "bash")}
+        COMP_WORDS=(hpcbatch map stu) COMP_CWORD=2
+        compopt() {{ echo "$@"; }}
+        _hpcbatch_completion {shlex.quote(program)}
+    """
+    told = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["-o", "default"]
 
 
 def test_what_cannot_be_read_offers_nothing(
