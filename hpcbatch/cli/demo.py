@@ -17,7 +17,7 @@ from ..handles.progress import Progress
 from ..words.text import counted, plain
 from . import demo_study as study
 from .common import Setting, common_here, print_json
-from .exits import FAILED, FILES, Stop
+from .exits import FAILED, FILES, Stop, left_alone
 
 RESOURCES = {"element_walltime": "10m", "memory": "1GB"}
 ELEMENTS = 24  # even load on a few cores, quickly started on a cluster
@@ -81,7 +81,10 @@ def _run(setting: Setting, cluster: str, output: str, limit: int | None) -> dict
     version = platform.python_version()
     say(f"Python {version}: {len(paths):,} source files of its standard library, in {folder}.")
     task = _create(say, paths, setting.root)
-    rerun = _run_in_two_attempts(say, task, cluster, False if setting.json else None)
+    try:
+        rerun = _run_in_two_attempts(say, task, cluster, False if setting.json else None)
+    except KeyboardInterrupt:
+        raise left_alone("the demo, whose task is", task.status()) from None
     errors = task.errors()
     _tell_errors(say, errors, paths, folder)
     rows = _collect(task, paths, folder)

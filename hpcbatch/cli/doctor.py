@@ -12,7 +12,8 @@ from ..doctor.finding import NOTE, WRONG, Finding
 from ..doctor.registry import check_registry
 from ..words.resources import parse_walltime
 from .common import Setting, cluster_option, common_here, print_json
-from .exits import FAILED
+from .exits import FAILED, interruptible
+from .tables import colourful
 from .waiting import Busy
 
 MARKS = {"fine": ("ok", "green"), NOTE: ("note", "yellow"), WRONG: ("WRONG", "red")}
@@ -46,10 +47,11 @@ def doctor(setting: Setting, cluster: str | None, patience: str, no_node: bool) 
     """
     found: list[tuple[str, Finding]] = []
     seconds = None if no_node else parse_walltime(patience, "--wait")
-    for where, finding in _findings(setting, cluster, seconds):
-        found.append((where, finding))
-        if not setting.json:
-            _show(where, finding)
+    with interruptible("what was submitted is canceled and removed"):
+        for where, finding in _findings(setting, cluster, seconds):
+            found.append((where, finding))
+            if not setting.json:
+                _show(where, finding)
     if setting.json:
         print_json([{"cluster": where or None, **asdict(each)} for where, each in found])
     if any(each.state == WRONG for _, each in found):
@@ -83,6 +85,8 @@ def _on_a_node(name: str, root: str, patience: float) -> Iterable[Finding]:
 def _show(where: str, finding: Finding) -> None:
     word, colour = MARKS[finding.state]
     label = f"{where + ': ' if where else ''}{finding.about}"
-    click.echo(f"{click.style(f'{word:5}', fg=colour)} {label}: {finding.told}")
+    mark = f"{word:5}"
+    mark = click.style(mark, fg=colour) if colourful() else mark
+    click.echo(f"{mark} {label}: {finding.told}")
     if finding.advice:
         click.echo(f"      {finding.advice}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -114,6 +115,15 @@ def left_alone(what: str, status: TaskStatus) -> Stop:
         INTERRUPTED,
         "Interrupted",
     )
+
+
+@contextlib.contextmanager
+def interruptible(left: str) -> Iterator[None]:
+    """Ctrl-C ends what is within, and tells what is ``left``."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Stop(f"interrupted: {left}", INTERRUPTED, "Interrupted") from None
 
 
 def _sentence(error: BaseException) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,17 +12,25 @@ from ..words.status import COLOURS, TaskStatus
 from ..words.text import plain
 from .text import on_terminal
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 LONGEST = 500  # rows that a terminal gets with borders and colours
+WIDEST = 10_000  # columns of text: none is cut when it is measured
 NOTHING = ("", "0")
 
 
 def print_table(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str] = ()
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: Collection[str] = (),
+    spare: Sequence[str] = (),
 ) -> None:
-    """``right`` names the columns of numbers. A terminal gets no columns without content."""
+    """``right`` names the columns of numbers. A terminal gets no columns without content, and of
+    ``spare`` the first ones not where it is too narrow for all."""
     cleaned = [[plain(cell) for cell in row] for row in rows]
     if on_terminal() and len(rows) <= LONGEST:
-        _print_rich(headings, cleaned, right)
+        _print_rich(headings, cleaned, right, spare)
         return
     for row in ([heading.upper() for heading in headings], *cleaned):
         click.echo("\t".join(row))
@@ -66,20 +75,42 @@ def _print_coloured(lines: str) -> None:
 
 
 def _print_rich(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str]
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: Collection[str],
+    spare: Sequence[str],
 ) -> None:
-    from rich.box import SIMPLE_HEAD
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from rich.measure import Measurement
 
-    filled = [
+    places = [
         place
         for place, heading in enumerate(headings)
         if any(row[place] not in NOTHING for row in rows) or heading == headings[0]
     ]
+    console = Console(highlight=False)
+    endless = console.options.update(width=WIDEST)
+    table = _table(headings, rows, right, places)
+    for name in spare:
+        if Measurement.get(console, endless, table).maximum <= console.width:
+            break
+        places = [place for place in places if headings[place] != name]
+        table = _table(headings, rows, right, places)
+    console.print(table)
+
+
+def _table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: Collection[str],
+    places: Sequence[int],
+) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for place in filled:
+    for place in places:
         table.add_column(
             Text(headings[place], style=COLOURS.get(headings[place], "")),
             justify="right" if headings[place] in right else "left",
@@ -87,6 +118,6 @@ def _print_rich(
             overflow="fold",
         )
     for row in rows:  # as Text: a name such as [red] is no markup
-        cells = [row[place] for place in filled]
+        cells = [row[place] for place in places]
         table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in cells))
-    Console(highlight=False).print(table)
+    return table

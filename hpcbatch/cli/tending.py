@@ -16,6 +16,7 @@ from ..words.errors import HpcbatchError, NotFound, SiteUnreachable, UsageError
 from ..words.resources import parse_walltime
 from ..words.status import TaskStatus
 from .common import Setting, common, completed, print_json, say
+from .exits import interruptible
 from .text import plain_lines
 
 EVERY = "30s"
@@ -47,10 +48,16 @@ def tend(setting: Setting, tasks: tuple[str, ...], every: str, once: bool) -> No
     pause = parse_walltime(every, "--every")
     if (site := setting.site()).tends_itself:
         raise UsageError(f"{site.place} is a server, which tends its tasks itself")
-    if not isinstance(site, Here):
-        _tend_elsewhere(setting, site, tasks, pause, once)
-        return
-    registry = site.registry
+    with interruptible("the tasks go on; retries and notices wait for who tracks them next"):
+        if isinstance(site, Here):
+            _tend_here(setting, site.registry, tasks, pause, once)
+        else:
+            _tend_elsewhere(setting, site, tasks, pause, once)
+
+
+def _tend_here(
+    setting: Setting, registry: Registry, tasks: tuple[str, ...], pause: float, once: bool
+) -> None:
     chosen = [registry.find(task) for task in tasks]
     told: dict[str, Told] = {}
     while True:

@@ -21,6 +21,7 @@ from .waiting import Busy
 RECENT = 10  # tasks that status shows when it is given none
 NUMBERS = ("jobs", *STATES, "attempts")
 HEADINGS = ("id", *NUMBERS, "reasons", "cluster", "created")
+SPARE = ("attempts", "reasons", "created", "cluster")
 
 
 @click.command("list")
@@ -74,7 +75,7 @@ def _show_tasks(setting: Setting, limit: int | None) -> None:
         print_json([_as_json(spec, status) for spec, status in found])
     elif found:
         rows = [_row(spec, status) for spec, status in found]
-        print_table(HEADINGS, rows, right=NUMBERS)
+        print_table(HEADINGS, rows, right=NUMBERS, spare=SPARE)
     elif not specs:
         say(f"There are no tasks in {site.place}: hpcbatch map --help shows how to make one.")
 

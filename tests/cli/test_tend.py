@@ -159,6 +159,7 @@ def test_tend_ended_by_ctrl_c(sim: Shell) -> None:
         tending.send_signal(signal.SIGINT)
     said = tending.communicate(timeout=30)[1]
     assert tending.returncode == 130
+    assert "interrupted: the tasks go on" in said
     assert "Traceback" not in said
 
 

@@ -55,12 +55,12 @@ def _no_colour_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize("command", ["list", "status", "jobs"])
+@pytest.mark.parametrize("command", ["list", "status", "jobs", "doctor"])
 def test_colours_are_for_those_who_want_them(hb: Shell, command: str) -> None:
     task = hb.map()
-    argv = [command] if command == "list" else [command, task]
+    argv = {"list": ["list"], "doctor": ["doctor", "--no-node"]}.get(command, [command, task])
     shown = talk(*argv)[1]
-    assert "done" in shown
+    assert ("configuration" if command == "doctor" else "done") in shown
     assert COLOUR.search(shown)
     assert not COLOUR.search(talk(*argv, NO_COLOR="1")[1])
     assert not COLOUR.search(talk(*argv, TERM="dumb")[1])
@@ -69,6 +69,18 @@ def test_colours_are_for_those_who_want_them(hb: Shell, command: str) -> None:
 def test_a_narrow_terminal_keeps_ids_whole(hb: Shell) -> None:
     task = hb.map("echo", "--name", "n" * 40)
     assert task in talk("list", cols=80)[1]
+
+
+def test_a_narrow_terminal_gets_fewer_columns_and_no_broken_ones(hb: Shell) -> None:
+    hb.map("echo", "--name", "n" * 20)
+    hb.fakes.hold()
+    hb.ok("cancel", hb.map("echo"), "--yes")
+    wide = talk("list", cols=160)[1]
+    assert all(name in wide for name in ("attempts", "canceled", "created"))
+    shown = talk("list", cols=80)[1]
+    assert "canceled" in shown
+    assert "attempts" not in shown
+    assert len([line for line in shown.splitlines() if line.strip()]) == 4, shown
 
 
 def test_a_table_has_no_empty_columns_on_a_terminal(hb: Shell) -> None:
