@@ -13,7 +13,7 @@ import click
 from ..sites.base import Site
 from ..use.groups import Group, grouped
 from ..words.errors import UsageError
-from ..words.model import RESOLVED
+from ..words.model import RESOLVED, TaskSpec
 from ..words.ranges import Ranges
 from ..words.status import JobInfo
 from ..words.text import counted, plain
@@ -173,8 +173,13 @@ def logs(setting: Setting, task: str, job: int, follow: bool) -> None:
         print_json({"id": task_id, "job": job, **_log_of(info), "log": text})
         return
     if on_terminal() or not text:
-        say(f"{_told(info)}{'' if text else ': it has printed nothing'}")
+        nothing = f": it has printed nothing{_elsewhere(site.spec(task_id))}"
+        say(f"{_told(info)}{'' if text else nothing}")
     _write(text if not text or text.endswith("\n") else f"{text}\n")
+
+
+def _elsewhere(spec: TaskSpec) -> str:
+    return "; what a program prints is its result: hpcbatch collect" if spec.kind == "shell" else ""
 
 
 def _log_of(info: JobInfo) -> dict[str, Any]:

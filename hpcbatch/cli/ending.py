@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from ..words.text import counted
 from .common import Setting, chosen, common, jobs_option, print_json, say, task_argument
 from .exits import INTERRUPTED, SCHEDULER, Stop
 from .tables import print_status
@@ -39,10 +40,9 @@ def cancel(setting: Setting, task: str, jobs: str | None, yes: bool) -> None:
         print_json({**status.to_json(), "canceled_now": count, "objections": objections})
     else:
         print_status(status)
-        if not count:
-            say("Nothing was left to cancel.")
+        say(f"Canceled: {counted(count, 'job')}." if count else "Nothing was left to cancel.")
     for objection in objections:
-        say(f"hpcbatch: the scheduler objects: {objection}")
+        say(f"hpcbatch: {objection}")
     if objections:
         say(f"hpcbatch: to ask it again: hpcbatch cancel {task_id}")
         click.get_current_context().exit(SCHEDULER)

@@ -152,7 +152,7 @@ def terminate(setting: Setting, pool_id: str, yes: bool) -> None:
     else:
         say(f"The workers of {name} were told to end.")
     for objection in objections:
-        say(f"hpcbatch: the scheduler objects: {objection}")
+        say(f"hpcbatch: {objection}")
     if objections:
         sys.exit(SCHEDULER)
 

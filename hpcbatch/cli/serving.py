@@ -86,7 +86,12 @@ def run(setting: Setting, asked: Serving) -> None:
     with needs("a server", "server"):
         from ..server.serve import serve
     settings = _settings(asked)
-    serve(_registry(setting, settings), settings, asked.insecure_http, asked.i_am_alone)
+    registry = _registry(setting, settings)
+
+    def announce(run: Run) -> None:
+        say(f"Serving {registry.root} at {run.address}. hpcbatch server stop ends it, or Ctrl-C.")
+
+    serve(registry, settings, asked.insecure_http, asked.i_am_alone, announce)
 
 
 @server.command("start")

@@ -46,7 +46,11 @@ def check_cluster(name: str, root: str) -> Iterator[Finding]:
         limits = cluster.limits(root)
         cluster.listing()
     except SchedulerError as error:
-        yield wrong("scheduler", str(error), "is it up, and is your account known to it?")
+        yield wrong(
+            "scheduler",
+            str(error),
+            "is it up, is its module loaded here, and is your account known to it?",
+        )
         return
     most = f"arrays of up to {limits.array:,} elements" if limits.array else "no limit of arrays"
     yield fine("scheduler", f"answers; {most}")

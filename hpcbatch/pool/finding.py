@@ -50,7 +50,7 @@ def end_launches(cluster: Cluster, launches: Iterable[Launch]) -> list[str]:
         try:
             cluster.cancel(array)
         except SchedulerError as error:
-            objections.append(str(error))
+            objections.append(f"{cluster.name} objects: {error}")
     return objections
 
 

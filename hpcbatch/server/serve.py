@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -34,10 +35,15 @@ LOOKED_AT_EVERY = 5  # seconds, whether the log is large
 
 
 def serve(
-    registry: Registry, settings: Settings, insecure: bool = False, alone: bool = False
+    registry: Registry,
+    settings: Settings,
+    insecure: bool = False,
+    alone: bool = False,
+    announce: Callable[[Run], None] = lambda run: None,
 ) -> None:
     """Serve in the foreground until a signal ends it. ``insecure``: without TLS, ``alone``:
-    without keys, although others may reach it. Raises ConfigError, StateError."""
+    without keys, although others may reach it. ``announce`` is called when it can be reached.
+    Raises ConfigError, StateError."""
     _check(settings, insecure, alone)
     layout = ServerLayout(registry.root)
     make_folder(layout.folder)
@@ -57,6 +63,7 @@ def serve(
             address, key = listener.address, site.identity.id
             run = Run(os.getpid(), os.uname().nodename, address, key, time.time())
             run.publish(layout)
+            announce(run)
             try:
                 server.run(sockets=[listener.socket])
             finally:

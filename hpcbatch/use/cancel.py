@@ -13,13 +13,14 @@ from ..registry.view import View
 from ..words.errors import RegistryUnwritable, SchedulerError
 from ..words.model import ALIVE, Attempt
 from ..words.ranges import Ranges
+from ..words.text import counted
 from .arrays import UNKNOWN_ID
 from .chosen import check_jobs
 from .settle import ask, settle
 
 
 class Canceled(NamedTuple):
-    """How many jobs were canceled, and what schedulers objected to."""
+    """How many jobs were canceled, and what may not have ended by that."""
 
     jobs: int
     objections: list[str]
@@ -48,25 +49,27 @@ def cancel(registry: Registry, task_id: str, only: Ranges | None = None) -> Canc
 
 
 def cancel_elements(attempt: Attempt, elements: Ranges) -> list[str]:
-    """End elements on their cluster; returns what the scheduler objected to."""
+    """End elements on their cluster; returns what may not have ended by that."""
     cluster = Cluster.of(attempt)
-    objections = []
+    objections, unseen = [], 0
     for array in attempt.arrays:
         own = elements.common(Ranges([(array.first, array.first + array.count)]))
         if array.id is None and attempt.given_up:
             continue
         if array.id is None:
-            objections.append(
-                f"array {array.name} is not in the listing of {attempt.cluster}; should it still "
-                "show up, its elements leave by themselves"
-            )
+            unseen += 1
         elif own and array.id != UNKNOWN_ID:
             shift = array.base - array.first
             indices = Ranges((a + shift, b + shift) for a, b in own.runs)
             try:
                 cluster.cancel(array.id, None if len(own) == array.count else indices)
             except SchedulerError as error:
-                objections.append(str(error))
+                objections.append(f"{cluster.name} objects: {error}")
+    if unseen:
+        objections.append(
+            f"attempt {attempt.number} has {counted(unseen, 'array')} that {cluster.name} does not "
+            "list: should one still show up, its elements leave by themselves"
+        )
     return objections
 
 

@@ -42,8 +42,8 @@ def followed(registry: Registry, view: View, look: Look) -> tuple[View, tuple[st
         )
         view.sight(listings)
     notes += [
-        f"{len(absent)} elements of attempt {number} are in no listing any more: what became of "
-        "them will be known in a moment"
+        f"no listing has {counted(len(absent), 'element')} of attempt {number} any more: what "
+        "became of them will be known in a moment"
         for number, absent in view.snapshot.absent.items()
         if absent
     ]
