@@ -19,13 +19,15 @@ _IS_ALIVE = bytes(1 if code in {CODE[s] for s in ALIVE} else 0 for code in range
 
 @dataclass
 class View:
-    """What records, markers and the last listing tell of a task."""
+    """What records, markers and the last listing tell of a task. By attempt: ``alive`` is what
+    that listing shows, ``listed`` when it was asked for."""
 
     layout: TaskLayout
     spec: TaskSpec
     attempts: list[Attempt]
     snapshot: Snapshot
     alive: dict[int, dict[int, Sighting]] = field(default_factory=dict)
+    listed: dict[int, float] = field(default_factory=dict)
     unfolded: RegistryError | None = None  # why newer records are not counted
 
     @cached_property
@@ -165,6 +167,7 @@ class View:
         for attempt in self.attempts:
             listing = listings.get(attempt.number)
             if listing is not None:
+                self.listed[attempt.number] = listing.time
                 endings = self.snapshot.endings.get(attempt.number, {})
                 self.alive[attempt.number] = {
                     element: sighting

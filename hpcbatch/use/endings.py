@@ -13,6 +13,7 @@ from ..words.model import Attempt, Ending
 
 HISTORY_LATE = 30.0  # seconds that a scheduler's history may lag behind
 LOST = "lost"
+REQUEUED_FOR = ("preempted", "node-failure")  # Slurm tells that also of what it runs again
 
 Endings = dict[int, dict[int, Ending]]  # attempt -> element -> how it ended
 
@@ -30,12 +31,21 @@ def find_endings(view: View, missing: Mapping[int, list[int]]) -> Endings:
         open_ones = {**vague, **{e: replace(gone[e], time=now) for e in gone}}
         told = _history(attempt) if open_ones and attempt.canceled is None else {}
         for element, ending in open_ones.items():
-            better = _better(ending, told.get(element), now)
+            said = told.get(element)
+            if said is not None and said.reason in REQUEUED_FOR and element not in gone:
+                said = said if _is_out(view, attempt, element, ending) else None
+            better = _better(ending, said, now)
             if attempt.canceled is not None:
                 better = replace(better, vague=False)
             if better != known.get(element):
                 found.setdefault(attempt.number, {})[element] = better
     return found
+
+
+def _is_out(view: View, attempt: Attempt, element: int, ending: Ending) -> bool:
+    """Whether a listing was made since it ended, and does not have it: it does not run again."""
+    is_later = view.listed.get(attempt.number, 0.0) > (ending.time or 0.0)
+    return is_later and element not in view.alive.get(attempt.number, {})
 
 
 def _better(ending: Ending, told: Ending | None, now: float) -> Ending:

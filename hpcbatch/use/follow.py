@@ -34,7 +34,7 @@ def followed(registry: Registry, view: View, look: Look) -> tuple[View, tuple[st
         view = _settled(registry, view)
     holding = filter(view.jobs_held_back, view.attempts)
     waiting = list({a.number: a for a in (*view.waiting_attempts(), *holding)}.values())
-    listings, graces, notes = _listings(registry, waiting, look)
+    listings, graces, notes = _listings(registry, waiting, view.vague_attempts(), look)
     view, missing = observation.observe(view, listings, graces)
     if missing or _is_time_for_history(view):
         view = observation.end_elements(
@@ -51,9 +51,10 @@ def followed(registry: Registry, view: View, look: Look) -> tuple[View, tuple[st
 
 
 def _listings(
-    registry: Registry, attempts: Sequence[Attempt], look: Look
+    registry: Registry, attempts: Sequence[Attempt], vague: Sequence[int], look: Look
 ) -> tuple[dict[int, Listing], dict[int, float], list[str]]:
-    """By attempt: its cluster's last listing and its grace; and what to tell a person."""
+    """By attempt: its cluster's last listing and its grace; and what to tell a person. Of
+    ``vague`` ones a listing soon tells whether what has ended waits again."""
     listings: dict[int, Listing] = {}
     graces: dict[int, float] = {}
     notes = []
@@ -62,7 +63,8 @@ def _listings(
         if not cluster.scheduler.is_reachable(attempt.host):
             notes.append(f"attempt {attempt.number} runs on host {attempt.host}: look there")
             continue
-        interval = poll_interval(cluster, time.time() - attempt.created, look)
+        age = 0.0 if attempt.number in vague else time.time() - attempt.created
+        interval = poll_interval(cluster, age, look)
         listing, failed = poll(registry.root, cluster, interval)
         if failed:
             notes.append(f"the last listing failed, states may be old: {failed}")

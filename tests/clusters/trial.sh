@@ -59,7 +59,12 @@ AccountingStoragePort=$((PORT + 1))
 JobAcctGatherFrequency=1
 NodeName=${NODES[0]} NodeHostname=$HOST NodeAddr=$ADDRESS Port=$((PORT + 2)) CPUs=16 RealMemory=16000 State=UNKNOWN
 NodeName=${NODES[1]} NodeHostname=$HOST NodeAddr=$ADDRESS Port=$((PORT + 3)) CPUs=16 RealMemory=16000 State=UNKNOWN
-PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE DefaultTime=01:00:00 DefMemPerCPU=100 State=UP OverSubscribe=NO
+PreemptType=preempt/partition_prio
+PreemptMode=CANCEL
+PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE DefaultTime=01:00:00 DefMemPerCPU=100 State=UP OverSubscribe=NO PreemptMode=OFF
+PartitionName=canceled Nodes=ALL MaxTime=INFINITE DefMemPerCPU=100 State=UP PreemptMode=CANCEL
+PartitionName=requeued Nodes=ALL MaxTime=INFINITE DefMemPerCPU=100 State=UP PreemptMode=REQUEUE
+PartitionName=urgent Nodes=ALL MaxTime=INFINITE DefMemPerCPU=100 State=UP PriorityTier=9
 END
         if has_cgroups; then
             echo TaskPlugin=task/cgroup
@@ -119,7 +124,7 @@ start_controller() {
 slurm() { SLURM_CONF=$CONF timeout 10 "$@"; }
 
 answers() {
-    [ "$(slurm sinfo -h -N -o %T 2>/dev/null)" = $'idle\nidle' ]
+    [ "$(slurm sinfo -h -N -p debug -o %T 2>/dev/null)" = $'idle\nidle' ]
 }
 
 start() {

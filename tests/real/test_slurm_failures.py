@@ -93,3 +93,23 @@ def test_requeued_and_held_is_stuck(trial: Trial) -> None:
     trial.call("scontrol", "release", trial.element_of(task, 0))
     trial.open_gate()
     assert trial.wait(task).done == 1
+
+
+@pytest.mark.parametrize("queue", ["canceled", "requeued"])
+def test_preempted_jobs_run_again_and_no_try_is_counted(trial: Trial, queue: str) -> None:
+    task = trial.create(trial.told(), [0, 1])
+    options: dict[str, Any] = {"chunk": 1, "retries": 1, "retry_scale": {"memory": 2}}
+    resources = {"queue": queue, "cpus": 16, "memory": "1GB"}
+    trial.start(task, 2, resources=resources, **options)
+    trial.call("sbatch", "-p", "urgent", "-c", "16", "-o", "/dev/null", "--wrap", "sleep 1")
+    after = {"canceled": "retrying", "requeued": "queued"}[queue]
+    eventually(lambda: getattr(task.status(), after) == 1, f"one to be {after}", PAUSE)
+    told = [job.reason for job in task.jobs() if job.reason]
+    assert told == {"canceled": ["preempted"], "requeued": []}[queue]
+    trial.open_gate()
+    assert trial.wait(task).done == 2
+    assert sorted(trial.begun().values()) == [1, 2]
+    made = trial.attempts(task)
+    assert len(made) == {"canceled": 2, "requeued": 1}[queue]
+    assert [attempt.retry for attempt in made] == [0] * len(made)
+    assert {attempt.resources["memory"] for attempt in made} == {1 << 30}
