@@ -49,7 +49,11 @@ def append(fd: int, content: bytes, end: int) -> int:
     Raises OSError; the file then ends as before. A job may close what it finds open, and a file of
     its own may have that number then: what stands elsewhere than at ``end`` is left alone.
     """
-    if os.lseek(fd, 0, os.SEEK_CUR) != end:
+    try:
+        is_ours = os.lseek(fd, 0, os.SEEK_CUR) == end
+    except OSError:  # a pipe's, a terminal's, nobody's
+        is_ours = False
+    if not is_ours:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     try:
         write_all(fd, content)

@@ -31,6 +31,7 @@ class Place(NamedTuple):
 def place_of(is_local: bool, host: str | None, interface: str | None) -> Place:
     """``host`` is told to workers as it is; ``interface``: its address alone; ``is_local``: workers
     of this machine. Raises UsageError for an interface that is not here or has no address."""
+    host = host and host.strip("[]")
     if interface is not None:
         found = interface_addresses()
         if interface not in found:

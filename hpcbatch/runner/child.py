@@ -58,7 +58,8 @@ class Child:
         return bytes(self._content[_LENGTH.size :])
 
     def end(self, patience: float) -> None:
-        """Ask it to leave, and kill it after ``patience`` seconds."""
+        """Ask it to leave, and kill it after ``patience`` seconds. What it tells is read: it may
+        be about to."""
         give_up = time.monotonic() + patience
         with contextlib.suppress(ProcessLookupError):
             if not self._is_dead:
@@ -66,7 +67,7 @@ class Child:
         while not self.has_died():
             if time.monotonic() > give_up:
                 self.kill()
-            time.sleep(0.01)
+            self.has_told(0.01)
 
     def kill(self) -> None:
         """End it and all that it started; stopped, it does not see its children die."""

@@ -178,11 +178,12 @@ class _Leaving:
     element's ``Leaving``."""
 
     def __init__(self) -> None:
+        self.by: signal.Signals | None = None
+        self._before: signal.Signals | None = None
         sys.unraisablehook = self._dropped
         self._listen()
 
     def _listen(self) -> None:
-        self.by: signal.Signals | None = None
         for number in SIGNALS:
             signal.signal(number, self._leave)
 
@@ -191,11 +192,12 @@ class _Leaving:
             send_again(number)
             return
         signal.signal(number, signal.SIG_IGN)
-        self.by = signal.Signals(number)
+        self._before, self.by = self.by, signal.Signals(number)
         raise Leave(self.by.name)
 
     def _dropped(self, what: sys.UnraisableHookArgs) -> None:
         if isinstance(what.exc_value, Leave):
+            self.by = self._before
             self._listen()
             send_again(signal.SIGTERM)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -44,7 +45,7 @@ class Leaving:
         self._ends = None if walltime is None else time.monotonic() + walltime
         self._near = max(NEAR_SECONDS, NEAR_SHARE * (walltime or 0.0))
         self._pauses_with = {signal.Signals[name] for name in pauses_with}
-        self._raised = float("-inf")
+        self._raised = self._raised_before = float("-inf")
         self._raised_by = 0
         self._masks: dict[int, list[set[int | signal.Signals]]] = {}  # of each thread that forks
 
@@ -98,7 +99,7 @@ class Leaving:
         now = time.monotonic()
         raises = self.in_job and now - self._raised > AGAIN_AFTER
         if raises:  # noted first: a second signal must not raise in the middle of our record
-            self._raised, self._raised_by = now, number
+            self._raised_before, self._raised, self._raised_by = self._raised, now, number
         limit = self._near if number in WARNINGS else 0.0
         is_late = left <= limit or (number in WARNINGS and self._ends is None)
         self.leave("timeout" if is_late else "killed", number, vague=left > limit)
@@ -108,7 +109,7 @@ class Leaving:
     def _dropped(self, what: sys.UnraisableHookArgs) -> None:
         """It was raised where Python drops all, such as in a ``__del__``."""
         if isinstance(what.exc_value, Leave):
-            self._raised = float("-inf")
+            self._raised = self._raised_before
             send_again(self._raised_by)
         else:
             sys.__unraisablehook__(what)
@@ -141,12 +142,14 @@ class Leaving:
 
 
 def tell_of_swallowing(job: int) -> None:
-    """Into the log of the element."""
-    print(
-        f"hpcbatch: job {job} was interrupted, and its code caught that (a bare except, except "
-        "BaseException, or a return in finally): what came out of it is dropped",
-        file=sys.stderr,
-    )
+    """Into the log of the element, if that takes it."""
+    with contextlib.suppress(OSError, ValueError):
+        print(
+            f"hpcbatch: job {job} was interrupted, and its code caught that (a bare except, except "
+            "BaseException, a return in finally, or a library's): what came out of it is dropped",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 _HOOKS = {hook.__code__ for hook in (Leaving._block, Leaving._unblock)}

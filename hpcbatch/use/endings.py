@@ -32,8 +32,10 @@ def find_endings(view: View, missing: Mapping[int, list[int]]) -> Endings:
         told = _history(attempt) if open_ones and attempt.canceled is None else {}
         for element, ending in open_ones.items():
             said = told.get(element)
-            if said is not None and said.reason in REQUEUED_FOR and element not in gone:
-                said = said if _is_out(view, attempt, element, ending) else None
+            may_be_requeued = said is not None and said.reason in REQUEUED_FOR
+            is_out = element in gone or _is_out(view, attempt, element, ending)
+            if may_be_requeued and not is_out:
+                continue
             better = _better(ending, said, now)
             if attempt.canceled is not None:
                 better = replace(better, vague=False)
@@ -43,7 +45,10 @@ def find_endings(view: View, missing: Mapping[int, list[int]]) -> Endings:
 
 
 def _is_out(view: View, attempt: Attempt, element: int, ending: Ending) -> bool:
-    """Whether a listing was made since it ended, and does not have it: it does not run again."""
+    """Whether it does not run again: nobody lists it any more, or a listing that was made since
+    it left by a signal does not have it."""
+    if not ending.may_run_again:
+        return True
     is_later = view.listed.get(attempt.number, 0.0) > (ending.time or 0.0)
     return is_later and element not in view.alive.get(attempt.number, {})
 

@@ -119,6 +119,7 @@ def prepared(
     SchedulerError.
     """
     cluster = by_itself.cluster if by_itself else Cluster.named(options.cluster).as_here()
+    cluster.check_here()
     patience = 0.0 if by_itself else cluster.config.patience  # a tracker comes again
     retry, part_of = (by_itself.retry, by_itself.part_of) if by_itself else (0, 0)
     number = next_number(view.layout)

@@ -40,7 +40,7 @@ def test_every_address_is_offered_the_named_one_first(monkeypatch: pytest.Monkey
 def test_a_host_is_told_as_it_is() -> None:
     assert place_of(False, "login.site", None) == ("*", ("login.site",))
     assert place_of(False, "localhost", None) == ("127.0.0.1", ("localhost",))
-    assert place_of(False, "::1", None) == ("::1", ("::1",))
+    assert place_of(False, "::1", None) == place_of(False, "[::1]", None) == ("::1", ("::1",))
 
 
 def test_the_loopback_has_an_address_here() -> None:

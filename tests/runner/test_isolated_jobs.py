@@ -13,6 +13,7 @@ import pytest
 import hpcbatch as hb
 from hpcbatch.disk.index import EXPIRED, read_entries
 from hpcbatch.registry.results import Results
+from hpcbatch.runner.child import Child
 from tests.core import Case, eventually, everyone
 from tests.local import Local, reasons, states
 
@@ -196,6 +197,25 @@ def test_a_job_that_terminates_itself_is_killed_or_leaves(local: Local) -> None:
     task = local.create(misbehaving("terminated", ""), range(4))
     local.run(task, chunk=4, isolate=True)
     assert states(task) == ["done", "expired", "done", "done"]
+
+
+def test_what_a_child_is_telling_is_read_while_it_ends() -> None:
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            with open(writing, "wb") as file:
+                file.write(Child.framed(bytes(10 << 20)))  # more than a pipe holds
+        finally:
+            os._exit(0)
+    os.close(writing)
+    child = Child(pid, reading)
+    assert not child.has_told(60), "it begins to"
+    child.end(60)
+    told = child.told()
+    os.close(reading)
+    assert len(told or b"") == 10 << 20
 
 
 def test_job_timeout_isolates_and_counts_for_each_job(local: Local) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from collections.abc import Callable
@@ -172,6 +173,22 @@ def test_preemption_is_not_counted(local: Local, monkeypatch: pytest.MonkeyPatch
     made = local.attempts(task)
     assert [attempt.retry for attempt in made] == [0] * 4
     assert {attempt.resources["memory"] for attempt in made} == {1 << 30}
+
+
+def test_a_history_that_comes_late_is_believed(
+    local: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = cluster_module.Cluster.history
+    asked = itertools.count()
+
+    def late(self: Any, *arguments: Any) -> Any:
+        told = history(self, *arguments) if next(asked) >= 2 else []
+        return [replace(one, ending=replace(one.ending, reason="node-failure")) for one in told]
+
+    monkeypatch.setattr(cluster_module.Cluster, "history", late)
+    task = local.create(dying(local.log, {0: 3}), range(1))
+    local.run(task)
+    eventually(lambda: reasons(task) == {0: "node-failure"}, "the history to tell")
 
 
 def test_cancelled_jobs_are_not_retried(local: Local) -> None:
