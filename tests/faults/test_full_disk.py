@@ -142,13 +142,13 @@ def test_a_task_is_created_whole_or_not_at_all(small_disk: SmallDisk) -> None:
     for pages in range(0, PAGES, 4):
         small_disk.leave(pages)
         try:
-            task = hb.create(abs, range(2000), root=small_disk.registry)
+            task = hb.create(abs, range(3000), root=small_disk.registry)
             break
         except RegistryUnwritable as error:
             failed.append(failing(error))
         assert os.listdir(small_disk.registry) == []
     assert len(failed) > 5
-    assert len(hb.restore(task.id, root=small_disk.registry)) == 2000
+    assert len(hb.restore(task.id, root=small_disk.registry)) == 3000
 
 
 def outcome(case: Case) -> str:
