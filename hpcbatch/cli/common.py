@@ -186,6 +186,19 @@ _GLOBAL = (
     ),
 )
 jobs_option = click.option("--jobs", metavar="LIST", help="Only these jobs, such as 3,7-9.")
+
+
+def states_option(name: str) -> Callable[[Command], Command]:
+    """Repeated, or with commas between states: see ``listed``."""
+    return click.option(
+        name,
+        multiple=True,
+        metavar="STATES",
+        shell_complete=completed("states"),
+        help="States, such as error,expired.",
+    )
+
+
 task_argument = click.argument("task", metavar="ID", shell_complete=completed("task_ids"))
 cluster_option = click.option(
     "--cluster",

@@ -21,11 +21,11 @@ from .common import (
     Setting,
     chosen,
     common,
-    completed,
     jobs_option,
     listed,
     print_json,
     say,
+    states_option,
     task_argument,
 )
 from .exits import INTERRUPTED, Stop
@@ -40,13 +40,7 @@ PAUSE = 0.5  # seconds between two looks at a log that is followed
 
 @click.command("jobs")
 @task_argument
-@click.option(
-    "--state",
-    multiple=True,
-    metavar="STATES",
-    shell_complete=completed("states"),
-    help="States, such as error,expired.",
-)
+@states_option("--state")
 @jobs_option
 @common
 def jobs(setting: Setting, task: str, state: tuple[str, ...], jobs: str | None) -> None:

@@ -56,19 +56,15 @@ def _all() -> list[Callable[..., Any]]:
             help="Such as timeout,node-failure.",
         ),
         click.option("--retry-scale", metavar="memory=2,…", help="Resources grow with each retry."),
-        click.option(
-            "--after",
-            multiple=True,
-            metavar="ID",
-            shell_complete=completed("task_ids"),
-            help="Begin when it has ended.",
-        ),
-        click.option(
-            "--after-ok",
-            multiple=True,
-            metavar="ID",
-            shell_complete=completed("task_ids"),
-            help="Begin when it is done.",
+        *(
+            click.option(
+                name,
+                multiple=True,
+                metavar="ID",
+                shell_complete=completed("task_ids"),
+                help=f"Begin when it {told}.",
+            )
+            for name, told in (("--after", "has ended"), ("--after-ok", "is done"))
         ),
         click.option("--notify", metavar="COMMAND", help="Or URL, called when it has resolved."),
     ]

@@ -26,6 +26,7 @@ from .common import (
     listed,
     print_json,
     say,
+    states_option,
     task_argument,
 )
 from .exits import INTERRUPTED, Stop, final_exit, left_alone
@@ -99,13 +100,7 @@ def script(setting: Setting, asked: Asked, options: SubmitOptions) -> None:
 
 @click.command("resubmit")
 @task_argument
-@click.option(
-    "--only",
-    multiple=True,
-    metavar="STATES",
-    shell_complete=completed("states"),
-    help="States, such as error,expired.",
-)
+@states_option("--only")
 @jobs_option
 @click.option(
     "--function",

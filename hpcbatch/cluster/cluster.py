@@ -176,8 +176,10 @@ class Cluster:
                 return kept
             if self.config.array_limit is not None:
                 return Limits()
-            if not self.scheduler.is_here():
+            if self.scheduler.missing():
                 raise self._is_not_here() from error
+            if isinstance(error, ProgramMissing):
+                raise
             raise SubmissionDeferred(
                 f"cluster {self.name} cannot tell its limits now ('array_limit' in its "
                 f"configuration would do). {error}"

@@ -227,6 +227,14 @@ def test_a_cluster_that_is_not_here_is_told_at_once(
         Cluster.named(asked).limits(str(folder))
 
 
+def test_a_program_that_only_tells_limits_is_not_waited_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(programs(folder, "slurm")))
+    with pytest.raises(ProgramMissing, match="scontrol cannot be run"):
+        Cluster.named("slurm").limits(str(folder))
+
+
 def test_other_packages_are_searched_only_for_a_name_that_is_not_known(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
