@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from struct import Struct
 from typing import NamedTuple
 from zlib import crc32
@@ -107,17 +108,19 @@ def each_entry(path: str) -> Iterator[Entry]:
             yield from map(Entry._make, ENTRY.iter_unpack(read_at(file.fileno(), BLOCK, place)))
 
 
-def read_places(path: str, jobs: Ranges) -> Iterator[tuple[int, int, int]]:
-    """(job, what is said of it, offset of its record in results.rec) of each of ``jobs``."""
+def read_places(path: str, jobs: Ranges) -> Iterator[tuple[int, tuple[int, int]]]:
+    """(job, (what is said of it, offset of its record in results.rec)) of each of ``jobs``."""
+    return chain.from_iterable(_blocks_of_places(path, jobs))
+
+
+def _blocks_of_places(path: str, jobs: Ranges) -> Iterator[Iterable[tuple[int, tuple[int, int]]]]:
     size = SAID_AND_PLACE.size
     with open(path, "rb") as file:
         for first, last in jobs.runs:
             for start in range(first, last, BLOCK // size):
                 stop = min(start + BLOCK // size, last)
                 block = read_at(file.fileno(), (stop - start) * size, start * size)
-                found = SAID_AND_PLACE.iter_unpack(block)
-                for job, (said, place) in zip(range(start, stop), found, strict=True):
-                    yield job, said, place
+                yield zip(range(start, stop), SAID_AND_PLACE.iter_unpack(block), strict=True)
 
 
 def write_entries(path: str, entries: Mapping[int, bytes]) -> None:

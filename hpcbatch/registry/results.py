@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 from zlib import crc32
 
 from ..disk.files import read_at
@@ -17,6 +18,8 @@ from ..words.layout import TaskLayout
 from ..words.model import Ending
 
 _RECORD = struct.Struct(FRAME.format + KIND_AND_JOB.format[1:])  # as it begins on disk
+
+Told = TypeVar("Told")
 
 
 class Results:
@@ -40,28 +43,30 @@ class Results:
         self.close()
 
     def values(
-        self, found: Iterable[tuple[int, int, int]]
-    ) -> Iterator[tuple[int, int, int, bytes | None]]:
-        """Jobs, what is said of them and places as they come, each with its pickled value, in one
-        go, for speed; None where it has none, and where ``value`` is needed to get it or to tell
-        why not."""
-        unpack, done, first = _RECORD.unpack_from, events.DONE, FRAME.size
-        behind = first + HEAD.size
+        self,
+        found: Iterable[tuple[int, tuple[int, int]]],
+        otherwise: Callable[[int, int, int], Told],
+    ) -> Iterator[tuple[int, bytes | Told]]:
+        """Jobs as they come, each with its pickled value, in one go, for speed. ``found`` tells
+        what is said of each and its place; where it has no value, or ``value`` is needed to get
+        it, what ``otherwise`` returns for the three stands there."""
+        unpack, done = _RECORD.unpack_from, events.DONE
+        first, head = FRAME.size, HEAD.size
         begin, block, last = 0, b"", -1
-        for job, said, place in found:
-            value = None
+        for job, (said, place) in found:
             if said == DONE:
                 at = place - begin
                 if not 0 <= at <= last:
                     begin, block, at = place, read_at(self._fd, BESIDE, place), 0
-                    last = len(block) - behind
+                    last = len(block) - first - head
                 if last >= 0:
                     length, expected, kind, told = unpack(block, at)
-                    stop = at + first + length
-                    fits = told == job and kind == done and at + behind <= stop <= len(block)
-                    if fits and crc32(block[at + first : stop], FIRST) == expected:
-                        value = block[at + behind : stop]
-            yield job, said, place, value
+                    payload = block[at + first : at + first + length]
+                    fits = told == job and kind == done and head <= length == len(payload)
+                    if fits and crc32(payload, FIRST) == expected:
+                        yield job, payload[head:]
+                        continue
+            yield job, otherwise(job, said, place)
 
     def value(self, job: int, place: int) -> bytes:
         """The pickled value of a job that is done, from its record at ``place``. Raises

@@ -66,16 +66,16 @@ def collect(
     entries = read_entries(view.layout.index, wanted.without(view.jobs_saying(DONE)))
     column = view.states
     with Results(view.layout) as results:
-        for job, said, place, value in results.values(read_places(view.layout.index, wanted)):
+
+        def otherwise(job: int, said: int, place: int) -> bytes | JobError:
             try:
-                if value is not None:
-                    yield job, value
-                elif said == DONE:
-                    yield job, results.value(job, place)
-                else:
-                    yield job, job_error(view, results, job, STATES[column[job]], entries.get(job))
+                if said == DONE:
+                    return results.value(job, place)
+                return job_error(view, results, job, STATES[column[job]], entries.get(job))
             except DamagedFile as error:
-                yield job, JobError(job, "error", "DamagedFile", str(error))
+                return JobError(job, "error", "DamagedFile", str(error))
+
+        yield from results.values(read_places(view.layout.index, wanted), otherwise)
 
 
 def errors(registry: Registry, task_id: str) -> list[JobError]:

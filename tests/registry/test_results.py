@@ -45,13 +45,15 @@ def test_many_in_one_go_are_what_each_is_alone(
         with open(layout.results, "wb") as file:
             file.write(content)
         with Results(layout) as results:
-            together = list(results.values(found))
-            assert [(job, said, place) for job, said, place, _ in together] == found
-            for job, said, place, value in together:
-                alone = None
+            pairs = [(job, (said, place)) for job, said, place in found]
+            together = list(results.values(pairs, lambda *told: told))
+            assert [job for job, _ in together] == [job for job, _, _ in found]
+            for told, (job, value) in zip(found, together, strict=True):
+                _, said, place = told
+                alone: bytes | tuple[int, int, int] = told
                 if said == DONE:
                     with suppress(DamagedFile):
                         alone = results.value(job, place)
                 if len(content) < BESIDE:
                     assert value == alone
-                assert value in (alone, None)  # across the end of a block it is read alone
+                assert value in (alone, told)  # across the end of a block it is read alone
