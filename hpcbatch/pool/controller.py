@@ -81,7 +81,7 @@ class Controller(Pushed, Shown, Executor):
         which are sent to each worker once."""
         found = self._making.function(function, const)
         task = self._making.task(found, args, kwargs, self, seed, name)
-        self.keep(task, name)
+        self.keep(task)
         self._broker().submit(task)
         return task.label()
 
@@ -90,8 +90,7 @@ class Controller(Pushed, Shown, Executor):
         future = PoolFuture()
         task = self._making.task(self._making.function(fn), args, kwargs, future)
         broker = self._broker()
-        future._task, future._cancel = task, self._cancel_waiting
-        future._help = self._running.duty.help
+        future._task, future._pool = task, self
         broker.submit(task)
         return future
 
@@ -233,7 +232,13 @@ class Controller(Pushed, Shown, Executor):
         """Run a task of another controller; its result goes where it was expected."""
         self._broker().submit(self._making.adopt(task))
 
-    def _cancel_waiting(self, task: Task) -> bool:
+    def help(self, is_over: Callable[[], bool], timeout: float | None = None) -> None:
+        """Who waits does the pool's work for a moment, until ``is_over``."""
+        if self._running is not None:
+            self._running.duty.help(is_over, timeout)
+
+    def cancel_waiting(self, task: Task) -> bool:
+        """Cancel a task that no worker has; whether it is canceled."""
         if self._running is None or self._pid != os.getpid():
             return False
         with self._running.broker.lock:

@@ -10,13 +10,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError, Future
-from typing import Any
+from typing import Any, Protocol
 
 from .results import value_of
 from .task import Result, Task
 
 _making = threading.Lock()
 _FINISHED, _CANCELLED = "FINISHED", "CANCELLED_AND_NOTIFIED"
+
+
+class Pool(Protocol):
+    """Whoever runs a future's task."""
+
+    def cancel_waiting(self, task: Task) -> bool: ...
+
+    def help(self, is_over: Callable[[], bool], timeout: float | None = None) -> None: ...
 
 
 class PoolFuture(Future):  # type: ignore[type-arg]
@@ -29,9 +37,8 @@ class PoolFuture(Future):  # type: ignore[type-arg]
     _result: Any = None
     _came: Result | None = None
     _made: threading.Condition | None = None
-    _cancel: Callable[[Task], bool]
     _task: Task
-    _help: Callable[[Callable[[], bool], float | None], None]
+    _pool: Pool
 
     def __init__(self) -> None:
         pass
@@ -69,7 +76,7 @@ class PoolFuture(Future):  # type: ignore[type-arg]
         """Whether it is canceled; one that may be running is not."""
         if self._state == _FINISHED:
             return False
-        return self._state == _CANCELLED or self._cancel(self._task)
+        return self._state == _CANCELLED or self._pool.cancel_waiting(self._task)
 
     def result(self, timeout: float | None = None) -> Any:
         self._wait(timeout)
@@ -93,7 +100,7 @@ class PoolFuture(Future):  # type: ignore[type-arg]
 
     def _wait(self, timeout: float | None) -> None:
         if self._state == "PENDING":
-            self._help(lambda: self._state != "PENDING", timeout)
+            self._pool.help(lambda: self._state != "PENDING", timeout)
         if self._state == "PENDING":
             super().exception(timeout)
         if self._state == _CANCELLED:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
@@ -20,9 +22,10 @@ class Pushed:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._rows: deque[tuple[Task, Result]] = deque()
+        self._opening = threading.RLock()
+        self._came: deque[tuple[Task, Result]] = deque()  # as they came
+        self._rows: deque[tuple[Task, Row]] = deque()  # those before them
         self._pushed: dict[int, Task] = {}
-        self._named: dict[str, Task] = {}
         self._resolved = 0
         self._backlog: deque[str] = deque()
         self._listeners: tuple[Callable[[], None], ...] = ()
@@ -30,9 +33,10 @@ class Pushed:
     def _check(self) -> None:
         """Raises PoolClosed in a process that was forked."""
 
-    def keep(self, task: Task, name: str | None) -> None:
-        if name is not None:
-            self._named[name] = task
+    def help(self, is_over: Callable[[], bool], timeout: float | None = None) -> None:
+        """Do the pool's work for a moment, until ``is_over``."""
+
+    def keep(self, task: Task) -> None:
         self._pushed[task.number] = task
 
     def unresolved_of(self, names: str | Iterable[str] | None) -> list[Task]:
@@ -48,43 +52,66 @@ class Pushed:
         self._check()
 
         def is_so() -> bool:
-            return bool(self._rows) if until == "one" and self._pushed else not self._pushed
+            return self.has_row() if until == "one" and self._pushed else not self._pushed
 
+        return self._wait_for(is_so, timeout)
+
+    def _wait_for(self, is_so: Callable[[], bool], timeout: float | None = None) -> bool:
+        ends = None if timeout is None else time.monotonic() + timeout
+        self.help(is_so, timeout)
+        left = None if ends is None else max(ends - time.monotonic(), 0.0)
         with self._changed:
-            return self._changed.wait_for(is_so, timeout)
+            return self._changed.wait_for(is_so, left)
 
     def pop(self) -> Row | None:
         """The row of a task that is resolved; None when there is none."""
-        try:
-            task, result = self._rows.popleft()
-        except IndexError:
-            return None
-        if task.name is not None and self._named.get(task.name) is task:
-            del self._named[task.name]
-        return row_of(task, result, self.settings.seed)
+        with self._opening:
+            if not self._rows:
+                self._open_rows(most=1)
+            return self._rows.popleft()[1] if self._rows else None
 
     def collect(self, wait: bool = True) -> list[Row]:
         """The rows of all tasks; waits for them, unless told not to."""
+
+        def has_come() -> bool:
+            return bool(self._came) or not self._pushed
+
         if wait:
-            self.wait("all")
-        rows = iter(self.pop, None)
-        return list(rows)
+            self._check()
+            while self._pushed:
+                self._open_rows()  # beside the workers' work
+                self._wait_for(has_come)
+        with self._opening:
+            self._open_rows()
+            rows = [row for _, row in self._rows]
+            self._rows.clear()
+            return rows
+
+    def _open_rows(self, most: int = sys.maxsize) -> None:
+        """Make rows of what came; none is lost where this is interrupted."""
+        came, rows, seed = self._came, self._rows, self.settings.seed
+        with self._opening:
+            while came and most > 0:
+                task, result = came[0]
+                rows.append((task, row_of(task, result, seed)))
+                came.popleft()
+                most -= 1
 
     def resolve(self, task: Task, result: Result) -> None:
         """Called by the pool: a pushed task is resolved."""
         with self._changed:
             if self._pushed.pop(task.number, None) is None:
                 return  # its turn was interrupted, and made again
-            self._rows.append((task, result))
+            self._came.append((task, result))
             self._resolved += 1
-            if len(self._rows) <= 1 or not self._pushed:  # else nobody that waits would be content
+            if len(self._came) <= 1 or not self._pushed:  # else nobody that waits would be content
                 self._changed.notify_all()
         for listener in self._listeners:
             listener()
 
     def has_row(self) -> bool:
         """Whether ``pop`` would return one."""
-        return bool(self._rows)
+        return bool(self._came or self._rows)
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
         """``listener`` is called for each pushed task that is resolved, from any thread; call what
@@ -98,13 +125,14 @@ class Pushed:
 
     def crashes(self, name: str) -> int:
         """How often the task of that name, not popped yet, has crashed."""
-        waiting = [*self._pushed.values(), *(task for task, _ in list(self._rows))]
+        came = (*list(self._came), *list(self._rows))
+        waiting = [*self._pushed.values(), *(task for task, _ in came)]
         return next((task.crashes for task in waiting if task.label() == name), 0)
 
     @property
     def size(self) -> int:
         """Tasks that were pushed and not popped."""
-        return len(self._pushed) + len(self._rows)
+        return len(self._pushed) + len(self._came) + len(self._rows)
 
     @property
     def resolved(self) -> int:

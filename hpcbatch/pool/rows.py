@@ -46,20 +46,11 @@ def row_of(task: Task, result: Result, pool_seed: int) -> Row:
             value = value_of(result)
         except Exception as raised:  # the result's own classes are not here, or fail
             status, error = "error", f"the result cannot be unpickled: {raised!r}"
-    return Row(
-        name=task.label(),
-        command=command_of(task),
-        result=value,
-        status=status,
-        error=error,
-        code=_CODES[status],
-        trace=trace,
-        warnings=tuple(result.warnings),
-        seconds=result.seconds,
-        seed=job_seed(pool_seed, task.number) if task.seed is None else task.seed,
-        controller=result.controller,
-        worker=result.worker,
-    )
+    seed = job_seed(pool_seed, task.number) if task.seed is None else task.seed
+    return Row(  # by name it takes half as long again
+        task.label(), command_of(task), value, status, error, _CODES[status], trace,
+        tuple(result.warnings), result.seconds, seed, result.controller, result.worker,
+    )  # fmt: skip
 
 
 def command_of(task: Task) -> str:

@@ -45,6 +45,34 @@ def test_a_sequential_controller_notes_warnings() -> None:
     assert row.warnings == ("UserWarning: careful",)
 
 
+class Interrupted:
+    """What Ctrl-C in the middle of its first unpickling here would do."""
+
+    opened = 0
+
+    @classmethod
+    def open(cls) -> str:
+        Interrupted.opened += 1
+        if Interrupted.opened == 1:
+            raise KeyboardInterrupt
+        return "opened"
+
+    def __reduce__(self) -> tuple[Callable[[], str], tuple[()]]:
+        return (Interrupted.open, ())
+
+
+def test_a_collect_that_is_interrupted_loses_no_row() -> None:
+    pool = hb.SequentialController()
+    pool.push(square, 2)
+    pool.push(Interrupted)
+    pool.push(square, 3)
+    with pytest.raises(KeyboardInterrupt):
+        pool.collect()
+    assert (pool.size, pool.resolved) == (3, 3)
+    assert [row.result for row in pool.collect()] == [4, "opened", 9]
+    assert (pool.size, pool.pop()) == (0, None)
+
+
 def test_a_group_has_one_face(make_pool: Callable[..., hb.Controller]) -> None:
     group = hb.ControllerGroup(make_pool(workers=1, name="a"), hb.SequentialController(name="b"))
     with group:
