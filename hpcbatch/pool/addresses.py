@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import array
 import fcntl
 import ipaddress
 import socket
 import struct
+from collections.abc import Iterator
 from itertools import chain
 from typing import NamedTuple
 
 from ..words.errors import UsageError, nearest
 
-_SIOCGIFADDR = 0x8915  # netdevice(7)
+_SIOCGIFCONF = 0x8912  # netdevice(7)
+_IFREQ = struct.Struct("16s4x4s16x")  # of which the label, and the address of a sockaddr_in
 _IPV6 = "/proc/net/if_inet6"  # proc(5)
 _OF_A_LINK = "20"  # such an address leads nowhere without the name of the worker's interface
 _EVERYWHERE = "*"
@@ -57,20 +60,28 @@ def all_addresses() -> tuple[str, ...]:
 
 
 def interface_addresses() -> dict[str, list[str]]:
-    """By the names of interfaces: the IPv4 address, where there is one, before those of IPv6."""
+    """By the names of interfaces: their addresses of IPv4 before those of IPv6."""
     found: dict[str, list[str]] = {}
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        for _, name in socket.if_nameindex():
-            request = struct.pack("256s", name.encode()[:15])
-            try:
-                answer = fcntl.ioctl(any_socket.fileno(), _SIOCGIFADDR, request)
-            except OSError:  # it has none
-                continue
-            found[name] = [socket.inet_ntoa(answer[20:24])]
+    for label, address in _ipv4_addresses():
+        found.setdefault(label.partition(":")[0], []).append(address)  # eth0:1 is eth0's as well
     for address, _, _, scope, _, name in map(str.split, _lines(_IPV6)):
         if scope != _OF_A_LINK:
             found.setdefault(name, []).append(str(ipaddress.IPv6Address(bytes.fromhex(address))))
     return found
+
+
+def _ipv4_addresses() -> Iterator[tuple[str, str]]:
+    """(label, address) of each that an interface has, by SIOCGIFCONF of netdevice(7)."""
+    room = 4 * _IFREQ.size
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        filled = room
+        while filled == room:  # there may be more
+            room *= 4
+            buffer = array.array("B", bytes(room))
+            asked = struct.pack("iP", room, buffer.buffer_info()[0])
+            filled, _ = struct.unpack("iP", fcntl.ioctl(any_socket.fileno(), _SIOCGIFCONF, asked))
+    for label, address in _IFREQ.iter_unpack(buffer[:filled].tobytes()):
+        yield label.rstrip(b"\0").decode(), socket.inet_ntoa(address)
 
 
 def is_ipv6(host: str) -> bool:

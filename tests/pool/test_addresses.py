@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 import hpcbatch as hb
@@ -45,6 +48,28 @@ def test_a_host_is_told_as_it_is() -> None:
 
 def test_the_loopback_has_an_address_here() -> None:
     assert interface_addresses()["lo"][0] == "127.0.0.1"
+
+
+WITH_MANY_ADDRESSES = """
+import fcntl, socket, struct
+from hpcbatch.pool.addresses import interface_addresses
+SIOCSIFADDR = 0x8916
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+    for number in range(1, 100):
+        address = struct.pack("HH4s8x", socket.AF_INET, 0, bytes([10, 9, 0, number]))
+        asked = struct.pack("16s16s8x", b"lo:%d" % number, address)
+        fcntl.ioctl(any_socket.fileno(), SIOCSIFADDR, asked)
+print(*[address for address in interface_addresses()["lo"] if "." in address])
+"""
+
+
+def test_all_addresses_of_one_interface_are_offered() -> None:
+    alone = ["unshare", "--net", "--map-root-user"]
+    if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no network namespace can be made here")
+    argv = [*alone, sys.executable, "-c", WITH_MANY_ADDRESSES]
+    told = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    assert set(told.split()) >= {f"10.9.0.{number}" for number in range(1, 100)}
 
 
 @pytest.mark.parametrize("bind", ["::1", "*"])
