@@ -18,7 +18,7 @@ from common import Row, below, use_fake_slurm
 import hpcbatch as hb
 from hpcbatch.sites.keys import GRANT, assertion, load_private
 from hpcbatch.sites.rest.pinned import PinnedContext
-from hpcbatch.sites.run import Run
+from hpcbatch.sites.run_file import Run
 from hpcbatch.words.layout import ServerLayout
 
 TASKS, CLIENTS, SECONDS = 500, 200, 20.0

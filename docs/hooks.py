@@ -18,7 +18,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 import hpcbatch
-from hpcbatch.cli.exits import status_of
+from hpcbatch.cli.exit_status import status_of
 from hpcbatch.cli.main import main
 from hpcbatch.words import errors
 

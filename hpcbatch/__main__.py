@@ -1,5 +1,5 @@
 """``python -m hpcbatch``: the same as the command ``hpcbatch``."""
 
-from .cli.program import run
+from .cli.entry_point import run
 
 run()

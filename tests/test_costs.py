@@ -86,7 +86,7 @@ def test_system_calls_of_an_element(stored: hb.Task) -> None:
 
 
 def test_modules_of_the_command_line(stored: hb.Task) -> None:
-    program = "from hpcbatch.cli.program import run; run()"
+    program = "from hpcbatch.cli.entry_point import run; run()"
     bare = modules("-c", "import click")
     shown = modules("-c", program, "--help") - bare
     looked = modules("-c", program, "status", stored.id, "--json") - bare

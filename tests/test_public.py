@@ -58,7 +58,7 @@ def test_importing_it_imports_nothing_heavy() -> None:
         ("zmq", "pool", "hpcbatch.ControllerGroup"),
         ("joblib", "joblib", "hpcbatch.register_joblib"),
         ("distributed", "dask", "hpcbatch.DaskCluster"),
-        ("jwt", "server", "known.add(card, 'there'); hpcbatch.connect('there')"),
+        ("jwt", "server", "known_sites.add(card, 'there'); hpcbatch.connect('there')"),
         ("jwt", "server", "main(['keys', 'whoami'])"),
         ("jwt", "server", "main(['server', 'run'])"),
         ("uvicorn", "server", "main(['server', 'run'])"),
@@ -72,8 +72,8 @@ import sys
 sys.modules[{missing!r}] = None
 import hpcbatch
 from hpcbatch.cli.main import main
-from hpcbatch.sites import known
-card = known.Card("https://there:1", "k" * 43)
+from hpcbatch.sites import known_sites
+card = known_sites.Card("https://there:1", "k" * 43)
 {wanted}
 """
     told = subprocess.run(

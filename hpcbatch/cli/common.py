@@ -108,7 +108,7 @@ def print_json(value: Any) -> None:
 
 def say(text: str) -> None:
     """Tell a person, on standard error, so that standard output stays the answer."""
-    from .text import plain_lines
+    from .formatting import plain_lines
 
     click.echo(plain_lines(text), err=True)
 

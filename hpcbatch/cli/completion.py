@@ -69,7 +69,7 @@ def cluster_names(
 def site_names(
     context: click.Context, parameter: click.Parameter, beginning: str
 ) -> list[CompletionItem]:
-    from ..sites.known import all_known
+    from ..sites.known_sites import all_known
 
     try:
         return _beginning(all_known(), beginning)

@@ -67,7 +67,7 @@ def _server(setting: Setting) -> Rest:
     if isinstance(site, Here):
         site = connect(None, setting.root)
     from ..sites.rest.site import Rest  # by now it is known that its packages are there
-    from ..sites.run import UNIX
+    from ..sites.run_file import UNIX
 
     if not isinstance(site, Rest) or site.place.startswith(UNIX):
         raise UsageError(f"no browser reaches {site.place}: pages need a server of protocol https")

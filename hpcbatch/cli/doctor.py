@@ -12,7 +12,7 @@ from ..doctor.finding import NOTE, WRONG, Finding
 from ..doctor.registry import check_registry
 from ..words.resources import parse_walltime
 from .common import Setting, cluster_option, common_here, print_json
-from .exits import FAILED, interruptible
+from .exit_status import FAILED, interruptible
 from .tables import colourful
 from .waiting import Busy
 

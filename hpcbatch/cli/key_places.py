@@ -14,7 +14,7 @@ from .common import Setting
 if TYPE_CHECKING:
     from ..server.settings import Settings
     from ..server.users import Users
-    from ..sites.known import Card
+    from ..sites.known_sites import Card
 
 
 def _served(setting: Setting, file: str | None) -> tuple[str, Settings]:
@@ -35,8 +35,8 @@ def users_of(setting: Setting, file: str | None) -> Users:
 def card_of(setting: Setting, file: str | None) -> Card:
     """That of the server, also of one that does not run."""
     from ..server.identity import Identity
-    from ..sites.known import Card
-    from ..sites.run import find_run
+    from ..sites.known_sites import Card
+    from ..sites.run_file import find_run
     from ..words.layout import ServerLayout
 
     root, settings = _served(setting, file)
@@ -47,10 +47,10 @@ def card_of(setting: Setting, file: str | None) -> Card:
 
 def own_id() -> str:
     from ..disk.files import read
-    from ..sites import known
+    from ..sites import known_sites
     from ..sites.keys import key_id, load_public
 
-    public = known.public_file()
+    public = known_sites.public_file()
     if os.path.exists(public):
         return key_id(load_public(read(public)))
     return f"{getpass.getuser()}@{os.uname().nodename}"

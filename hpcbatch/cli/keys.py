@@ -7,9 +7,9 @@ import os
 import click
 
 from .common import Setting, common_here, completed, here_options, print_json, say
+from .formatting import clock
 from .key_places import ask_password, card_of, own_id, users_of
 from .tables import print_table
-from .text import clock
 
 settings_option = click.option(
     "--settings",
@@ -50,13 +50,13 @@ def new(setting: Setting, password: bool) -> None:
       hpcbatch keys new --password
     """
     from ..disk.files import publish
-    from ..sites import known
+    from ..sites import known_sites
     from ..sites.keys import key_id, new_key, public_pem, store_private
 
     word = ask_password(confirm=True) if password else None
-    path, key = known.key_file(), new_key()
+    path, key = known_sites.key_file(), new_key()
     store_private(path, key, word)
-    public = known.public_file()
+    public = known_sites.public_file()
     publish(public, public_pem(key))
     if setting.json:
         print_json({"id": key_id(key.public_key()), "private": path, "public": public})
@@ -125,7 +125,7 @@ def issue(
 
     from ..disk.files import unlink_quietly
     from ..server.users import check_name
-    from ..sites.issued import IssuedKey
+    from ..sites.issued_keys import IssuedKey
     from ..sites.keys import new_key, private_pem, public_pem, store_once
     from ..words.errors import KeyFileError, UsageError
 
@@ -166,8 +166,8 @@ def import_key(
     """
     from dataclasses import replace
 
-    from ..sites import known
-    from ..sites.issued import IssuedKey
+    from ..sites import known_sites
+    from ..sites.issued_keys import IssuedKey
     from ..sites.keys import key_id, opened, private_pem, store_once
     from ..words.errors import KeyFileError
 
@@ -176,12 +176,12 @@ def import_key(
         raise KeyFileError(f"{file} was made for {issued.user}, and this is {own}")
     password = ask_password()
     key = opened(issued.pem, password, file)
-    card = known.Card.read(f"{address}#{issued.card.key}") if address else issued.card
-    name = known.checked_name(name or card.host)
-    path = known.issued_key_file(name)
+    card = known_sites.Card.read(f"{address}#{issued.card.key}") if address else issued.card
+    name = known_sites.checked_name(name or card.host)
+    path = known_sites.issued_key_file(name)
     if not store_once(path, private_pem(key, password if keep_password else None)):
         raise KeyFileError(f"there is a key {path} already: choose another --name")
-    known.add(replace(card, own=path), name)
+    known_sites.add(replace(card, own=path), name)
     if setting.json:
         print_json({"id": key_id(key.public_key()), "name": name, "private": path})
     else:

@@ -17,7 +17,7 @@ import click
 from .. import __version__
 from ..words.errors import nearest
 from .common import Setting, global_options
-from .exits import BROKEN_PIPE, HELP, misused, stop_for
+from .exit_status import BROKEN_PIPE, HELP, misused, stop_for
 
 # heading -> command -> module, attribute, the first sentence of its help
 SECTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
@@ -35,10 +35,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
         "list": ("viewing", "list_command", "List all tasks."),
         "status": ("viewing", "status", "Count the jobs of a task by state."),
         "watch": ("watching", "watch", "Watch a task until nothing of it is alive."),
-        "jobs": ("details", "jobs", "List the jobs of a task."),
-        "logs": ("details", "logs", "Print what a job printed."),
+        "jobs": ("jobs", "jobs", "List the jobs of a task."),
+        "logs": ("jobs", "logs", "Print what a job printed."),
         "tend": ("tending", "tend", "Track tasks, retry what may be retried, tell of the end."),
-        "errors": ("details", "errors", "Group the failed jobs of a task by their message."),
+        "errors": ("jobs", "errors", "Group the failed jobs of a task by their message."),
         "clusters": (
             "clusters",
             "clusters",
@@ -57,9 +57,9 @@ SECTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
         ),
     },
     "Get and end": {
-        "collect": ("results", "collect", "Collect the results in the order of the inputs."),
-        "cancel": ("ending", "cancel", "Cancel the jobs that have no result yet."),
-        "remove": ("ending", "remove", "Delete a task and its results."),
+        "collect": ("collecting", "collect", "Collect the results in the order of the inputs."),
+        "cancel": ("canceling", "cancel", "Cancel the jobs that have no result yet."),
+        "remove": ("canceling", "remove", "Delete a task and its results."),
     },
     "Pools": {
         "pool": ("pools", "pool", "Pools of workers: list them, see their logs, end them."),

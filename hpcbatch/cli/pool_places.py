@@ -50,12 +50,12 @@ def login_node(setting: Setting) -> Ssh | None:
     the default site, those of this machine are meant. Raises UsageError where it was asked for."""
     if not (named := setting.named_site()):
         return None
-    from ..sites import known
+    from ..sites import known_sites
     from ..sites.ssh.address import Address
     from ..sites.ssh.site import Ssh
     from ..words.errors import UsageError
 
-    card = known.Card(named) if known.is_login(named) else known.find(named)
+    card = known_sites.Card(named) if known_sites.is_login(named) else known_sites.find(named)
     address = Address.read(card.address) if card.is_login else None
     if address is not None and not address.tunnel:
         return Ssh(address)
@@ -70,12 +70,12 @@ def done_there(site: Ssh | None, setting: Setting, *words: str) -> bool:
         return False
     import shlex
 
-    from ..sites.ssh import place, scripts
+    from ..sites.ssh import remote_paths, scripts
 
     site.exchange.ask("hello")  # where hpcbatch is not there, that is told as ever
     options = [*(["--json"] if setting.json else []), *(["--root", site.root] if site.root else [])]
     command = shlex.join([*options, "pool", *words])
-    done = scripts.run(site.line, f"{place.command('hpcbatch')} {command}")
+    done = scripts.run(site.line, f"{remote_paths.command('hpcbatch')} {command}")
     click.echo(done.output, nl=False)
     click.echo(done.complaint, nl=False, err=True)
     if done.status:

@@ -8,9 +8,9 @@ import time
 import click
 
 from ..words.text import plain
+from .canceling import ask, yes_option
 from .common import Setting, common, completed, global_options, print_json, say
-from .ending import ask, yes_option
-from .exits import SCHEDULER
+from .exit_status import SCHEDULER
 from .pool_places import done_there, find, login_node
 from .tables import print_table
 

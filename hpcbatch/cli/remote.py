@@ -11,8 +11,8 @@ import click
 from ..words.errors import UsageError
 from ..words.resources import parse_walltime
 from .common import Setting, common_here, completed, here_options, print_json, say
-from .exits import FAILED, SITE
-from .text import plain_lines
+from .exit_status import FAILED, SITE
+from .formatting import plain_lines
 
 if TYPE_CHECKING:
     from ..sites.ssh.check import Finding
@@ -78,7 +78,7 @@ def setup(
       hpcbatch remote setup ssh://me@login --name login
       hpcbatch remote setup ssh://me@login --setup 'module load python/3.11' --cluster slurm
     """
-    from ..sites import known
+    from ..sites import known_sites
     from ..sites.ssh import setup as steps
     from ..sites.ssh.address import Address
     from ..sites.ssh.check import check
@@ -93,7 +93,7 @@ def setup(
         say(f"Its clusters are written down in {told['file']} there")
     place = Address.read(site.place)
     name = name or place.host
-    known.add(known.Card(site.place), name)
+    known_sites.add(known_sites.Card(site.place), name)
     _tell(setting, check(site, cluster, seconds))
     say(f"{name} is {site.place}: hpcbatch list --site {name}")
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..server.life import Serving
+from ..server.lifecycle import Serving
 from ..words.extras import needs
 from .common import Setting, common_here, completed, here_options, print_json, say
 
 if TYPE_CHECKING:
     from ..registry.registry import Registry
     from ..server.settings import Settings
-    from ..sites.run import Run
+    from ..sites.run_file import Run
 
 
 @click.group("server")
@@ -108,7 +108,7 @@ def start(setting: Setting, asked: Serving) -> None:
       hpcbatch server start
       hpcbatch server start --port 7033
     """
-    from ..server.life import start as start_server
+    from ..server.lifecycle import start as start_server
 
     _tell(setting, start_server(_registry(setting, _settings(asked)), asked))
 
@@ -133,7 +133,7 @@ def status(setting: Setting, file: str | None) -> None:
       hpcbatch server status
       hpcbatch server status --settings server.yaml
     """
-    from ..sites.run import find_run
+    from ..sites.run_file import find_run
 
     root = _registry(setting, _settings(Serving(settings=file))).root
     found = find_run(root)
@@ -159,7 +159,7 @@ def stop(setting: Setting, keep_running: bool, file: str | None) -> None:
       hpcbatch server stop
       hpcbatch server stop --keep-running
     """
-    from ..server.life import stop as stop_server
+    from ..server.lifecycle import stop as stop_server
 
     stopped = stop_server(_registry(setting, _settings(Serving(settings=file))), keep_running)
     if setting.json:
@@ -223,7 +223,7 @@ def _registry(setting: Setting, settings: Settings) -> Registry:
 
 
 def _tell(setting: Setting, run: Run) -> None:
-    from ..sites.run import UNIX
+    from ..sites.run_file import UNIX
 
     if setting.json:
         print_json({**asdict(run), "addresses": run.addresses, "card": str(run.card)})

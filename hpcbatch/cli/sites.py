@@ -39,11 +39,11 @@ def add_site(setting: Setting, card: str, name: str | None) -> None:
       hpcbatch site add 'https://login:7033#…' --name lab
       hpcbatch site add ssh://me@login --name login
     """
-    from ..sites import known
+    from ..sites import known_sites
 
-    read = known.Card.read(card)
+    read = known_sites.Card.read(card)
     name = name or read.host
-    known.add(read, name)
+    known_sites.add(read, name)
     if setting.json:
         print_json({"name": name, "address": read.address, "key": read.key})
     else:
@@ -59,9 +59,9 @@ def list_sites(setting: Setting) -> None:
     Examples:
       hpcbatch site list
     """
-    from ..sites import default, known
+    from ..sites import default, known_sites
 
-    found = known.all_known()
+    found = known_sites.all_known()
     if setting.json:
         print_json({name: {"address": c.address, "key": c.key} for name, c in found.items()})
         return
@@ -86,10 +86,10 @@ def default_site(setting: Setting, name: str | None, none: bool) -> None:
       hpcbatch site default lab
       hpcbatch site default --none
     """
-    from ..sites import default, known
+    from ..sites import default, known_sites
 
     if name is not None:
-        known.find(name)
+        known_sites.find(name)
     if name is not None or none:
         default.write(name or "")
     now = default.read()
@@ -106,9 +106,9 @@ def remove_site(setting: Setting, name: str) -> None:
     Examples:
       hpcbatch site remove lab
     """
-    from ..sites import default, known
+    from ..sites import default, known_sites
 
-    known.remove(name)
+    known_sites.remove(name)
     if default.read() == name:
         default.write("")
     print_json({"removed": name}) if setting.json else say(f"{name} is forgotten.")

@@ -16,7 +16,6 @@ from ..use.resubmit import Resubmission
 from ..words.errors import StateError, UsageError
 from ..words.options import SubmitOptions
 from ..words.text import counted
-from .asking import Asked, asked_options, named_project, project_option
 from .common import (
     Setting,
     chosen,
@@ -29,11 +28,12 @@ from .common import (
     states_option,
     task_argument,
 )
-from .exits import INTERRUPTED, Stop, final_exit, left_alone
-from .functions import load_function
+from .exit_status import INTERRUPTED, Stop, final_exit, left_alone
+from .function_argument import load_function
 from .options import submit_options
 from .tables import print_status
 from .waiting import Busy
+from .work import Asked, asked_options, named_project, project_option
 
 if TYPE_CHECKING:
     from ..sites.base import Site

@@ -10,7 +10,7 @@ import click
 
 from ..words.status import COLOURS, TaskStatus
 from ..words.text import plain
-from .text import on_terminal
+from .formatting import on_terminal
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -16,8 +16,8 @@ from ..words.errors import HpcbatchError, NotFound, SiteUnreachable, UsageError
 from ..words.resources import parse_walltime
 from ..words.status import TaskStatus
 from .common import Setting, common, completed, print_json, say
-from .exits import interruptible
-from .text import plain_lines
+from .exit_status import interruptible
+from .formatting import plain_lines
 
 EVERY = "30s"
 

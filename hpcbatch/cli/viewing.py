@@ -13,9 +13,9 @@ from ..words.errors import HpcbatchError
 from ..words.model import STATES, TaskSpec
 from ..words.status import TaskStatus
 from .common import Setting, common, completed, print_json, say
-from .exits import exit_of
+from .exit_status import exit_of
+from .formatting import clock
 from .tables import print_status, print_table
-from .text import clock
 from .waiting import Busy
 
 RECENT = 10  # tasks that status shows when it is given none
@@ -68,7 +68,7 @@ def status(setting: Setting, task: str | None) -> None:
 
 def _show_tasks(setting: Setting, limit: int | None) -> None:
     site = setting.site()
-    specs = _specs(site)
+    specs, unreadable = _specs(site)
     with Busy("looking at the tasks"):
         found = _statuses(site, specs[-limit:] if limit else specs)
     if setting.json:
@@ -76,18 +76,18 @@ def _show_tasks(setting: Setting, limit: int | None) -> None:
     elif found:
         rows = [_row(spec, status) for spec, status in found]
         print_table(HEADINGS, rows, right=NUMBERS, spare=SPARE)
-    elif not specs:
+    elif not specs and not unreadable:
         say(f"There are no tasks in {site.place}: hpcbatch map --help shows how to make one.")
 
 
-def _specs(site: Site) -> list[TaskSpec]:
-    """All that can be read, oldest first; one that is damaged does not hide the others."""
+def _specs(site: Site) -> tuple[list[TaskSpec], int]:
+    """All that can be read, oldest first, and how many cannot; they do not hide the others."""
     with warnings.catch_warnings(record=True) as damaged:
         warnings.simplefilter("always")
         specs = site.specs()
     for warning in damaged:
         say(str(warning.message))
-    return specs
+    return specs, len(damaged)
 
 
 def _statuses(site: Site, specs: Sequence[TaskSpec]) -> list[tuple[TaskSpec, TaskStatus]]:

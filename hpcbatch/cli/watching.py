@@ -17,9 +17,9 @@ from ..words.resources import parse_walltime
 from ..words.status import TaskStatus
 from ..words.text import counted, plain
 from .common import Setting, common, say, task_argument
-from .exits import final_exit, left_alone
+from .exit_status import final_exit, left_alone
+from .formatting import on_terminal
 from .tables import print_status
-from .text import on_terminal
 from .waiting import Busy
 
 if TYPE_CHECKING:

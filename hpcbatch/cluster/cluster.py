@@ -22,12 +22,12 @@ from ..words.model import Array, Attempt, Listing
 from ..words.ranges import Ranges
 from . import shell
 from .config import find_cluster
-from .explain import explained
 from .orders import ArrayOrder, ScriptOrder, passed_environment
 from .profile import ClusterConfig
 from .schedulers import get_scheduler
 from .schedulers.answers import Ended, Limits, Survey
 from .shell import Output
+from .waiting_reasons import explained
 
 SURVEY_SECONDS = 15.0  # that one question of a survey may take
 LIMITS_SECONDS = 30.0  # that the question for limits may take

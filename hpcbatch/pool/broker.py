@@ -24,9 +24,9 @@ from ..worker import wire
 from ..worker.link import has_message, receive_frames, send_frames, set_heartbeat
 from ..worker.wire import ERROR, Failure
 from .addresses import bracketed, is_ipv6
-from .desk import Desk
 from .dispatch import Batch, Dispatch, Worker
 from .guard import Guard
+from .receiver import Receiver
 from .task import Result, Task
 
 log = logging.getLogger("hpcbatch.pool")
@@ -73,7 +73,7 @@ class Broker:
         set_heartbeat(self._router, heartbeat)
         self._monitor: Any = self._router.get_monitor_socket(_WATCHED)
         self.router_fd, self.monitor_fd = self._router.FD, self._monitor.FD
-        self._desk = Desk(name, dispatch, self.send, self._lose, self._over)
+        self._receiver = Receiver(name, dispatch, self.send, self._lose, self._over)
 
     def bind(self, host: str, port: int) -> int:
         """Listen at ``host`` (``*`` for all); returns the port, chosen where ``port`` is 0."""
@@ -211,7 +211,7 @@ class Broker:
             if not has_message(router):
                 return False
             key = router.recv()
-            self._desk.take(key, receive_frames(router))
+            self._receiver.take(key, receive_frames(router))
         return True
 
     def _hand_out(self) -> bool:

@@ -12,21 +12,21 @@ from ..words.errors import PoolClosed, UsageError
 from ..words.extras import needs
 from .check import Check
 from .dispatch import Dispatch
+from .display import Displayed
 from .future import PoolFuture
-from .making import Making
 from .mapping import Mapping as Map
 from .mapping import columns_of
 from .pushed import Pushed
 from .settings import Settings
-from .showing import Shown
 from .summary import Summary
 from .task import Result, Task
+from .task_factory import TaskFactory
 
 with needs("a pool", "pool"):
-    from .running import Running
+    from .open_pool import OpenPool
 
 
-class Controller(Pushed, Shown, Executor):
+class Controller(Pushed, Displayed, Executor):
     """Keeps ``workers`` alive on ``cluster`` and feeds them with calls.
 
     It starts when it is entered, or with the first task. Tasks that were pushed come back as
@@ -49,7 +49,7 @@ class Controller(Pushed, Shown, Executor):
         self.workers, self.backup = workers, backup
         self.settings = Settings.of(cluster, workers, settings)
         self._dispatch = Dispatch(crashes_max)
-        self._making = Making()
+        self._factory = TaskFactory()
         self._running: Any = None
         self._starting = threading.Lock()
         self._is_closed = False
@@ -79,8 +79,8 @@ class Controller(Pushed, Shown, Executor):
     ) -> str:
         """Queue a call, and return its name at once. ``const`` are further arguments by name,
         which are sent to each worker once."""
-        found = self._making.function(function, const)
-        task = self._making.task(found, args, kwargs, self, seed, name)
+        found = self._factory.function(function, const)
+        task = self._factory.task(found, args, kwargs, self, seed, name)
         self.keep(task)
         self._broker().submit(task)
         return task.label()
@@ -88,7 +88,7 @@ class Controller(Pushed, Shown, Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> PoolFuture:
         """Queue a call; its future can also be awaited."""
         future = PoolFuture()
-        task = self._making.task(self._making.function(fn), args, kwargs, future)
+        task = self._factory.task(self._factory.function(fn), args, kwargs, future)
         broker = self._broker()
         future._task, future._pool = task, self
         broker.submit(task)
@@ -96,7 +96,7 @@ class Controller(Pushed, Shown, Executor):
 
     def forget(self, fn: Callable[..., Any]) -> None:
         """Keep nothing of a function that is not submitted again, here and on the workers."""
-        self._making.functions.forget(fn)
+        self._factory.functions.forget(fn)
 
     def map(  # type: ignore[override]
         self,
@@ -115,8 +115,8 @@ class Controller(Pushed, Shown, Executor):
         columns = columns_of(iterables)
         if not columns[0]:
             return []
-        first = self._making.reserve(len(columns[0]))
-        found, broker = self._making.function(fn, const), self._broker()
+        first = self._factory.reserve(len(columns[0]))
+        found, broker = self._factory.function(fn, const), self._broker()
         mapping = Map(found, columns, broker.submit, lambda: self.workers, first)
         try:
             mapping.run(timeout, on_error == "raise")
@@ -204,15 +204,15 @@ class Controller(Pushed, Shown, Executor):
                 self._running = self._open()
         return self._running.broker
 
-    def _opened(self) -> Running:
+    def _opened(self) -> OpenPool:
         self._broker()
-        if not isinstance(self._running, Running):
+        if not isinstance(self._running, OpenPool):
             raise UsageError(f"the controller {self.name} has no workers: it runs tasks itself")
         return self._running
 
     def _open(self) -> Any:
-        forgotten = self._making.functions.forgotten
-        return Running(self.name, self.settings, self._dispatch, forgotten, self._take)
+        forgotten = self._factory.functions.forgotten
+        return OpenPool(self.name, self.settings, self._dispatch, forgotten, self._take)
 
     def _check(self) -> None:
         if self._pid != os.getpid():
@@ -230,12 +230,12 @@ class Controller(Pushed, Shown, Executor):
 
     def adopt(self, task: Task) -> None:
         """Run a task of another controller; its result goes where it was expected."""
-        self._broker().submit(self._making.adopt(task))
+        self._broker().submit(self._factory.adopt(task))
 
     def help(self, is_over: Callable[[], bool], timeout: float | None = None) -> None:
         """Who waits does the pool's work for a moment, until ``is_over``."""
         if self._running is not None:
-            self._running.duty.help(is_over, timeout)
+            self._running.loop.help(is_over, timeout)
 
     def cancel_waiting(self, task: Task) -> bool:
         """Cancel a task that no worker has; whether it is canceled."""

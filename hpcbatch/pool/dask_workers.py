@@ -16,8 +16,8 @@ from ..words.version import VERSION
 from ..worker import dask_worker
 from . import folder
 from .addresses import Place, place_of
+from .import_paths import own_import_paths
 from .launching import Launching
-from .own_places import own_places
 from .settings import Settings
 from .workers import Workers
 
@@ -59,7 +59,7 @@ class DaskWorkers:
             "certificate": certificate,
             "key": key,
             "python": "{}.{}".format(*sys.version_info[:2]),
-            "code": own_places(),
+            "code": own_import_paths(),
             "nanny": self.has_nanny,
             "options": self.options,
         }

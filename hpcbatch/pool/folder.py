@@ -14,7 +14,7 @@ from ..words.door import Door
 from ..words.errors import DamagedFile, NotFound, nearest
 from ..words.formats import FORMAT, checked_format
 from ..words.layout import PoolLayout, is_task_id, new_task_id, pools_folder
-from .boot import boot_id
+from .process_identity import boot_id
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError, Future
 from typing import Any, Protocol
 
-from .results import value_of
+from .result_values import value_of
 from .task import Result, Task
 
 _making = threading.Lock()

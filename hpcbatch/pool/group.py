@@ -10,13 +10,13 @@ from typing import Any
 
 from ..words.errors import UsageError, nearest
 from .controller import Controller
+from .display import Displayed
 from .future import PoolFuture
 from .rows import Row
-from .showing import Shown
 from .summary import Summary
 
 
-class ControllerGroup(Shown, Executor):
+class ControllerGroup(Displayed, Executor):
     """Each call goes to the controller that is named, or to the one with the fewest unresolved
     tasks for each of its workers."""
 

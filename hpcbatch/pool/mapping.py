@@ -13,8 +13,8 @@ from ..use.pickling import dumps
 from ..words.errors import InputError, WaitTimeout
 from ..worker import wire
 from ..worker.wire import Failure
-from .functions import Function
-from .results import exception_of, value_of
+from .result_values import exception_of, value_of
+from .sent_functions import Function
 from .task import Result, Task
 
 SECONDS = 0.02  # of work in a chunk

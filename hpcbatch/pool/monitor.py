@@ -17,11 +17,11 @@ from ..registry.registry import Registry
 from ..use.arrays import listing_of
 from ..words.errors import DamagedFile, NewerFormat, NotFound, nearest
 from ..words.layout import PoolLayout
-from .boot import boot_id, is_same_process
-from .finding import adopted, alive_of, end_launches
 from .folder import PoolRecord, close_pool, pool_ids, read_record
-from .here import end_here, workers_here
-from .launches import Launch, read_launches, write_launch
+from .launch_records import Launch, read_launches, write_launch
+from .listed_workers import adopted, alive_of, end_launches
+from .local_workers import end_here, workers_here
+from .process_identity import boot_id, is_same_process
 
 OPEN, CLOSED, DEAD, ELSEWHERE = "open", "closed", "dead", "elsewhere"
 

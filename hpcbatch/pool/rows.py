@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ..runner.seeding import job_seed
 from ..worker import wire
-from .results import value_of
+from .result_values import value_of
 from .task import Result, Task
 
 SHOWN = 60  # characters of a call's arguments

@@ -33,7 +33,7 @@ class Here:
 
     def __init__(self, name: str, resolve: Callable[[Task, Result], None]):
         self._name, self._resolve = name, resolve
-        self.broker = self.duty = self
+        self.broker = self.loop = self
         self.lock = threading.Lock()
         self.live: dict[int, Task] = {}
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ..use.pickling import dumps
 from ..worker import wire
-from .functions import Function
+from .sent_functions import Function
 
 
 class Result(NamedTuple):

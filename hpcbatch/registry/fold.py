@@ -17,7 +17,7 @@ from ..words.events import Event, unpack_text
 from ..words.layout import TaskLayout
 from ..words.model import Attempt
 from .batch import Batch
-from .folded import segment_names
+from .fold_check import segment_names
 from .repair import mend
 from .snapshot import SegmentState, Snapshot
 

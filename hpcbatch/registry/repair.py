@@ -24,7 +24,7 @@ from ..words.errors import DamagedFile
 from ..words.events import Event
 from ..words.layout import TaskLayout
 from ..words.ranges import Ranges
-from .folded import index_is_whole
+from .fold_check import index_is_whole
 from .snapshot import Snapshot
 
 BLOCK = 50_000  # entries looked at in one go

@@ -11,7 +11,7 @@ from ..words.errors import DamagedFile, RegistryUnwritable
 from ..words.layout import TaskLayout
 from ..words.model import Attempt, TaskSpec
 from .attempts import read_attempts
-from .folded import index_is_whole, is_folded, segment_names
+from .fold_check import index_is_whole, is_folded, segment_names
 from .snapshot import Snapshot, read_snapshot
 from .view import View
 

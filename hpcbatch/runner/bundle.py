@@ -36,7 +36,7 @@ PARTS = {
         "exceptions",
         "isolated",
         "job",
-        "leave",
+        "leaving",
         "markers",
         "outcome",
         "program",
@@ -50,12 +50,12 @@ WORKER_PARTS = {
     "runner": ("console", "descendants", "exceptions", "seeding"),
     "worker": (
         "calls",
+        "entry_point",
         "exchange",
-        "functions",
         "link",
         "loop",
         "metrics",
-        "program",
+        "received_functions",
         "resets",
         "wire",
     ),
@@ -69,7 +69,7 @@ def ensure_runner(root: str) -> str:
 
 def ensure_worker(root: str) -> str:
     """Like ``ensure_runner``, of what a pool's worker runs."""
-    return _ensure(root, "worker", WORKER_PARTS, "worker.program")
+    return _ensure(root, "worker", WORKER_PARTS, "worker.entry_point")
 
 
 def _ensure(root: str, kind: str, parts: Mapping[str, Sequence[str]], entry: str) -> str:

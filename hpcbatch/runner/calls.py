@@ -8,7 +8,7 @@ from ..words.assignment import Assignment
 from ..words.errors import DamagedFile
 from ..words.layout import TaskLayout
 from .job import Call
-from .leave import Leave, Leaving, tell_of_swallowing
+from .leaving import Leave, Leaving, tell_of_swallowing
 from .markers import Markers
 from .outcome import Outcome
 

@@ -26,7 +26,7 @@ from ..words.ranges import Ranges
 from . import code, seeding
 from .calls import Calls
 from .done_before import done_in_segments, is_done
-from .leave import Leave, Leaving
+from .leaving import Leave, Leaving
 from .markers import LOOK_EVERY, Markers
 from .segment import Segment
 

@@ -18,7 +18,7 @@ from ..words.events import pack_text
 from .child import Child
 from .descendants import end_descendants
 from .job import Call
-from .leave import SIGNALS, Leave, is_forking, send_again, tell_of_swallowing
+from .leaving import SIGNALS, Leave, is_forking, send_again, tell_of_swallowing
 from .outcome import Outcome
 
 LOOK_SECONDS = 0.2  # between two looks at a child that says nothing

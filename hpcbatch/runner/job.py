@@ -19,7 +19,7 @@ from ..words.events import pack_text
 from ..words.layout import TaskLayout
 from .console import Console
 from .exceptions import describe
-from .leave import Leave
+from .leaving import Leave
 from .outcome import Outcome
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from ..words.errors import (
     InputError,
 )
 from .access import caller
-from .dashboard import door, pages, views
-from .dashboard.watched import make_feed
+from .dashboard import login, pages, views
+from .dashboard.site_feed import make_feed
 from .guard import Guard, own_names
 from .hooks import load
 from .metrics import Counting
@@ -58,7 +58,7 @@ def make_app(site: ServedSite) -> FastAPI:
     app.state.knows = lambda peer, user: None  # likewise
     app.state.feed = make_feed(site, lambda: app.state.is_ending())
     own = task.router, validate.router, info.router, info.measured
-    for router in (*own, door.router, views.router, pages.router):
+    for router in (*own, login.router, views.router, pages.router):
         app.include_router(router)
     for path, name in site.settings.modules.items():
         app.include_router(_router(path, name), prefix=path, dependencies=[Depends(caller)])
@@ -68,7 +68,7 @@ def make_app(site: ServedSite) -> FastAPI:
     app.add_middleware(
         Guard,
         names=own_names(site.settings),
-        from_disk=(door.ENTER,),
+        from_disk=(login.ENTER,),
         check=lambda request: caller(request, site),
         headers=pages.EVERYWHERE,
     )

@@ -6,9 +6,9 @@ import atexit
 from functools import partial
 
 from ..registry.registry import Registry
-from ..sites.run import Run, find_run
+from ..sites.run_file import Run, find_run
 from ..words.errors import StateError
-from . import life
+from . import lifecycle
 from .settings import DEFAULT_HOST, DEFAULT_PORT, read_settings
 
 
@@ -50,8 +50,8 @@ def start_server(
     """
     if settings is None:
         host, port = host or default_host(), default_port() if port is None else port
-    asked = life.Serving(host, port, settings, insecure_http, i_am_alone)
-    return life.start(_registry(root, settings), asked)
+    asked = lifecycle.Serving(host, port, settings, insecure_http, i_am_alone)
+    return lifecycle.start(_registry(root, settings), asked)
 
 
 def ensure_server(
@@ -68,7 +68,7 @@ def ensure_server(
     try:
         return start_server(host, port, settings, root)
     except StateError:
-        if (run := life.awaited(registry)) is None:
+        if (run := lifecycle.awaited(registry)) is None:
             raise
         return run
 
@@ -84,7 +84,7 @@ def kill_server(root: str | None = None, *, keep_running: bool = False) -> bool:
     registry = Registry(root)
     if find_run(registry.root) is None:
         return False
-    life.stop(registry, keep_running)
+    lifecycle.stop(registry, keep_running)
     return True
 
 

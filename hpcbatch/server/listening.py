@@ -16,7 +16,7 @@ import httpx
 from ..disk.files import unlink_quietly
 from ..supervisor.spool import Spool
 from ..words.errors import ConfigError
-from .crowd import Door, room
+from .connection_limit import Door, room
 from .settings import Settings
 
 

@@ -11,7 +11,7 @@ from threading import Event, Thread
 
 from ..registry.registry import Registry
 from ..sites import wire
-from ..use.once import made_for
+from ..use.idempotency import made_for
 from ..use.resubmit import resubmit
 from ..use.submit import submit_defined
 from ..words.errors import (

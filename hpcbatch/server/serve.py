@@ -18,17 +18,17 @@ from ..disk.files import make_folder, unlink_quietly
 from ..disk.locks import held
 from ..registry.registry import Registry
 from ..sites.keys import key_id, load_private, new_key, private_pem, public_pem, store_once
-from ..sites.run import Run
+from ..sites.run_file import Run
 from ..words.errors import ConfigError, RegistryBusy, StateError
 from ..words.layout import ServerLayout
 from .app import make_app
-from .crowd import AT_ONCE, Door
-from .life import cancel_released
+from .connection_limit import AT_ONCE, Door
+from .lifecycle import cancel_released
 from .listening import listening
 from .logfile import renew_if_large
-from .prompt import Prompt
 from .settings import Settings
 from .site import ServedSite
+from .slow_clients import Prompt
 from .users import LOCAL
 
 LOOKED_AT_EVERY = 5  # seconds, whether the log is large

@@ -8,7 +8,7 @@ import sys
 
 from ..disk.files import publish
 from ..registry.registry import Registry
-from .life import Serving
+from .lifecycle import Serving
 
 NAME = "hpcbatch-server.service"
 _UNIT = """\

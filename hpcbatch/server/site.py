@@ -17,8 +17,8 @@ from ..sites.parcel import as_here
 from ..sites.uploads import Uploads
 from ..use import service
 from ..use.cancel import Canceled, cancel
-from ..use.chosen import check_jobs
 from ..use.dependencies import with_whole_ids
+from ..use.job_selection import check_jobs
 from ..use.preview import Preview, preview
 from ..use.resubmit import check_resubmission
 from ..use.submit import checked
@@ -42,8 +42,8 @@ from ..words.resources import Resources
 from ..words.text import clock
 from .clusters import Clusters
 from .dashboard.codes import Codes
-from .dashboard.fresh import Fresh
 from .dashboard.sessions import Sessions
+from .dashboard.shared_answers import Fresh
 from .failures import Failures
 from .hooks import Hooks
 from .identity import Identity

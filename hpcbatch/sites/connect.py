@@ -10,7 +10,7 @@ from ..words.errors import NotFound, UsageError
 from ..words.extras import needs
 from ..words.layout import ServerLayout
 from .base import Site
-from .run import find_run
+from .run_file import find_run
 
 
 def connect(address: str | None = None, root: str | None = None) -> Site:
@@ -24,12 +24,16 @@ def connect(address: str | None = None, root: str | None = None) -> Site:
     """
     if address is not None and not isinstance(address, str):
         raise UsageError(f"{address!r} is no address of a site")
-    from . import known
+    from . import known_sites
 
     own = find_run(root or default_root())
     is_own = own is not None and own.is_here and address in (None, own.address)
     if address is not None and not is_own:
-        card = known.Card(address) if known.is_login(address) else known.find(address)
+        card = (
+            known_sites.Card(address)
+            if known_sites.is_login(address)
+            else known_sites.find(address)
+        )
         if card.is_login:
             return _behind_login(card.address, root)
     with needs("a site over HTTP", "server"):
@@ -41,7 +45,7 @@ def connect(address: str | None = None, root: str | None = None) -> Site:
         return Rest(Client(own.address, own.key, key))
     if address is None:
         raise NotFound("no server runs for your registry here: hpcbatch server start")
-    key = load_private(card.own or known.key_file(), _ask)
+    key = load_private(card.own or known_sites.key_file(), _ask)
     return Rest(Client(card.address, card.key, key))
 
 

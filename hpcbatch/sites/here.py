@@ -128,7 +128,7 @@ class Here(Site):
         return outcomes.errors(self.registry, task_id)
 
     def newest_failures(self, task_id: str, limit: int) -> list[JobError]:
-        from ..use.newest import newest_failures
+        from ..use.newest_failures import newest_failures
 
         return newest_failures(self.registry, task_id, limit)
 

@@ -15,7 +15,7 @@ def with_queue(root: str, status: TaskStatus) -> TaskStatus:
     """The status of a task of the registry ``root``, with what its server's queue has of it."""
     if not _entries(root, status.id):
         return status
-    from .run import find_run
+    from .run_file import find_run
 
     idle = "" if find_run(root) else ", which does not run: hpcbatch server start"
     return status.waiting(f"waits in the queue of the server of this registry{idle}")
@@ -27,7 +27,7 @@ def withdraw(root: str, task_id: str, only: Ranges | None) -> None:
     entries = _entries(root, task_id)
     if not entries:
         return
-    from .run import find_run
+    from .run_file import find_run
 
     if (run := find_run(root)) is not None:
         raise StateError(

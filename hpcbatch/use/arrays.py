@@ -12,11 +12,11 @@ from functools import partial
 
 from ..cluster.cluster import Cluster
 from ..cluster.schedulers.answers import Limits
-from ..cluster.turns import wait_for_turn
+from ..cluster.submission_turns import wait_for_turn
 from ..words.errors import CommandTimeout, SchedulerError, SubmissionUnclear
 from ..words.layout import new_job_name
 from ..words.model import Array, Listing
-from .patience import patiently
+from .busy_schedulers import patiently
 
 UNKNOWN_ID = "unknown"  # it ran and ended before anybody asked for its id
 

@@ -15,8 +15,8 @@ from ..words.model import ALIVE, Attempt
 from ..words.ranges import Ranges
 from ..words.text import counted
 from .arrays import UNKNOWN_ID
-from .chosen import check_jobs
-from .settle import ask, settle
+from .in_doubt import ask, settle
+from .job_selection import check_jobs
 
 
 class Canceled(NamedTuple):

@@ -16,7 +16,7 @@ from ..words.model import ALIVE, Attempt
 from ..words.options import SubmitOptions
 from ..words.text import counted
 from .arrays import UNKNOWN_ID
-from .causes import last_attempts
+from .failure_causes import last_attempts
 from .update import update
 
 

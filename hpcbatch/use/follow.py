@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from ..cluster.cluster import Cluster
-from ..cluster.polls import poll, poll_interval
+from ..cluster.shared_listings import poll, poll_interval
 from ..disk.mounts import is_local_disk
 from ..registry import observation, tracker
 from ..registry.attempts import submitting
@@ -18,7 +18,7 @@ from ..words.look import Look
 from ..words.model import Attempt, Listing
 from ..words.text import counted
 from .endings import find_endings
-from .settle import settle
+from .in_doubt import settle
 
 GRACE_NETWORK = 60.0  # seconds a result may take to be seen over a network file system
 GRACE_LOCAL = 5.0

@@ -17,8 +17,8 @@ from ..words.errors import DamagedFile, JobError, NotFound
 from ..words.model import STATES, Attempt
 from ..words.ranges import Ranges
 from ..words.status import JobInfo, known_states
-from .chosen import check_jobs
 from .describe import job_error, job_info, log_path, read_log
+from .job_selection import check_jobs
 from .unsubmitted import refusal
 from .update import update
 

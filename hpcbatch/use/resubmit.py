@@ -16,10 +16,10 @@ from ..words.ranges import Ranges
 from ..words.status import known_states
 from ..words.text import counted
 from .cancel import cancel_elements
-from .causes import last_attempts
-from .chosen import check_jobs
 from .create import Mended
 from .dependencies import with_whole_ids
+from .failure_causes import last_attempts
+from .job_selection import check_jobs
 from .submit import ByItself, prepared, settled_view, submit_prepared
 from .update import update
 

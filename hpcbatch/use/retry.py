@@ -18,10 +18,10 @@ from ..registry.view import View
 from ..words.errors import HpcbatchError, RegistryBusy, RegistryUnwritable, StateError
 from ..words.model import ALIVE, Attempt
 from ..words.options import SubmitOptions
-from .due import due
-from .pauses import PAUSE, is_throttled, is_too_early
+from .due_retries import due_retries
 from .profiles import kept_cluster
 from .resubmit import submit_again
+from .submission_pauses import PAUSE, is_throttled, is_too_early
 from .submit import ByItself, settled_view
 
 
@@ -30,13 +30,13 @@ def retry(registry: Registry, view: View) -> list[Attempt]:
     SubmissionRejected or another HpcbatchError when it cannot be until something is mended."""
     made: list[Attempt] = []
     # many go in one submission
-    if not due(view) or is_too_early(view, PAUSE if view.jobs_in(ALIVE) else 0.0):
+    if not due_retries(view) or is_too_early(view, PAUSE if view.jobs_in(ALIVE) else 0.0):
         return made
     in_doubt = StateError  # an earlier submission is: it may still show up
     with contextlib.suppress(RegistryBusy, in_doubt), submitting(view.layout, 0.0):
         view = settled_view(registry, view.spec)  # another tracker may just have done it
         failed: HpcbatchError | None = None
-        for (number, used), jobs in due(view).items():
+        for (number, used), jobs in due_retries(view).items():
             before = next(a for a in view.attempts if a.number == number)
             if before.options.throttle and (made or is_throttled(view)):
                 continue

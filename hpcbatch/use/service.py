@@ -22,8 +22,8 @@ from ..words.look import Look
 from ..words.model import ALIVE, RESOLVED, TaskSpec
 from ..words.ranges import Ranges
 from ..words.status import TaskStatus
-from .causes import reasons
-from .due import due
+from .due_retries import due_retries
+from .failure_causes import reasons
 from .unsubmitted import unsubmitted_notes
 from .update import update
 
@@ -37,7 +37,7 @@ def status(registry: Registry, task_id: str, look: Look = Look.ONCE) -> TaskStat
 def track(registry: Registry, task_id: str, begins: bool = False) -> TaskStatus:
     """The status; and what whoever watches a task does: submits what waits for room in the queue,
     retries what is due, tells of the end."""
-    from .feed import feed  # and what submits, which only a tracker needs
+    from .held_back import submit_held_back  # and what submits, which only a tracker needs
     from .notify import notify
     from .retry import retry
 
@@ -45,7 +45,7 @@ def track(registry: Registry, task_id: str, begins: bool = False) -> TaskStatus:
     view, notes = update(registry, spec, Look.ON_AND_ON)
     if view.unfolded:
         return _status(view, notes)
-    if feed(registry, view, begins):
+    if submit_held_back(registry, view, begins):
         view, notes = update(registry, spec, Look.ON_AND_ON)
     try:
         if retry(registry, view):
@@ -74,7 +74,7 @@ def resolved_jobs(registry: Registry, task_id: str) -> Ranges:
     """The jobs that are not alive, and will not be by a retry."""
     view, _ = update(registry, registry.spec(task_id), Look.ON_AND_ON)
     resolved = view.jobs_in(RESOLVED)
-    for jobs in due(view).values():
+    for jobs in due_retries(view).values():
         resolved = resolved.without(jobs)
     return resolved
 
@@ -106,7 +106,7 @@ def _status(view: View, notes: tuple[str, ...] = ()) -> TaskStatus:
         clusters=tuple(dict.fromkeys(a.cluster for a in view.attempts if a.is_taken)),
         notes=(*notes, *unsubmitted_notes(view)),
         unfolded=str(view.unfolded or ""),
-        retrying=sum(map(len, due(view).values())),
+        retrying=sum(map(len, due_retries(view).values())),
         stuck=len(view.stuck_jobs()),
         reasons=reasons(view),
         attempts=sum(a.is_taken and not a.part_of for a in view.attempts),

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ..cluster.cluster import Cluster
-from ..cluster.room import room_in_queue
+from ..cluster.queue_room import room_in_queue
 from ..cluster.schedulers.answers import Limits
 from ..disk.files import make_folder, publish
 from ..disk.index import BEGUN
@@ -36,12 +36,12 @@ from ..words.options import SubmitOptions
 from ..words.ranges import Ranges
 from ..words.resources import Resources
 from .arrays import hand_in
+from .busy_schedulers import patiently
 from .compose import Composition
 from .create import Mended
 from .dependencies import waiting_arrays, with_whole_ids
-from .patience import patiently
+from .in_doubt import ask, settle, waiting_seconds
 from .profiles import keep_profile
-from .settle import ask, settle, waiting_seconds
 
 
 def submit_defined(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> Attempt:

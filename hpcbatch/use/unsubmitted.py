@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ..registry.view import View
 from ..words.model import Attempt
 from ..words.text import counted, roughly
-from .pauses import hindrance
+from .submission_pauses import hindrance
 
 
 def unsubmitted_notes(view: View) -> Iterator[str]:

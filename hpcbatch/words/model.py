@@ -84,7 +84,7 @@ class Setback(NamedTuple):
     needs_help: bool  # no scheduler's fault: it will fail again until a person mends something
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Attempt:
     """One submission of some jobs of a task: the content of attempt.json and plan.json."""
 
@@ -106,6 +106,10 @@ class Attempt:
     function: int = 0  # the attempt whose mended function it runs; 0: the task's own
     canceled: float | None = None  # when all of it was
     canceled_jobs: Ranges = field(default_factory=Ranges)  # those that were before
+
+    def __repr__(self) -> str:
+        taken = f"{len(self.jobs_taken)} jobs in {len(self.elements)} elements"
+        return f"<Attempt {self.number}: {taken} on {self.cluster}>"
 
     @property
     def is_in_doubt(self) -> bool:

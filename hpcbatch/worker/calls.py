@@ -13,7 +13,7 @@ from ..runner import seeding
 from ..runner.console import Console
 from ..runner.exceptions import describe
 from . import wire
-from .functions import Functions, Loaded
+from .received_functions import Functions, Loaded
 from .resets import Between
 from .wire import Failure, Order, Outcome
 

@@ -18,8 +18,8 @@ from typing import Any, NoReturn
 
 from ..runner.descendants import end_descendants
 from . import wire
-from .functions import Functions
 from .link import Link, Message
+from .received_functions import Functions
 from .wire import Order, Outcome
 
 

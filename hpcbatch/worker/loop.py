@@ -19,8 +19,8 @@ from typing import Any, NoReturn
 from ..words.door import Door
 from .calls import Calls
 from .exchange import Exchange
-from .functions import Functions
 from .link import Link
+from .received_functions import Functions
 from .wire import Order
 
 TICK = 0.02  # seconds after which a task is no longer short

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import hpcbatch as hb
 from hpcbatch.registry import tracker
 from hpcbatch.registry.registry import Registry
-from hpcbatch.use import settle
+from hpcbatch.use import in_doubt
 
 REFUSED = 3
 EXPECTED = (
@@ -37,7 +37,7 @@ def watch(task: hb.Task) -> NoReturn:
 
 
 def main(verb: str, task_id: str, grace: str, options: str = "{}") -> int:
-    settle.GRACE = float(grace)
+    in_doubt.GRACE = float(grace)
     task = hb.restore(task_id)
     asked: dict[str, Any] = json.loads(options)
     try:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import hpcbatch as hb
-from hpcbatch.use import settle
+from hpcbatch.use import in_doubt
 from hpcbatch.words.ranges import Ranges
 from tests.cluster.conftest import Harness
 from tests.conftest import IS_LONG
@@ -54,7 +54,7 @@ def run(
         task = cluster.create(
             traced(traces, size.longest / 8, size.longest), range(size.jobs), name="chaos"
         )
-        monkeypatch.setattr(settle, "GRACE", size.grace)
+        monkeypatch.setattr(in_doubt, "GRACE", size.grace)
         havoc = Havoc(task, tmp_path / "clients", chance, size.grace, size.throttle)
         try:
             havoc.rage(size.steps, size.pause, blows(task))

@@ -18,7 +18,7 @@ import pytest
 
 import hpcbatch as hb
 from hpcbatch.cluster import shell
-from hpcbatch.use import settle
+from hpcbatch.use import in_doubt
 from hpcbatch.use.arrays import UNKNOWN_ID
 from tests.cluster.conftest import Harness, eventually, write_program
 from tests.conftest import IS_LONG
@@ -28,7 +28,7 @@ from .conftest import CLUSTERS
 from .traces import Execution, read_executions, traced
 
 KILLS = 40 if IS_LONG else 6  # of the submit command; half as many in each other way
-GRACE = settle.GRACE if IS_LONG else 20.0
+GRACE = in_doubt.GRACE if IS_LONG else 20.0
 LONGEST_DELAY = 0.08  # seconds until the submit command is killed
 LONGEST_LIFE = 0.8  # of a client that is killed wherever it is
 PATIENCE = 240.0
@@ -107,7 +107,7 @@ def test_submitted_exactly_once(
     tell: Callable[[str], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(settle, "GRACE", GRACE)
+    monkeypatch.setattr(in_doubt, "GRACE", GRACE)
     command, script, of_command, client = WAYS
     ways = [command, script] * (KILLS // 2) + [of_command, client] * (KILLS // 2)
     submissions = [
@@ -136,7 +136,7 @@ def test_taken_after_the_client_gave_up(
     cluster: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The grace of a submission begins when nobody waits for its answer any more."""
-    monkeypatch.setattr(settle, "GRACE", 5.0)
+    monkeypatch.setattr(in_doubt, "GRACE", 5.0)
     one = Submission(cluster, tmp_path / "one", "the client", 0.0)
     _shadow(cluster, tmp_path / "late", TAKEN_LATE)
     with monkeypatch.context() as busy:

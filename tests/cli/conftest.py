@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from hpcbatch.cli.main import main
 from hpcbatch.registry.registry import Registry
 
-PROGRAM = [sys.executable, "-c", "from hpcbatch.cli.program import run; run()"]
+PROGRAM = [sys.executable, "-c", "from hpcbatch.cli.entry_point import run; run()"]
 PROJECT = Path(__file__).resolve().parents[2]
 
 SBATCH = """#!/bin/bash

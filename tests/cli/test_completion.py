@@ -14,8 +14,8 @@ from click.shell_completion import BashComplete, CompletionItem
 
 from hpcbatch.cli.main import main
 from hpcbatch.registry.root import default_root
-from hpcbatch.sites import default, known
-from hpcbatch.sites.known import Card
+from hpcbatch.sites import default, known_sites
+from hpcbatch.sites.known_sites import Card
 
 from .conftest import Shell
 
@@ -42,7 +42,7 @@ def test_commands_options_and_what_they_are_about(hb: Shell) -> None:
     assert offered("status ") == [task, "last"]
     assert offered(f"status {task[:4]}") == [task]
     assert offered("map -c slu") == ["slurm"]
-    known.add(Card("https://lab:7033", "a" * 52), "lab")
+    known_sites.add(Card("https://lab:7033", "a" * 52), "lab")
     assert offered("list --site l") == ["lab"]
     assert offered("--site lab status ") == []
     default.write("lab")

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from hpcbatch.cli.main import main
 from hpcbatch.server.users import Users
-from hpcbatch.sites import default, keys, known
+from hpcbatch.sites import default, keys, known_sites
 from hpcbatch.words.layout import ServerLayout
 
 SLOW_KEY = keys.new_key()
@@ -59,7 +59,7 @@ def test_a_key_that_the_server_made_is_taken_with_its_card(
     taken = bob.told("keys", "import", str(file), "--name", "lab", typed=told["password"] + "\n")
     assert taken["id"] == told["id"]
     assert stat.S_IMODE(Path(taken["private"]).stat().st_mode) == 0o600
-    card = known.find("lab")
+    card = known_sites.find("lab")
     assert (str(card), card.own) == (told["card"], taken["private"])
     assert keys.key_id(keys.load_private(card.own, None).public_key()) == told["id"]
     users = Users(ServerLayout(str(owner.home / "root")).users)
@@ -72,7 +72,7 @@ def test_a_key_stays_under_its_password_where_that_is_asked_for(
     told = issued(people, tmp_path)
     options = ("--keep-password", "--address", "https://localhost:7999")
     taken = people[1].told("keys", "import", told["file"], *options, typed=told["password"])
-    assert known.find("localhost").address == "https://localhost:7999"
+    assert known_sites.find("localhost").address == "https://localhost:7999"
     with pytest.raises(keys.KeyFileError, match="nobody can be asked"):
         keys.load_private(taken["private"], None)
     assert keys.load_private(taken["private"], lambda _: told["password"])
@@ -85,7 +85,7 @@ def test_another_password_takes_nothing(
     told = issued(people, tmp_path)
     output = people[1].run("keys", "import", told["file"], status=2, typed=typed)
     assert "not the password" in output
-    assert known.all_known() == {}
+    assert known_sites.all_known() == {}
 
 
 def test_a_key_is_for_whom_it_was_made(people: tuple[Person, Person], tmp_path: Path) -> None:
@@ -129,5 +129,5 @@ def test_a_default_site(people: tuple[Person, Person]) -> None:
     assert "default" in bob.run("site", "list")
     bob.run("site", "remove", "login")
     assert bob.told("site", "default") == {"default": None}
-    assert known.all_known() == {}
+    assert known_sites.all_known() == {}
     bob.run("site", "remove", "login", status=2)

@@ -26,7 +26,7 @@ HEAVY = (
 SHOW = (
     "import atexit, sys; "
     f"atexit.register(lambda: print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)); "
-    "from hpcbatch.cli.program import run; run()"
+    "from hpcbatch.cli.entry_point import run; run()"
 )
 
 

@@ -49,6 +49,10 @@ def test_a_damaged_task_does_not_hide_the_others(hb: Shell, own_registry: Path) 
     assert [row["id"] for row in json.loads(result.stdout)] == [second]
     assert first in result.stderr
     assert "damaged" in hb.fails(5, "status", first)
+    (own_registry / second / "task.json").write_text("{")
+    result = hb("list")
+    assert second in result.stderr
+    assert "There are no tasks" not in result.stderr
 
 
 def test_status_tells_by_its_exit_status(hb: Shell) -> None:

@@ -15,9 +15,9 @@ import pytest
 import hpcbatch as hb
 from hpcbatch.cluster.cluster import Cluster
 from hpcbatch.pool.folder import make_pool
+from hpcbatch.pool.launch_records import read_launches, write_launch
 from hpcbatch.pool.launchers.base import Call, Standing
 from hpcbatch.pool.launchers.cluster import ClusterLauncher
-from hpcbatch.pool.launches import read_launches, write_launch
 from hpcbatch.words.layout import PoolLayout
 from hpcbatch.words.resources import Resources
 

@@ -48,7 +48,7 @@ class Place:
         return ended.stdout
 
     def hpcbatch(self, *arguments: str, status: int = 0, inside: str = ".") -> str:
-        program = "from hpcbatch.cli.program import run; run()"
+        program = "from hpcbatch.cli.entry_point import run; run()"
         return self.run("-c", program, *arguments, status=status, inside=inside)
 
 

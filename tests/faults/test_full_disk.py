@@ -14,7 +14,7 @@ from hpcbatch.cluster.cluster import Cluster
 from hpcbatch.disk.index import ENTRY
 from hpcbatch.registry.attempts import read_attempts
 from hpcbatch.runner.bundle import ensure_runner
-from hpcbatch.use import settle
+from hpcbatch.use import in_doubt
 from hpcbatch.words import events
 from hpcbatch.words.errors import RegistryUnwritable
 from tests.core import DEADLINE, Case, eventually, stored_values
@@ -177,7 +177,7 @@ def test_a_submission_on_a_full_disk_goes_on_later_and_is_made_once(
     config = tmp_path / "config.yaml"
     config.write_text("{clusters: {local: {poll_seconds: [0.1, 0.2], grace: 0.3}}}")
     monkeypatch.setenv("HPCBATCH_CONFIG", str(config))
-    monkeypatch.setattr(settle, "GRACE", 0.2)
+    monkeypatch.setattr(in_doubt, "GRACE", 0.2)
     case = on_small_disk(small_disk, 4)
     if known_limits:
         Cluster.named("local").limits(str(small_disk.registry))

@@ -56,7 +56,7 @@ def test_another_version(make_pool: Make, monkeypatch: pytest.MonkeyPatch) -> No
     pool = make_pool(workers=1)
     pool.start()
     eventually(lambda: len(pool.summary()) == 1, "the first worker")
-    monkeypatch.setattr("hpcbatch.pool.desk.VERSION", "99.0")
+    monkeypatch.setattr("hpcbatch.pool.receiver.VERSION", "99.0")
     told = pool.check(timeout=30)
     assert told.step == "versions"
     assert "99.0" in told.why

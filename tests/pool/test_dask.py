@@ -17,7 +17,7 @@ from distributed import Client
 
 import hpcbatch as hb
 from hpcbatch.pool import launching
-from hpcbatch.pool.here import POOL
+from hpcbatch.pool.local_workers import POOL
 from hpcbatch.supervisor.process import Process, marked
 
 from ..cluster.conftest import engine, use_fake

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from hpcbatch.pool.dispatch import Batch, Dispatch, Worker
-from hpcbatch.pool.functions import KEPT, MOST, Function, Functions, Pace
+from hpcbatch.pool.sent_functions import KEPT, MOST, Function, Functions, Pace
 from hpcbatch.pool.task import Result, Task
 
 QUICK, LONG = 0.0001, 1.0

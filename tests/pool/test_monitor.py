@@ -16,8 +16,8 @@ from click.testing import CliRunner
 import hpcbatch as hb
 from hpcbatch.cli.main import main
 from hpcbatch.pool.folder import make_pool
-from hpcbatch.sites import known
-from hpcbatch.sites.known import Card
+from hpcbatch.sites import known_sites
+from hpcbatch.sites.known_sites import Card
 from tests.core import ROOT, eventually
 from tests.pool.conftest import is_alive
 
@@ -76,7 +76,7 @@ def test_a_server_keeps_no_pools(
 ) -> None:
     for folder in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(folder, str(tmp_path / folder))
-    known.add(Card("https://lab:7033", "a" * 52), "lab")  # its key is not needed
+    known_sites.add(Card("https://lab:7033", "a" * 52), "lab")  # its key is not needed
     layout, _ = make_pool("p", "local", 1, "0")
     monkeypatch.setenv("HPCBATCH_SITE", "lab")
     assert [row["id"] for row in ask("list")] == [layout.id], "those of this machine are meant"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import hpcbatch as hb
-from hpcbatch.pool.own_places import own_places
+from hpcbatch.pool.import_paths import own_import_paths
 from hpcbatch.pool.relay import connections
 from hpcbatch.pool.relay.connections import MOST, Connections
 from hpcbatch.pool.relay.pipe import MADE, NUMBER, OVER, SAID, Pipe
@@ -119,7 +119,7 @@ def test_modules_of_other_folders_go_along(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "beside_it.py").write_text("X = 5\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     __import__("elsewhere_here")
-    archive = loaded_code(own_places()).archive
+    archive = loaded_code(own_import_paths()).archive
     assert archive is not None
     with zipfile.ZipFile(io.BytesIO(archive)) as file:
         names = set(file.namelist())

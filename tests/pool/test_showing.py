@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import hpcbatch as hb
-from hpcbatch.pool.showing import html_of, text_of
+from hpcbatch.pool.display import html_of, text_of
 from hpcbatch.pool.summary import Summary
 
 from ..core import eventually

@@ -13,8 +13,8 @@ import pytest
 
 from hpcbatch.disk.index import DONE
 from hpcbatch.registry.attempts import mark_canceled, mark_revoked
-from hpcbatch.runner import leave as leave_module
-from hpcbatch.runner.leave import Leaving
+from hpcbatch.runner import leaving
+from hpcbatch.runner.leaving import Leaving
 from hpcbatch.runner.outcome import Outcome
 from hpcbatch.runner.segment import Segment
 from hpcbatch.words import events
@@ -100,7 +100,7 @@ def marks(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("style", "number"),
     [
-        *[("plain", number) for number in leave_module.SIGNALS],
+        *[("plain", number) for number in leaving.SIGNALS],
         *[(style, signal.SIGTERM) for style in ("stubborn", "child", "cleanup")],
     ],
 )
@@ -117,7 +117,7 @@ def test_a_signal_in_the_middle_of_a_job(style: str, number: int, marks: Path) -
     assert kinds.count(events.LEAVE) == 1
     assert kinds[-1] == events.END
     assert [event.job for event in told if event.kind == events.STARTED] == [0, 1]
-    reason = "timeout" if number in leave_module.WARNINGS else "killed"
+    reason = "timeout" if number in leaving.WARNINGS else "killed"
     body = unpack_text(next(e for e in told if e.kind == events.LEAVE).body)
     assert body == [reason, str(int(number)), "vague"]
     assert case.states() == ["done", "queued", "queued"]  # until its scheduler has told why
@@ -198,7 +198,7 @@ def test_a_job_that_does_not_fit_into_the_time_left_is_not_begun() -> None:
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Case, Segment]]:
     """A segment written by the test itself, with its handlers put back afterwards."""
-    kept = {number: signal.getsignal(number) for number in leave_module.SIGNALS}
+    kept = {number: signal.getsignal(number) for number in leaving.SIGNALS}
     monkeypatch.setattr(os, "register_at_fork", lambda **_: None)
     case = Case.of(abs, range(3))
     case.submit()
@@ -262,7 +262,7 @@ def test_a_full_disk_does_not_keep_a_job_from_leaving(
         segment.start(0)
         leaving.in_job = True
         monkeypatch.setattr(segment._writer, "append", full)
-        with pytest.raises(leave_module.Leave):
+        with pytest.raises(leaving.Leave):
             signal.raise_signal(signal.SIGTERM)
 
 

@@ -16,9 +16,9 @@ import pytest
 import hpcbatch as hb
 from hpcbatch.disk.files import make_folder
 from hpcbatch.registry.registry import Registry
-from hpcbatch.server.life import stop
+from hpcbatch.server.lifecycle import stop
 from hpcbatch.sites.connect import connect
-from hpcbatch.sites.run import find_run
+from hpcbatch.sites.run_file import find_run
 from hpcbatch.words.layout import ServerLayout
 from tests.core import eventually
 

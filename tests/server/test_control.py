@@ -12,9 +12,9 @@ import pytest
 import hpcbatch as hb
 from hpcbatch.disk.files import make_folder
 from hpcbatch.disk.locks import held
-from hpcbatch.server import life
-from hpcbatch.server.life import Serving
-from hpcbatch.sites.run import Run
+from hpcbatch.server import lifecycle
+from hpcbatch.server.lifecycle import Serving
+from hpcbatch.sites.run_file import Run
 from hpcbatch.words.layout import ServerLayout
 from tests.core import eventually
 
@@ -67,7 +67,7 @@ def test_one_that_another_process_starts_is_that_of_all(
         run.publish(layout)
         raise hb.StateError("a server runs already")
 
-    monkeypatch.setattr(life, "start", loses)
+    monkeypatch.setattr(lifecycle, "start", loses)
     with held(layout.lock, 1.0):
         assert hb.ensure_server() == run
     with pytest.raises(hb.StateError, match="runs already"):
@@ -87,7 +87,7 @@ def test_one_that_is_too_slow_is_ended(own_registry: Path, monkeypatch: pytest.M
     own_registry.mkdir(mode=0o700)
     settings = own_registry / "settings.yaml"
     settings.write_text("server_scripts: {startup_script: sleep 100}")
-    monkeypatch.setattr(life, "STARTS_WITHIN", 1.0)
+    monkeypatch.setattr(lifecycle, "STARTS_WITHIN", 1.0)
     with pytest.raises(hb.StateError, match="not ready within 1 s"):
         hb.start_server(port=0, settings=str(settings))
     assert not hb.server_alive()

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from hpcbatch.server import crowd, listening, prompt
+from hpcbatch.server import connection_limit, listening, slow_clients
 from hpcbatch.server.guard import own_names
 from hpcbatch.server.identity import Identity
 from hpcbatch.server.settings import Settings
@@ -84,7 +84,7 @@ def test_the_document_of_routes_needs_nothing_from_elsewhere(tmp_path: Path) -> 
 
 @contextlib.contextmanager
 def served(app: Any, door: Any = None, **more: Any) -> Iterator[int]:
-    protocol: Any = partial(prompt.Prompt, door=door)
+    protocol: Any = partial(slow_clients.Prompt, door=door)
     config = uvicorn.Config(
         app, port=0, log_level="critical", http=protocol, lifespan="off", loop="asyncio", **more
     )
@@ -106,7 +106,7 @@ async def hello(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.mark.parametrize("said", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / H"])
 def test_who_does_not_ask_is_put_off(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
-    monkeypatch.setattr(prompt, "ASKS_WITHIN", 0.2)
+    monkeypatch.setattr(slow_clients, "ASKS_WITHIN", 0.2)
     with served(hello) as port, socket.create_connection(("127.0.0.1", port), 30) as slow:
         slow.sendall(said)
         with contextlib.suppress(ConnectionResetError):
@@ -238,7 +238,7 @@ def test_a_connection_that_is_no_more_of_http_is_let_alone(
             self.transport.write(b"HTTP/1.1 101")
             asyncio.get_running_loop().call_later(0.6, self.transport.write, b"HTTP/1.1 204")
 
-    monkeypatch.setattr(prompt, "ASKS_WITHIN", 0.2)
+    monkeypatch.setattr(slow_clients, "ASKS_WITHIN", 0.2)
     with with_places(monkeypatch, 8, ws=Other) as connected:
         upgraded = connected(KNOWN[:-2] + b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n")
         assert upgraded.recv(1000) == b"HTTP/1.1 101"
@@ -248,7 +248,7 @@ def test_a_connection_that_is_no_more_of_http_is_let_alone(
 def test_who_does_not_say_how_to_encrypt_is_put_off(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(crowd, "SHAKES_WITHIN", 0.2)
+    monkeypatch.setattr(connection_limit, "SHAKES_WITHIN", 0.2)
     own = Identity.at(str(tmp_path / "identity"))
     secured = {"ssl_keyfile": own.key_path, "ssl_certfile": own.certificate_path}
     with (
@@ -285,10 +285,10 @@ def is_answered(connection: socket.socket) -> bool:
 
 def test_there_are_more_open_files_than_connections() -> None:
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    assert crowd.room() + crowd.AT_ONCE + crowd.OWN_FILES <= files
+    assert connection_limit.room() + connection_limit.AT_ONCE + connection_limit.OWN_FILES <= files
 
 
 @pytest.mark.parametrize(("files", "places"), [(20_000, 2000), (1024, 256), (400, 100)])
 def test_few_files_are_few_places(monkeypatch: pytest.MonkeyPatch, files: int, places: int) -> None:
-    monkeypatch.setattr(crowd, "allow_open_files", lambda wanted: files)
-    assert crowd.room() == places
+    monkeypatch.setattr(connection_limit, "allow_open_files", lambda wanted: files)
+    assert connection_limit.room() == places

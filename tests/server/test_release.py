@@ -22,7 +22,7 @@ from hpcbatch.server.site import ServedSite
 from hpcbatch.server.users import User
 from hpcbatch.sites.here import Here
 from hpcbatch.sites.keys import new_key, public_pem
-from hpcbatch.sites.run import Run
+from hpcbatch.sites.run_file import Run
 from hpcbatch.sites.uploads import Told
 from hpcbatch.use.submit import submit_defined
 from hpcbatch.words.assignment import Assignment
@@ -217,7 +217,7 @@ def test_its_owner_sees_what_waits_without_asking_the_server(
     assert "does not run" in status.notes[-1]
     run = Run(os.getpid(), os.uname().nodename, "https://127.0.0.1:1", "k", 0.0)
     with monkeypatch.context() as patch:
-        patch.setattr("hpcbatch.sites.run.find_run", lambda root: run)
+        patch.setattr("hpcbatch.sites.run_file.find_run", lambda root: run)
         assert task.status().notes[-1].endswith("the server of this registry")
         with pytest.raises(hb.StateError, match=r"--site https://127\.0\.0\.1:1"):
             task.cancel()

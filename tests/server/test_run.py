@@ -15,7 +15,7 @@ from hpcbatch.disk.locks import held
 from hpcbatch.registry.registry import Registry
 from hpcbatch.server.serve import serve
 from hpcbatch.server.settings import Settings
-from hpcbatch.sites.run import Run, find_run
+from hpcbatch.sites.run_file import Run, find_run
 from hpcbatch.words.layout import ServerLayout
 
 

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from hpcbatch.cli.main import main
-from hpcbatch.server.life import Serving
+from hpcbatch.server.lifecycle import Serving
 from hpcbatch.server.service import unit
 from tests.core import ROOT
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hpcbatch.sites.connect import connect
-from hpcbatch.sites.ssh.line import Line
+from hpcbatch.sites.ssh.keeper_client import Line
 from hpcbatch.sites.ssh.site import Ssh
 
 from .sshd import Host, Sshd

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from hpcbatch.sites.ssh.line import Stream
+from hpcbatch.sites.ssh.keeper_client import Stream
 
 from .sshd import Sshd
 

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from hpcbatch.sites.ssh import place
+from hpcbatch.sites.ssh import remote_paths
 from tests.conftest import SSHD, USER, USER_PYTHON
 from tests.core import ROOT, eventually
 
@@ -43,12 +43,12 @@ class Host:
         shutil.copytree(ROOT / "hpcbatch", self.code / "hpcbatch", ignore=ignored)
         shutil.copytree(ROOT / "templates", self.code / "templates")
         (self.folder / "spool").mkdir(mode=0o700)
-        remote = self.home / place.FOLDER
+        remote = self.home / remote_paths.FOLDER
         remote.mkdir(parents=True)
         config = self.home / ".config/hpcbatch"
         config.mkdir(parents=True)
         (config / "hpcbatch.yaml").write_text(USER_CONFIG)
-        self.enter = remote / place.entrance()
+        self.enter = remote / remote_paths.entrance()
         self.write_entrance()
         self.own(self.home, self.folder / "spool")
 

@@ -15,7 +15,7 @@ import pytest
 
 import hpcbatch as hb
 from hpcbatch.server.users import Users
-from hpcbatch.sites import known
+from hpcbatch.sites import known_sites
 from hpcbatch.sites.connect import connect
 from hpcbatch.sites.keys import new_key, public_pem, store_private
 from hpcbatch.sites.ssh.site import Ssh
@@ -179,7 +179,7 @@ def test_a_registry_elsewhere_there(site: Ssh, host: Host) -> None:
 
 
 def test_the_command_line(site: Ssh) -> None:
-    known.add(known.Card.read("ssh://login"), "lab")
+    known_sites.add(known_sites.Card.read("ssh://login"), "lab")
 
     def run(*argv: str) -> str:
         command = [sys.executable, "-m", "hpcbatch", *argv, "--site", "lab"]
@@ -207,7 +207,7 @@ def test_a_server_behind_the_login_node(client: Client, tmp_path: Path) -> None:
         with running(served), pytest.MonkeyPatch.context() as patch:
             patch.setenv("HPCBATCH_LOCAL_SPOOL", host.env["HPCBATCH_LOCAL_SPOOL"])
             key = new_key()
-            store_private(known.key_file(), key, None)
+            store_private(known_sites.key_file(), key, None)
             with pytest.raises(hb.AccessDenied):
                 connect("ssh+http://login").specs()
             Users(ServerLayout(str(served)).users).add(public_pem(key), "me", False)

@@ -15,8 +15,7 @@ import pytest
 
 import hpcbatch as hb
 from hpcbatch.disk.locks import held
-from hpcbatch.sites.ssh import line as lines
-from hpcbatch.sites.ssh import place
+from hpcbatch.sites.ssh import keeper_client, remote_paths
 from tests.core import eventually
 
 from .asking import AskingServer
@@ -46,7 +45,7 @@ def test_a_host_that_is_not_known_is_asked_about(
         asked.append(words)
         return answer
 
-    monkeypatch.setattr(lines, "_ask", ask)
+    monkeypatch.setattr(keeper_client, "_ask", ask)
     if answer == "no":
         with pytest.raises(hb.ServerUnknown, match="not accepted"):
             client.site().specs()
@@ -123,7 +122,7 @@ def test_a_passphrase_is_asked_for_again(
         asked.append(words)
         return answers[len(asked) - 1]
 
-    monkeypatch.setattr(lines, "_ask", ask)
+    monkeypatch.setattr(keeper_client, "_ask", ask)
     with pytest.raises(hb.AccessDenied):
         client.site().specs()
     assert len(asked) == 3
@@ -144,7 +143,7 @@ def asking(client: Client, host: Host) -> Iterator[AskingServer]:
 def test_a_code_that_is_wrong_is_told(
     client: Client, asking: AskingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "_ask", lambda words, shown: "wrong")
+    monkeypatch.setattr(keeper_client, "_ask", lambda words, shown: "wrong")
     with pytest.raises(hb.AccessDenied, match="does not take that password or code"):
         client.site().specs()
 
@@ -161,7 +160,7 @@ def test_a_code_is_asked_for_once(
         asked.append((words, shown))
         return "wrong" if len(asked) == 1 else asking.code
 
-    monkeypatch.setattr(lines, "_ask", ask)
+    monkeypatch.setattr(keeper_client, "_ask", ask)
     client.site().specs()
     monkeypatch.undo()
     client.enter(monkeypatch)
@@ -199,7 +198,7 @@ def test_a_password_is_asked_for_once(
             asked.append(words)
             return "wrong" if len(asked) == 1 else password
 
-        monkeypatch.setattr(lines, "_ask", ask)
+        monkeypatch.setattr(keeper_client, "_ask", ask)
         client.site().specs()
         monkeypatch.undo()
         client.enter(monkeypatch)
@@ -242,7 +241,7 @@ def test_what_a_login_shell_prints_does_no_harm(client: Client, sshd: Sshd, host
 def test_a_node_without_this_version_is_told(client: Client, sshd: Sshd, host: Host) -> None:
     client.knows(sshd)
     client.configure(sshd.config("login"))
-    older = host.enter.with_name(place.entrance("0.0.9"))
+    older = host.enter.with_name(remote_paths.entrance("0.0.9"))
     host.enter.rename(older)
     try:
         with pytest.raises(hb.SiteNotReady, match="hpcbatch remote setup"):
@@ -275,7 +274,7 @@ def test_nothing_of_a_request_is_on_a_command_line(client: Client, sshd: Sshd, h
             seen = commands(host)
             host.write_entrance()
             file.write("go\n")
-        assert place.entrance() in seen
+        assert remote_paths.entrance() in seen
         said = waiting.communicate(timeout=60)[1]
         assert waiting.returncode == 0, said
         assert "sec-ret" not in seen

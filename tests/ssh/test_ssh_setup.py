@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 import hpcbatch as hb
-from hpcbatch.sites import known
-from hpcbatch.sites.ssh import place, setup, wheel
+from hpcbatch.sites import known_sites
+from hpcbatch.sites.ssh import remote_paths, setup, wheel
 from tests.conftest import IS_LONG
 
 from .conftest import Client
@@ -71,12 +71,12 @@ def test_a_node_is_set_up(client: Client, bare: tuple[Host, Sshd]) -> None:
     line = client.site().line
     with pytest.raises(hb.SiteNotReady, match="remote setup"):
         client.site().specs()
-    with pytest.raises(hb.SiteNotReady, match=f"has no Python {place.minor()}"):
+    with pytest.raises(hb.SiteNotReady, match=f"has no Python {remote_paths.minor()}"):
         setup.look(line, "/no where/python", [])
     with pytest.raises(hb.SiteNotReady, match="what --setup says fails"):
         setup.look(line, "", ["module load nothing-of-it"])
     if not IS_LONG:
-        venv = host.home / place.FOLDER / f"venv-{hb.__version__}-py{place.minor()}"
+        venv = host.home / remote_paths.FOLDER / f"venv-{hb.__version__}-py{remote_paths.minor()}"
         (venv / "bin").mkdir(parents=True)
         for name in ("python", "pip"):
             (venv / "bin" / name).write_text(WITHOUT_PIP.format(python=host.python))
@@ -89,7 +89,7 @@ def test_a_node_is_set_up(client: Client, bare: tuple[Host, Sshd]) -> None:
     on = ("--cluster", "local")
     done = run("setup", "ssh://login", "--name", "lab", *lines, *python, *on, "--json")
     assert all(each["is_right"] for each in found(done).values()), done.stdout
-    assert known.find("lab").address == "ssh://login"
+    assert known_sites.find("lab").address == "ssh://login"
     assert "FROM_SETUP='two words'" in host.enter.read_text()
     assert host.enter.stat().st_mode & 0o777 == 0o600
     left = [path.name for path in host.enter.parent.iterdir() if "setup." in path.name]

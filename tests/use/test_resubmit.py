@@ -18,7 +18,7 @@ import yaml
 
 import hpcbatch as hb
 from hpcbatch.runner.bundle import ensure_runner
-from hpcbatch.use import settle
+from hpcbatch.use import in_doubt
 from tests.core import Case, eventually, run_script
 from tests.local import Local, by_value, states
 
@@ -61,6 +61,7 @@ def test_only_what_is_unfinished_runs_again(local: Local, task: hb.Task) -> None
     attempt = task.resubmit()
     assert attempt is not None
     assert list(attempt.plan.jobs) == [0, 1, 3, 5]
+    assert repr(attempt) == "<Attempt 2: 4 jobs in 4 elements on toy>"
     assert local.wait(task).done == 6
     assert task.collect() == [0, 10, 20, 30, 40, 50]
     assert local.executions() == {0: 2, 1: 2, 2: 1, 3: 2, 4: 1, 5: 2}
@@ -280,8 +281,8 @@ except hb.StateError as error:
     ]
     said = sorted(client.communicate(timeout=60)[0].strip() for client in clients)
     assert all(client.returncode == 0 for client in clients)
-    assert sum(text.startswith("Attempt") for text in said) == 1
-    assert all(text in ("refused", "None") or text.startswith("Attempt") for text in said)
+    assert sum(text.startswith("<Attempt ") for text in said) == 1
+    assert all(text in ("refused", "None") or text.startswith("<Attempt ") for text in said)
     assert local.wait(task).done == 6
     assert len(local.attempts(task)) == 2
     assert local.executions() == {0: 2, 1: 2, 2: 1, 3: 2, 4: 1, 5: 2}
@@ -394,7 +395,7 @@ import random, sys, time
 import hpcbatch as hb
 from hpcbatch.use import settle
 
-settle.GRACE = 4.0
+in_doubt.GRACE = 4.0
 task = hb.restore(sys.argv[1])
 chance = random.Random(int(sys.argv[2]))
 while True:
@@ -416,7 +417,7 @@ def test_a_client_killed_at_any_moment_of_resubmit_and_cancel(
     local: Local, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No job with a stored result runs again, none is lost, nothing is submitted twice."""
-    monkeypatch.setattr(settle, "GRACE", 4.0)
+    monkeypatch.setattr(in_doubt, "GRACE", 4.0)
     log = local.log
 
     def job(k: int) -> int:

@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 
 from ...cluster.cluster import Cluster
-from ...cluster.room import room_in_queue
+from ...cluster.queue_room import room_in_queue
 from ...use.arrays import hand_in, listing_of, make_arrays
 from ...words.errors import (
     LaunchError,
@@ -20,8 +20,8 @@ from ...words.errors import (
 from ...words.layout import PoolLayout
 from ...words.model import Listing
 from ...words.resources import Resources
-from ..finding import adopted, alive_of, end_launches
-from ..launches import Launch, read_launches, write_launch
+from ..launch_records import Launch, read_launches, write_launch
+from ..listed_workers import adopted, alive_of, end_launches
 from .base import Call, Launcher, Standing
 from .elements import Elements, resources_of
 

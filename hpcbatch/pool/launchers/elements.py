@@ -14,9 +14,9 @@ from ...words.layout import PoolLayout
 from ...words.model import Array
 from ...words.ranges import Ranges
 from ...words.resources import Resources
-from ..boot import boot_id
-from ..here import POOL
-from ..launches import Launch
+from ..launch_records import Launch
+from ..local_workers import POOL
+from ..process_identity import boot_id
 from .base import Call
 
 

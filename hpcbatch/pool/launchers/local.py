@@ -13,7 +13,7 @@ from ...cluster.cluster import Cluster
 from ...words.layout import PoolLayout
 from ...words.model import Array
 from ...words.resources import Resources
-from ..launches import write_launch
+from ..launch_records import write_launch
 from .base import Call, Launcher, Standing
 from .elements import Elements, marks, resources_of
 

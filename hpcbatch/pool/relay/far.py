@@ -18,7 +18,7 @@ from typing import Any
 from ...disk.limits import allow_open_files
 from ...sites.here import Here
 from ...sites.ssh import frames
-from ...sites.ssh.talk import Talk
+from ...sites.ssh.answers import Talk
 from ...sites.ssh.verbs import Asked
 from ...sites.wire import error_json
 from ...use.requirements import compared
@@ -27,7 +27,7 @@ from . import pipe as kinds
 from .connections import MOST, Connections
 from .orders import Orders
 from .pipe import Pipe
-from .taken import Taken
+from .relayed_pool import Taken
 
 log = logging.getLogger("hpcbatch.pool")
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...words.errors import LaunchError, SubmissionDeferred
-from ..launches import read_launches
-from .taken import Taken
+from ..launch_records import read_launches
+from .relayed_pool import Taken
 
 
 class Orders:

@@ -16,8 +16,8 @@ from ...words.layout import PoolLayout
 from ...words.resources import Resources
 from ..addresses import Place, place_of
 from ..folder import PoolRecord
+from ..import_paths import own_import_paths
 from ..launchers import Call
-from ..own_places import own_places
 from ..settings import Settings
 from .launcher import RelayLauncher, RelayLogs
 from .near import Near
@@ -51,7 +51,7 @@ class Relayed:
     def open(self, name: str, door: Door, port: int, fail: Callable[[str], None]) -> Door:
         """Connect; the door as workers see it. Raises SiteError, and whatever is wrong there."""
         settings = self._settings
-        code = loaded_code(own_places())
+        code = loaded_code(own_import_paths())
         settings_there = {each: getattr(settings, each) for each in PASSED}
         asked = {
             "pool": "",

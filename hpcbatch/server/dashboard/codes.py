@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from ...words.errors import AccessDenied, StateError
-from .hashed import hashed
+from .hashed_secrets import hashed
 
 LIVES = 120.0  # seconds; whoever sees a certificate for the first time compares it meanwhile
 MOST = 1000  # that are remembered

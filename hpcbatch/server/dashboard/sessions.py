@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from ...words.errors import AccessDenied
 from ..users import User, Users
-from .hashed import hashed
+from .hashed_secrets import hashed
 
 HEADER = "x-hpcbatch-token"
 MOST = 1000  # that are remembered; the one that was idle for the longest is ended first

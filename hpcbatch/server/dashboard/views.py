@@ -11,16 +11,16 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from ...use import outcomes
-from ...use.figures import figures
 from ...use.grid import LETTERS, grid
 from ...use.groups import grouped
+from ...use.job_statistics import figures
 from ...words.errors import JobError
 from ...words.model import STATES, TaskSpec
 from ...words.ranges import Ranges
 from ..access import Caller, Site, caller
 from ..routes.task import Asked
 from ..site import ServedSite
-from . import told
+from . import page_data
 from .feed import Feed
 
 LOG_PART = 256 << 10  # bytes
@@ -72,7 +72,7 @@ def view_figures(user: Caller, site: Site, asked: Asked) -> Any:
     spec = site.spec(user, asked.id)
 
     def work_out() -> dict[str, Any]:
-        return told.figures_json(figures(site.registry, spec.id))
+        return page_data.figures_json(figures(site.registry, spec.id))
 
     return _fresh(site, "figures", spec, work_out)
 
@@ -83,11 +83,13 @@ def view_failures(user: Caller, site: Site, asked: Failed) -> Any:
     spec = site.spec(user, asked.id)
     if asked.job is not None:
         only = outcomes.collect(site.registry, spec.id, Ranges([(asked.job, asked.job + 1)]))
-        return told.groups_json(grouped(one for _, one in only if isinstance(one, JobError)), 1)
+        return page_data.groups_json(
+            grouped(one for _, one in only if isinstance(one, JobError)), 1
+        )
 
     def work_out() -> dict[str, Any]:
         found = outcomes.failures(site.registry, spec.id, COMPARED)
-        return told.groups_json(grouped(found), COMPARED)
+        return page_data.groups_json(grouped(found), COMPARED)
 
     return _fresh(site, "failures", spec, work_out)
 
@@ -96,7 +98,7 @@ def view_failures(user: Caller, site: Site, asked: Failed) -> Any:
 def view_attempts(user: Caller, site: Site, asked: Asked) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
     found = outcomes.attempts(site.registry, spec.id)
-    return {"attempts": [told.attempt_json(attempt) for attempt in found]}
+    return {"attempts": [page_data.attempt_json(attempt) for attempt in found]}
 
 
 @router.post("/view/script")

@@ -14,7 +14,7 @@ from ...words.errors import JobError
 from ...words.ranges import Ranges
 from ..access import Caller, Site
 from ..metrics import TYPE
-from ..plain import NotPlain, plain_value
+from ..plain_values import NotPlain, plain_value
 
 router = APIRouter(prefix="/info", tags=["info"])
 measured = APIRouter(tags=["info"])

@@ -14,7 +14,7 @@ from ...sites import wire
 from ...sites.here import Here
 from ...sites.uploads import Told
 from ...use import outcomes, service
-from ...use.newest import newest_failures
+from ...use.newest_failures import newest_failures
 from ...use.requirements import compared
 from ...words.errors import InputError
 from ...words.look import Look

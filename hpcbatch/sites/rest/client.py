@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from ...words.errors import HpcbatchError, ServerChanged, SiteUnreachable
 from ..keys import GRANT, assertion
-from ..run import UNIX
+from ..run_file import UNIX
 from ..wire import error_from
 from .pinned import PinnedContext
 

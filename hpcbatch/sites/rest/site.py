@@ -23,7 +23,7 @@ from ...words.status import JobInfo, TaskStatus, known_states
 from .. import parcel, wire
 from ..base import Site
 from ..digest import digest_of
-from ..modules import Modules
+from ..module_archives import Modules
 from .client import PATIENCE, Client
 
 CHUNK = 4 << 20  # bytes of one upload request

@@ -11,7 +11,7 @@ from ...words.errors import HpcbatchError, JobError, SiteNotReady, UsageError, W
 from ...words.options import SubmitOptions
 from ...words.version import VERSION
 from ..watch import watch
-from . import place, scripts
+from . import remote_paths, scripts
 from .site import Ssh
 
 TESTED = "hpcbatch test"  # the name of the task
@@ -30,7 +30,7 @@ class Finding:
 def check(site: Ssh, cluster: str | None, seconds: float) -> Iterator[Finding]:
     """Until something is wrong that all behind it needs."""
     try:
-        done = scripts.run(site.line, f'ls "$HOME/{place.FOLDER}" 2>/dev/null; true')
+        done = scripts.run(site.line, f'ls "$HOME/{remote_paths.FOLDER}" 2>/dev/null; true')
     except HpcbatchError as error:
         yield Finding("connection", False, str(error))
         return
@@ -106,7 +106,7 @@ def _put_away(site: Ssh, task_id: str) -> None:
 def _others(listing: str) -> str:
     """That there is another version, when there is."""
     versions = [name[len("enter-") :] for name in listing.split() if name.startswith("enter-")]
-    own = f"{VERSION}-py{place.minor()}"
+    own = f"{VERSION}-py{remote_paths.minor()}"
     if not versions or own in versions:
         return ""
     there = ", ".join(versions)

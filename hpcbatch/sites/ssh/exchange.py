@@ -14,9 +14,9 @@ from ...words.errors import SiteNotReady, SiteUnreachable
 from ...words.text import plain
 from ...words.version import VERSION
 from ..wire import error_from
-from . import frames, place
+from . import frames, remote_paths
 from .frames import Messages
-from .line import Line, Stream
+from .keeper_client import Line, Stream
 
 PAUSES = (0.2, 30.0)  # seconds between two tries: the first, and the longest
 PATIENCE = 600.0  # seconds that a lost connection is tried again: a laptop may change networks
@@ -81,8 +81,9 @@ class Answer:
         if self._mark is None or status is None:
             return SiteUnreachable(f"the connection to {self._login} was lost")
         if status in NOT_FOUND:
+            python = remote_paths.minor()
             return SiteNotReady(
-                f"there is no hpcbatch {VERSION} for Python {place.minor()} at {self._login}: "
+                f"there is no hpcbatch {VERSION} for Python {python} at {self._login}: "
                 f"run hpcbatch remote setup {self._login} (hpcbatch remote check tells more)"
             )
         return SiteNotReady(
@@ -111,7 +112,7 @@ class Exchange:
     def begun(self, verb: str, module: str = "", **asked: Any) -> Iterator[Answer]:
         """``module`` knows the verb there, where it is no usual one."""
         mark = os.urandom(16).hex()
-        with self.line.run(place.command(module)) as stream:
+        with self.line.run(remote_paths.command(module)) as stream:
             told = {"verb": verb, "root": self._root, "mark": mark, **asked}
             stream.send(frames.told(frames.REQUEST, told))
             self.was_there = True

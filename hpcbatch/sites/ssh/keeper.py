@@ -23,12 +23,12 @@ from ...disk.files import unlink_quietly
 from ...disk.locks import held_if_free
 from ...words.errors import HpcbatchError, SiteUnreachable
 from ..wire import error_json
-from . import frames, place
+from . import frames, remote_paths
 from .address import Address
 from .connection import Connection
 from .forwards import Forwards, feed, is_own, listening
 from .frames import Messages
-from .spares import Spares
+from .prestarted import Spares
 
 TAIL = 1 << 14  # bytes of complaints that are passed on
 PLACE_WITHIN = 60.0  # seconds that a command waits for others to end
@@ -132,7 +132,7 @@ class Keeper:
             told = channel.exit_status_ready() or channel.status_event.wait(5)
             status = channel.recv_exit_status() if told else -1
             client.sendall(frames.told(frames.EXIT, status))
-        if command == place.command() and status == 0:
+        if command == remote_paths.command() and status == 0:
             self._spares.prepare(command)
 
     @contextlib.contextmanager

@@ -16,7 +16,7 @@ from ...words.errors import HpcbatchError
 from ..here import Here
 from ..wire import error_json
 from . import frames
-from .talk import Talk
+from .answers import Talk
 from .verbs import VERBS, Verb
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ...words.errors import SiteUnreachable
 from .frames import Messages
-from .line import Line
+from .keeper_client import Line
 
 COMMAND = "sh -s"
 

@@ -16,14 +16,14 @@ from typing import Any
 from ...words.errors import SiteError, SiteNotReady
 from ...words.text import size
 from ...words.version import VERSION
-from . import place, scripts, wheel
+from . import remote_paths, scripts, wheel
 from .exchange import Exchange
-from .line import Line
+from .keeper_client import Line
 
 NEEDS = 200 << 20  # bytes on the disk of the home folder
 ONLY_SOURCES = ("drmaa",)  # published without a wheel; pure Python
 _HERE = os.path.dirname(os.path.abspath(__file__))
-_FOLDER = f'"$HOME/{place.FOLDER}"'
+_FOLDER = f'"$HOME/{remote_paths.FOLDER}"'
 _BEGIN = f"""\
 umask 077
 mkdir -p {_FOLDER} || exit 73
@@ -63,7 +63,7 @@ class Found:
 
 def look(line: Line, python: str, lines: Sequence[str]) -> Found:
     """Raises SiteNotReady."""
-    minor = place.minor()
+    minor = remote_paths.minor()
     candidates = [python] if python else [f"python{minor}", "python3", "python"]
     with open(f"{_HERE}/probe.py", "rb") as file:
         probe = file.read()
@@ -114,13 +114,15 @@ def install(line: Line, found: Found, tell: Callable[[str], None]) -> None:
         raise SiteNotReady(f"hpcbatch could not be installed at {line.login}: {done.said}")
     entered = scripts.run(line, _entrance(found))
     if entered.status:
-        raise SiteNotReady(f"{place.FOLDER} at {line.login} cannot be written: {entered.said}")
+        raise SiteNotReady(
+            f"{remote_paths.FOLDER} at {line.login} cannot be written: {entered.said}"
+        )
     line.close()  # commands that wait there already are of what was there before
     Exchange(line, "").ask("hello")
 
 
 def environment(found: Found) -> str:
-    return f"{found.home}/{place.FOLDER}/venv-{VERSION}-py{found.minor}"
+    return f"{found.home}/{remote_paths.FOLDER}/venv-{VERSION}-py{found.minor}"
 
 
 def _installing(found: Found, wheels: Sequence[tuple[str, bytes]] = ()) -> str:
@@ -188,7 +190,7 @@ def _entrance(found: Found) -> str:
         f'exec {venv}/bin/python -m "$@"',
     ]
     content = "".join(f"{each}\n" for each in lines).encode("utf-8", "surrogateescape")
-    target = f'"$HOME/{place.FOLDER}/{place.entrance()}"'
+    target = f'"$HOME/{remote_paths.FOLDER}/{remote_paths.entrance()}"'
     return "\n".join([_BEGIN, scripts.file('"$T/enter"', content), f'mv "$T/enter" {target}'])
 
 
@@ -196,7 +198,7 @@ def configure(line: Line) -> dict[str, Any]:
     """Write a configuration for the schedulers there, unless its user has one; what was written,
     if any."""
     own = '"${XDG_CONFIG_HOME:-$HOME/.config}/hpcbatch/hpcbatch.yaml"'
-    init = f"{place.command()} hpcbatch clusters init --json"
+    init = f"{remote_paths.command()} hpcbatch clusters init --json"
     done = scripts.run(line, f"[ -e {own} ] || {init}")
     told = (done.output.strip().splitlines() or ["{}"])[-1]
     try:

@@ -18,13 +18,13 @@ from ...words.status import JobInfo, TaskStatus, known_states
 from .. import wire
 from ..base import Site
 from ..digest import digest_of
-from ..modules import Modules
+from ..module_archives import Modules
 from . import frames
 from .address import Address
 from .exchange import Exchange, Patience
-from .line import Line
+from .keeper_client import Line
 from .progress import Sent
-from .seen import Seen
+from .status_cache import Seen
 
 if TYPE_CHECKING:
     from ...cluster.overview import Overview
@@ -142,10 +142,10 @@ class Ssh(Site):
         except NotFound:
             if tries == 1:  # else it is the one whose answer was lost
                 raise
-        from . import kept
+        from . import result_cache
 
         self._known.pop(task_id, None)
-        kept.forget(self.place, task_id)
+        result_cache.forget(self.place, task_id)
 
     def status(self, task_id: str, look: Look = Look.ONCE) -> TaskStatus:
         return self._status("status", task_id, look=look.name)
@@ -188,11 +188,11 @@ class Ssh(Site):
         self, task_id: str, only: Ranges | None = None
     ) -> Iterator[tuple[int, bytes | JobError]]:
         """Those alone that have not come here before."""
-        from . import kept
+        from . import result_cache
 
         wanted = Ranges([(0, self.spec(task_id).njobs)]) if only is None else only
-        kept.forget_old(self.place)
-        with contextlib.closing(kept.Kept(self.place, task_id)) as here:
+        result_cache.forget_old(self.place)
+        with contextlib.closing(result_cache.Kept(self.place, task_id)) as here:
             fetched = self._fetched(task_id, wanted.without(Ranges.of(here.jobs)))
             for job in wanted:
                 if job in here:

@@ -9,7 +9,7 @@ from ...words.extras import needs
 from ..base import Site
 from .address import Address
 from .exchange import Exchange
-from .line import Line
+from .keeper_client import Line
 
 
 def through(address: Address, root: str | None, ask: Callable[[str], str]) -> Site:
@@ -18,12 +18,12 @@ def through(address: Address, root: str | None, ask: Callable[[str], str]) -> Si
     with needs("a site over HTTP", "server"):
         from ..rest.client import Client
         from ..rest.site import Rest
-    from .. import known
+    from .. import known_sites
     from ..keys import load_private
 
     line = Line(address.login)
     told = Exchange(line, root or address.root).ask("server")
-    key = load_private(known.key_file(), ask)
+    key = load_private(known_sites.key_file(), ask)
     place = urlsplit(told["address"])
     socket = line.forward(str(place.hostname), int(place.port or 443))
     site = Rest(Client(told["address"], told["key"], key, socket))

@@ -16,8 +16,8 @@ from ...words.version import VERSION
 from .. import wire
 from ..here import Here
 from . import frames
-from .seen import new_of
-from .talk import Talk
+from .answers import Talk
+from .status_cache import new_of
 
 Asked = Mapping[str, Any]
 Verb = Callable[[Here, Asked, Talk], Any]
@@ -73,7 +73,7 @@ def preview(site: Here, asked: Asked, talk: Talk) -> Any:
 
 
 def submit(site: Here, asked: Asked, talk: Talk) -> Any:
-    from ...use.once import submit_once
+    from ...use.idempotency import submit_once
 
     word = str(asked["request"])
     options = replace(wire.options_from(asked["options"]), request=word)
@@ -82,7 +82,7 @@ def submit(site: Here, asked: Asked, talk: Talk) -> Any:
 
 
 def resubmit(site: Here, asked: Asked, talk: Talk) -> Any:
-    from ...use.once import submit_once
+    from ...use.idempotency import submit_once
 
     word = str(asked["request"])
     told = wire.resubmission_from(asked["order"])
@@ -156,7 +156,7 @@ def modules(site: Here, asked: Asked, talk: Talk) -> Any:
 
 def server(site: Here, asked: Asked, talk: Talk) -> Any:
     """Where a server of the registry listens, and what it is known by."""
-    from ..run import find_run
+    from ..run_file import find_run
 
     run = find_run(site.registry.root)
     if run is None:

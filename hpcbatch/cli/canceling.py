@@ -1,0 +1,80 @@
+"""cancel and remove."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from ..words.text import counted
+from .common import Setting, chosen, common, jobs_option, print_json, say, task_argument
+from .exit_status import INTERRUPTED, SCHEDULER, Stop
+from .tables import print_status
+from .waiting import Busy
+
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+
+
+@click.command("cancel")
+@task_argument
+@jobs_option
+@yes_option
+@common
+def cancel(setting: Setting, task: str, jobs: str | None, yes: bool) -> None:
+    """Cancel the jobs that have no result yet. Results that are there stay. Safe to repeat.
+
+    On a terminal it asks first.
+
+    \b
+    Examples:
+      hpcbatch cancel last
+      hpcbatch cancel 3f9a --jobs 3,7-9
+      hpcbatch cancel 3f9a --yes
+    """
+    site, task_id = setting.find(task)
+    ask(f"Cancel what is not resolved of {task_id}?" if jobs is None else f"Cancel {jobs}?", yes)
+    with Busy("cancelling"):
+        count, objections = site.cancel(task_id, chosen(jobs))
+        status = site.status(task_id)
+    if setting.json:
+        print_json({**status.to_json(), "canceled_now": count, "objections": objections})
+    else:
+        print_status(status)
+        say(f"Canceled: {counted(count, 'job')}." if count else "Nothing was left to cancel.")
+    for objection in objections:
+        say(f"hpcbatch: {objection}")
+    if objections:
+        say(f"hpcbatch: to ask it again: hpcbatch cancel {task_id}")
+        click.get_current_context().exit(SCHEDULER)
+
+
+@click.command("remove")
+@task_argument
+@yes_option
+@common
+def remove(setting: Setting, task: str, yes: bool) -> None:
+    """Delete a task and its results. Refused while jobs of it are alive: cancel it first.
+
+    On a terminal it asks first.
+
+    \b
+    Examples:
+      hpcbatch remove 3f9a
+      hpcbatch remove last --yes
+    """
+    site, task_id = setting.find(task)
+    ask(f"Delete {task_id} and its results?", yes)
+    with Busy("deleting"):
+        site.remove(task_id)
+    if setting.json:
+        print_json({"removed": task_id})
+    else:
+        say(f"Removed {task_id}.")
+
+
+def ask(question: str, yes: bool) -> None:
+    """On a terminal, unless ``yes``. Raises Stop for a no."""
+    if yes or not sys.stdin.isatty():
+        return
+    if not click.confirm(question, err=True):
+        raise Stop("nothing was changed", INTERRUPTED, "Interrupted")

@@ -1,0 +1,146 @@
+"""Exit statuses, and errors as a user of the command line reads them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from ..words.errors import (
+    HpcbatchError,
+    JobError,
+    RegistryError,
+    SchedulerError,
+    SiteError,
+    StateError,
+    TaskFailed,
+    UsageError,
+    WaitTimeout,
+)
+from .formatting import plain_lines
+
+if TYPE_CHECKING:
+    from ..words.status import TaskStatus
+
+DONE, FAILED, USAGE, WAITING, SCHEDULER, FILES, SITE = range(7)
+INTERNAL, INTERRUPTED, BROKEN_PIPE = 70, 130, 141
+
+HELP = """\
+\b
+Exit status:
+  0    the command did its work; watch, map --wait, collect: all jobs are done
+  1    some jobs failed: they are in error, expired or canceled
+       (status, watch, map --wait, resubmit --wait, collect)
+  2    the command line cannot be right; nothing was changed
+  3    not yet: jobs are not resolved (collect, watch, remove, resubmit)
+  4    the scheduler refused, or does not answer
+  5    a file or the registry cannot be read or written
+  6    a site does not answer, is another than is known, or lets nobody in by that key
+  70   an error of hpcbatch itself; --debug shows where
+  130  interrupted (Ctrl-C), or a question was answered with no
+  141  the reader of a pipe went away"""
+
+_STATUSES: tuple[tuple[type[BaseException], int], ...] = (
+    (UsageError, USAGE),
+    (RegistryError, FILES),
+    (SchedulerError, SCHEDULER),
+    (SiteError, SITE),
+    (StateError, WAITING),
+    (WaitTimeout, WAITING),
+    (TaskFailed, FAILED),
+    (JobError, FAILED),
+    (OSError, FILES),
+)
+
+
+class Stop(click.ClickException):
+    """Ends a command with a sentence and an exit status."""
+
+    def __init__(self, message: str, status: int, kind: str = "HpcbatchError"):
+        super().__init__(message)
+        self.status, self.kind = status, kind
+        self.as_json = False
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]
+        return self.status
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"hpcbatch: {plain_lines(self.message)}", err=True)
+        if self.as_json:
+            with contextlib.suppress(OSError):  # it may be standard output that failed
+                click.echo(json.dumps({"error": self.kind, "message": self.message}))
+
+
+def stop_for(error: BaseException) -> Stop:
+    """What a command says when ``error`` ends it."""
+    if isinstance(error, Stop):
+        return error
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        return Stop("interrupted", INTERRUPTED, "Interrupted")
+    kind, status = type(error).__name__, status_of(type(error))
+    if status == INTERNAL:
+        return Stop(f"internal error: {kind}: {error} (--debug shows where)", status, kind)
+    return Stop(_sentence(error), status, kind)
+
+
+def misused(error: click.UsageError, as_json: bool) -> click.ClickException:
+    """A command line that cannot be read: with how it is used, or as any other error in JSON."""
+    if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+        return error  # of newer versions of click: it shows the help
+    told = plain_lines(error.format_message())
+    if not as_json:
+        return click.UsageError(told, error.ctx)
+    stop = Stop(told, USAGE, UsageError.__name__)
+    stop.as_json = True
+    return stop
+
+
+def status_of(kind: type[BaseException]) -> int:
+    """The exit status of a command that an error of this kind ends."""
+    for known, status in _STATUSES:
+        if issubclass(kind, known):
+            return status
+    return FAILED if issubclass(kind, HpcbatchError) else INTERNAL
+
+
+def left_alone(what: str, status: TaskStatus) -> Stop:
+    """What Ctrl-C leaves behind that came while somebody was ``watching`` a task."""
+    return Stop(
+        f"stopped {what} {status.id}: {status.goes_on}. hpcbatch watch {status.id} watches again, "
+        f"hpcbatch cancel {status.id} ends it.",
+        INTERRUPTED,
+        "Interrupted",
+    )
+
+
+@contextlib.contextmanager
+def interruptible(left: str) -> Iterator[None]:
+    """Ctrl-C ends what is within, and tells what is ``left``."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Stop(f"interrupted: {left}", INTERRUPTED, "Interrupted") from None
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, HpcbatchError) or not isinstance(error, OSError):
+        return str(error)
+    return f"{error.filename or 'standard output'}: {error.strerror or error}"
+
+
+def exit_of(status: TaskStatus) -> int:
+    """1 when jobs failed, else 0."""
+    return FAILED if any(status.counts[s] for s in ("error", "expired", "canceled")) else DONE
+
+
+def final_exit(status: TaskStatus) -> int:
+    """Like ``exit_of``; 3 while jobs wait, run, or were never submitted."""
+    from ..words.model import ALIVE
+
+    if any(status.counts[state] for state in (*ALIVE, "defined")):
+        return WAITING
+    return exit_of(status)

@@ -1,0 +1,107 @@
+"""What is to be run: a function or a program, and its inputs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..use.create import draft_program, draft_task
+from ..words.errors import InputError, UsageError
+from .arguments import read_constants, read_inputs
+from .common import completed
+from .function_argument import load_function
+
+if TYPE_CHECKING:
+    from ..registry.draft import Draft
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be run: a function or a shell command, and its inputs. Raises UsageError,
+    InputError where it is neither, before anything else is looked at."""
+
+    target: str | None
+    shell: str | None
+    arg: tuple[str, ...]
+    args_file: str | None
+    const: tuple[str, ...]
+    grid: bool
+    name: str | None
+    seed: int | None
+    with_project: str | None
+
+    def __post_init__(self) -> None:
+        if self.target is not None and self.shell is not None:
+            raise UsageError(f"{self.target} and --shell were both given: one of them is run")
+        if self.target is None and self.shell is None:
+            taken = f": --with-project took {self.with_project!r}" if self.with_project else ""
+            raise UsageError(
+                f"name a function as FILE.py:FUNCTION, or give --shell 'COMMAND'{taken}"
+            )
+        if self.shell is not None and self.with_project is not None:
+            raise UsageError("--with-project goes with a function: --shell starts what is there")
+        if self.shell is not None and not self.shell.strip():
+            raise InputError("--shell is empty: give it a command")
+
+    def draft(self) -> Draft:
+        """It as a task. Raises InputError."""
+        is_shell = self.shell is not None
+        columns = read_inputs(self.arg, self.args_file, for_shell=is_shell, grid=self.grid)
+        constants = read_constants(self.const, for_shell=is_shell)
+        if self.shell is not None:
+            return draft_program(self.shell, columns, constants, self.name, self.seed)
+        function = load_function(str(self.target))
+        project = named_project(self.with_project)
+        return draft_task(function, (), columns, constants, self.name, self.seed, project)
+
+
+def named_project(option: str | None) -> bool | str:
+    """What --with-project asks for: a folder, the one above the function's file, or none."""
+    return False if option is None else option or True
+
+
+project_option = click.option(
+    "--with-project",
+    is_flag=False,
+    flag_value="",
+    metavar="[FOLDER]",
+    shell_complete=completed("folders"),
+    help="Send a whole source folder, but for what git ignores.",
+)
+
+
+def asked_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command the argument ``asked``."""
+
+    @functools.wraps(command)
+    def with_asked(*args: Any, **values: Any) -> Any:
+        taken = {name: values.pop(name) for name in Asked.__dataclass_fields__}
+        return command(*args, asked=Asked(**taken), **values)
+
+    for option in reversed(_ASKED):
+        with_asked = option(with_asked)
+    return with_asked
+
+
+_ASKED = (
+    click.argument(
+        "target", required=False, metavar="[FILE.py:FUNCTION]", shell_complete=completed("files")
+    ),
+    click.option("--shell", metavar="COMMAND", help="A program: './sim --x {x} --seed {seed}'."),
+    click.option("--arg", multiple=True, metavar="NAME=VALUES", help="A column of inputs."),
+    click.option(
+        "--args-file",
+        metavar="FILE",
+        shell_complete=completed("files"),
+        help="Columns from .csv, .tsv, .json or .jsonl.",
+    ),
+    click.option("--const", multiple=True, metavar="NAME=VALUE", help="The same for every job."),
+    click.option("--grid", is_flag=True, help="Every combination of the --arg columns."),
+    click.option("--name", help="Name of the task [default: the function's]."),
+    click.option("--seed", type=int, help="Makes random numbers of jobs repeatable."),
+    project_option,
+)

@@ -1,0 +1,121 @@
+"""A pool as people look at it: a table of its workers, in a terminal or a notebook."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Iterable
+from html import escape
+from typing import Any, Protocol
+
+SHOWN = 20  # workers
+SECONDS = 1.0  # between two looks
+
+
+class Seen(Protocol):
+    """What can be shown."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def unresolved(self) -> int: ...
+    @property
+    def resolved(self) -> int: ...
+    @property
+    def is_closed(self) -> bool: ...
+    def summary(self) -> Any: ...
+
+
+class Displayed:
+    def show(self: Seen, seconds: float = SECONDS) -> None:
+        """In a notebook a table that is kept up to date until the pool closes; elsewhere print it
+        once."""
+        shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+        if getattr(shell, "kernel", None) is None:
+            print(text_of(self))
+            return
+        from IPython.display import display
+
+        handle = display(View(self), display_id=True)
+        arguments = (weakref.ref(self), handle, seconds)
+        threading.Thread(target=_follow, args=arguments, name="hpcbatch-show", daemon=True).start()
+
+    def _repr_html_(self: Seen) -> str:
+        return html_of(self)
+
+
+class View:
+    """How a pool looked in one moment."""
+
+    def __init__(self, pool: Seen):
+        self._text, self.html = text_of(pool), html_of(pool)
+
+    def __repr__(self) -> str:
+        return self._text
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+def text_of(pool: Seen) -> str:
+    notes, columns, rows = _told(pool)
+    table = [columns, *rows] if rows else []
+    widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in table]
+    return "\n".join([*notes, *lines])
+
+
+def html_of(pool: Seen) -> str:
+    notes, columns, rows = _told(pool)
+    paragraphs = "".join(f"<p>{escape(note)}</p>" for note in notes)
+    lines = [_line("th", columns), *(_line("td", row) for row in rows)] if rows else []
+    return f"<div>{paragraphs}<table>{''.join(lines)}</table></div>"
+
+
+def _line(tag: str, cells: Iterable[str]) -> str:
+    return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
+
+
+def _told(pool: Seen) -> tuple[list[str], list[str], list[list[str]]]:
+    """Sentences, names of columns, and rows; no control characters, since names are a user's."""
+    summary = pool.summary()
+    of_one: dict[str, Any] = summary.launches  # or those of each controller of a group
+    several = all(isinstance(told, dict) for told in of_one.values())
+    launches = list(of_one.values()) if several else [of_one]
+    state = "closed" if pool.is_closed else f"{len(summary)} workers"
+    to_come, lost = (
+        sum(told.get(count, 0) for told in launches) for count in ("launching", "lost")
+    )
+    notes = [
+        f"{pool.name}: {state}, {to_come} to come, {lost} never came; "
+        f"pushed tasks: {pool.unresolved} unresolved, {pool.resolved} resolved"
+    ]
+    notes += [f"The last launch failed: {told['why']}" for told in launches if told.get("why")]
+    if len(summary) > SHOWN:
+        notes.append(f"The first {SHOWN} workers:")
+    columns = list(summary[0]) if summary else []
+    rows = [[_cell(worker[column]) for column in columns] for worker in summary[:SHOWN]]
+    return [_printable(note) for note in notes], columns, rows
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.1f}" if isinstance(value, float) else _printable(str(value))
+
+
+def _printable(text: str) -> str:
+    return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+def _follow(pool_of: Any, handle: Any, seconds: float) -> None:
+    shown = ""
+    while (pool := pool_of()) is not None:
+        is_last, view = pool.is_closed, View(pool)
+        del pool
+        if view.html != shown:
+            handle.update(view)
+            shown = view.html
+        if is_last:
+            return
+        time.sleep(seconds)

@@ -1,0 +1,176 @@
+"""A pool that is open: its folder, its door, its broker and its workers."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..disk.files import unlink_quietly
+from ..disk.limits import allow_open_files
+from ..words.door import Door
+from ..words.errors import HpcbatchError
+from ..words.version import VERSION
+from ..worker import wire
+from . import folder
+from .broker import Broker
+from .check import Check, check
+from .dispatch import Dispatch
+from .event_loop import EventLoop
+from .import_paths import own_import_paths
+from .launching import Launching
+from .settings import Settings
+from .summary import Summary
+from .task import Result, Task
+from .workers import Workers
+
+if TYPE_CHECKING:
+    from .relay.workers import Relayed
+
+log = logging.getLogger("hpcbatch.pool")
+
+OWN_FILES, FILES = 2048, 4  # open ones: of the user's program, and for each worker behind a relay
+
+
+class OpenPool:
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        dispatch: Dispatch,
+        forgotten: deque[int],
+        resolve: Callable[[Task, Result], None],
+    ):
+        self._settings, self._dispatch = settings, dispatch
+        python = "{}.{}".format(*sys.version_info[:2])
+        workers = _workers(settings)
+        allow_open_files(OWN_FILES + FILES * settings.workers)
+        place = workers.place
+        self.layout, self.record = folder.make_pool(
+            name, settings.cluster, settings.workers, VERSION
+        )
+        self.broker = Broker(name, dispatch, forgotten, settings.heartbeat, resolve)
+        self.loop = EventLoop(self.broker, self._scale)
+        port = self.broker.bind(place.bind, settings.port if settings.site is None else 0)
+        door = self._door(python, place.addresses(port), workers.seconds)
+        try:
+            seen = workers.open(name, door, port, self.loop.fail)
+            self.record = workers.recorded(self.record)
+            folder.write_record(self.layout, self.record)
+            launcher = workers.launcher(self.layout)
+            folder.write_door(self.layout, door)
+        except BaseException:
+            with contextlib.ExitStack() as ends:  # each, whatever another one raises
+                ends.callback(folder.close_pool, self.layout, self.record)
+                ends.callback(self.broker.close)
+                ends.callback(workers.close)
+            raise
+        self._give_up, self._logs = workers.give_up, workers.logs(self.layout)
+        self._addresses = tuple(seen.addresses)
+        self.launching = Launching(
+            name,
+            self.layout,
+            launcher,
+            partial(workers.call, self.layout),
+            settings.workers,
+            settings.seconds_launch,
+            self._logs,
+        )
+        self.launching.start(settings.workers)
+        self.loop.start()
+
+    def _scale(self, tasks: int) -> None:
+        came = [self._dispatch.came.popleft() for _ in range(len(self._dispatch.came))]
+        self.launching.tell(tasks, len(self._dispatch.workers), came)
+
+    def summary(self) -> Summary:
+        with self.broker.lock:
+            workers = [
+                {
+                    "worker": worker.name,
+                    "host": worker.about.get("host"),
+                    "pid": worker.about.get("pid"),
+                    "tasks": worker.done,
+                    "seconds": worker.seconds,
+                    "held": len(worker.held),
+                }
+                for worker in self._dispatch.workers.values()
+            ]
+        return Summary(workers, self.launching.report())
+
+    def check(self, timeout: float) -> Check:
+        return check(
+            self._logs,
+            self._addresses,
+            partial(self.launching.launch, 1),
+            self.launching.failure,
+            self._checked,
+            timeout,
+        )
+
+    def _checked(self, number: int) -> dict[str, Any] | None:
+        """What a worker of that launch said of itself when it came; it is sent away again."""
+        with self.broker.lock:
+            for worker in self._dispatch.workers.values():
+                if worker.about.get("launch") == number:
+                    self.broker.send(worker, wire.RETIRE, b"")
+                    return dict(worker.about)
+        return None
+
+    def drain(self) -> None:
+        """Until no task is left."""
+        self.loop.drain()
+
+    def close(self) -> list[Task]:
+        """Send the workers away; returns what is not resolved."""
+        unlink_quietly(self.layout.door)
+        left = self.loop.close()
+        self._give_up()
+        try:
+            self.launching.close()
+        except (OSError, HpcbatchError) as error:
+            log.warning("hpcbatch pool terminate %s tries again: %s", self.layout.id, error)
+        folder.close_pool(self.layout, self.record)
+        return left
+
+    def _door(self, python: str, addresses: list[str], walltime: float | None) -> Door:
+        settings, broker = self._settings, self.broker
+        return Door(
+            addresses=addresses,
+            server_key=broker.server_key.decode(),
+            client_key=broker.client_key.decode(),
+            client_secret=broker.client_secret.decode(),
+            version=VERSION,
+            python=python,
+            seed=settings.seed,
+            folder=os.getcwd(),
+            code=tuple(own_import_paths()),
+            idle=settings.idle,
+            walltime=walltime,
+            max_tasks=settings.max_tasks,
+            heartbeat=settings.heartbeat,
+            reset_globals=settings.reset_globals,
+            reset_packages=settings.reset_packages,
+            garbage_collection=settings.garbage_collection,
+            metrics=self._metrics(),
+        )
+
+    def _metrics(self) -> dict[str, Any] | None:
+        asked = self._settings.options_metrics
+        if asked is None:
+            return None
+        own = self.layout.metrics if self._settings.site is None else ""  # else it is known there
+        return {**asked, "folder": asked["folder"] or own}
+
+
+def _workers(settings: Settings) -> Workers | Relayed:
+    if settings.site is None:
+        return Workers(settings)
+    from .relay.workers import Relayed
+
+    return Relayed(settings)

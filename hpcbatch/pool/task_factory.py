@@ -1,0 +1,80 @@
+"""Makes a pool's tasks: numbers them, finds their functions and pickles their arguments."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..use.pickling import dumps
+from ..words.errors import InputError
+from ..worker import wire
+from .sent_functions import Function, Functions
+from .task import Result, Sink, Task
+
+_SMALL = frozenset({type(None), bool, int, float, complex})
+
+
+class TaskFactory:
+    def __init__(self) -> None:
+        self.functions = Functions()
+        self._numbers = itertools.count(1)
+
+    def function(
+        self, given: Callable[..., Any], const: Mapping[str, Any] | None = None
+    ) -> Function:
+        """Raises InputError."""
+        return self.functions.find(given, const)
+
+    def task(
+        self,
+        function: Function,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        sink: Sink,
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> Task:
+        """Raises InputError where the arguments cannot be pickled."""
+        number = next(self._numbers)
+        if not kwargs and _SMALL.issuperset(map(type, args)):
+            return Task(number, function, wire.PLAIN, args, sink, seed, 0, name)
+        parts: list[memoryview] = []
+        try:
+            how, payload = wire.pack((args, dict(kwargs)), parts, dumps)
+        except Exception as error:
+            raise InputError(
+                f"the arguments of {function.label} cannot be pickled: {error}"
+            ) from error
+        return Task(number, function, how, payload, sink, seed, 0, name, parts)
+
+    def reserve(self, count: int) -> int:
+        """The first of so many numbers."""
+        first = next(self._numbers)
+        self._numbers = itertools.count(first + count)
+        return first
+
+    def adopt(self, task: Task) -> Task:
+        """A task of another pool, whose result goes where it was expected."""
+        return Task(
+            next(self._numbers),
+            self.functions.adopt(task.function),
+            task.how,
+            task.payload,
+            _Home(task),
+            task.seed,
+            task.size,
+            task.name,
+            task.parts,
+        )
+
+
+class _Home:
+    """Brings a result back to the task that a backup runs."""
+
+    def __init__(self, task: Task):
+        self._task = task
+
+    def resolve(self, task: Task, result: Result) -> None:
+        self._task.crashes += task.crashes
+        self._task.sink.resolve(self._task, result)

@@ -1,0 +1,83 @@
+"""What a launcher starts: ``python worker-<hash>.pyz FOLDER LAUNCH [ELEMENT]``, the folder of the
+pool, the number of the launch, and where the launcher counts them that of the worker."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+
+from ..disk.files import read
+from ..runner import seeding
+from ..words.door import Door
+from ..words.version import VERSION
+
+# as each scheduler names the array and the element
+_IDS = (
+    ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"),
+    ("SLURM_JOB_ID", ""),
+    ("LSB_JOBID", "LSB_JOBINDEX"),
+    ("PBS_JOBID", "PBS_ARRAY_INDEX"),
+    ("HPCBATCH_LOCAL_ID", "HPCBATCH_ELEMENT"),
+    ("JOB_ID", "SGE_TASK_ID"),
+)
+
+
+def main(arguments: list[str]) -> int:
+    folder = arguments[0]
+    path = f"{folder}/door.json"
+    try:
+        door = Door.from_json(json.loads(read(path)))
+    except FileNotFoundError:
+        print(f"hpcbatch: the pool {folder} has closed", file=sys.stderr)
+        return 0
+    try:
+        from . import link
+    except ImportError as error:
+        print(
+            f"hpcbatch: a worker of a pool needs pyzmq, and {sys.executable} on "
+            f"{os.uname().nodename} cannot import it ({error}): install pyzmq there",
+            file=sys.stderr,
+        )
+        return 78
+    sys.modules.pop("random", None)  # pyzmq's own: a task that imports it has it seeded
+    seeding.install(door.seed)
+    for place in reversed(door.code):
+        if place not in sys.path:
+            sys.path.insert(1, place)
+    sys.argv = [sys.argv[0]]
+    from .calls import Calls
+    from .loop import Loop
+    from .received_functions import Functions
+    from .resets import Between
+
+    functions = Functions(door.reset_globals)
+    between = Between(door.reset_packages, door.garbage_collection)
+    hello = _hello(door, arguments[1:])
+    if door.metrics is not None:
+        from .metrics import Metrics
+
+        Metrics(door.metrics, str(hello["worker"])).start()
+    to_controller = link.Link(door, path, json.dumps(hello).encode())
+    gc.freeze()  # the modules, which stay
+    gc.enable()  # boot.py has turned it off
+    Loop(door, to_controller, Calls(functions, between), functions).run()
+
+
+def _hello(door: Door, launch: list[str]) -> dict[str, object]:
+    array, index = next(
+        ((os.environ[a], os.environ.get(i, "")) for a, i in _IDS if os.environ.get(a)), ("", "")
+    )
+    return {
+        "worker": os.urandom(6).hex(),
+        "host": os.uname().nodename,
+        "pid": os.getpid(),
+        "launch": int(launch[0]) if launch else 0,
+        "array": array,
+        "element": launch[1] if len(launch) > 1 else index,
+        "python": "{}.{}.{}".format(*sys.version_info[:3]),
+        "version": VERSION,
+        "walltime": door.walltime,
+        "max_tasks": door.max_tasks,
+    }
