@@ -15,7 +15,6 @@ TEN_MINUTES = 600
 CLIENT = """
 import json, os, sys, time
 import hpcbatch as hb
-from hpcbatch.cluster import polls
 
 def times(x):
     if x == 3:

@@ -258,9 +258,9 @@ def test_a_full_disk_does_not_keep_a_job_from_leaving(
     def full(*_: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    with Leaving(segment) as leaving:
+    with Leaving(segment) as watch:
         segment.start(0)
-        leaving.in_job = True
+        watch.in_job = True
         monkeypatch.setattr(segment._writer, "append", full)
         with pytest.raises(leaving.Leave):
             signal.raise_signal(signal.SIGTERM)

@@ -61,7 +61,7 @@ def test_only_what_is_unfinished_runs_again(local: Local, task: hb.Task) -> None
     attempt = task.resubmit()
     assert attempt is not None
     assert list(attempt.plan.jobs) == [0, 1, 3, 5]
-    assert repr(attempt) == "<Attempt 2: 4 jobs in 4 elements on toy>"
+    assert repr(attempt) == "<Attempt 2: 4 jobs in 4 elements on local>"
     assert local.wait(task).done == 6
     assert task.collect() == [0, 10, 20, 30, 40, 50]
     assert local.executions() == {0: 2, 1: 2, 2: 1, 3: 2, 4: 1, 5: 2}
@@ -393,7 +393,7 @@ def test_a_refused_resubmission_changes_nothing(local: Local, task: hb.Task) -> 
 LOOP = """
 import random, sys, time
 import hpcbatch as hb
-from hpcbatch.use import settle
+from hpcbatch.use import in_doubt
 
 in_doubt.GRACE = 4.0
 task = hb.restore(sys.argv[1])
