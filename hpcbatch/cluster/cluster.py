@@ -159,7 +159,7 @@ class Cluster:
         argv = self.scheduler.limits_argv()
         if argv is None:
             return Limits()
-        path = f"{root}/polls/limits-{self.config.scheduler}.json"
+        path = f"{root}/polls/limits-{self.config.scheduler}-{os.uname().nodename}.json"
         kept: Limits | None = None
         try:
             fields = json.loads(read(path))

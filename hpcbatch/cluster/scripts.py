@@ -12,6 +12,7 @@ import jinja2
 import jinja2.nodes
 
 from ..words.errors import ConfigError, ResourceError, nearest
+from ..words.layout import config_folder
 from ..words.resources import MEMORY_UNITS, Resources
 from .orders import ArrayOrder, ScriptOrder
 
@@ -133,11 +134,10 @@ def template_folders() -> list[str]:
     """Where templates are looked for, first hit wins: the user's, then the shipped ones, which
     are also found as ``shipped/NAME``."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     shipped = f"{package}/templates"  # in a wheel; in a checkout they stand beside the package
     if not os.path.isdir(shipped):
         shipped = f"{os.path.dirname(package)}/templates"
-    return [f"{home}/hpcbatch/templates", shipped]
+    return [f"{config_folder()}/templates", shipped]
 
 
 @cache
@@ -184,6 +184,7 @@ def _explained(error: Exception) -> str:
     if isinstance(error, jinja2.UndefinedError):
         kinds = (kind for name, kind in _NAMED.items() if f".{name} " in str(error))
         owner: Any = next(kinds, ScriptOrder)
-        name = re.findall(r"'([^']*)'", str(error))[-1]
-        return f"{error}{nearest(name, owner.__dataclass_fields__)}"
+        names = re.findall(r"'([^']*)'", str(error))  # none where a list has no such element
+        hint = nearest(names[-1], owner.__dataclass_fields__) if names else ""
+        return f"{error}{hint}"
     return str(error)

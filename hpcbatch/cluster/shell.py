@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import pwd
@@ -13,7 +14,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..words.errors import CommandTimeout, ProgramMissing
+from ..words.errors import CommandFailed, CommandTimeout, ProgramMissing
 
 log = logging.getLogger("hpcbatch.shell")
 
@@ -54,6 +55,9 @@ class Output:
         return f"{shlex.join(self.argv)} ended with status {self.status}: {said}"
 
 
+_NOT_A_PROGRAM = (errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR, errno.EPERM)
+
+
 def run(
     argv: Sequence[str],
     stdin: str = "",
@@ -80,6 +84,10 @@ def run(
             start_new_session=True,
         )
     except OSError as error:
+        if error.errno not in _NOT_A_PROGRAM:  # too many processes, too little memory
+            raise CommandFailed(
+                f"{argv[0]} cannot be started now ({error.strerror}): try again"
+            ) from error
         raise ProgramMissing(
             f"{argv[0]} cannot be run on this host ({error.strerror}): is this a login node of "
             "the cluster, and is the scheduler's module loaded?"

@@ -22,15 +22,15 @@ BESIDE = 1 << 16  # bytes read at once for records that are found by their offse
 FIRST = 1  # what the checksum begins with
 
 
-def frame(payload: bytes, number: int = 0) -> bytes:
-    """The record as it lies on disk. ``number`` goes into the checksum: where records are found
-    by number, one that is found in another's place is noticed."""
-    return FRAME.pack(len(payload), checksum(payload, number)) + payload
+def frame(payload: bytes) -> bytes:
+    """The record as it lies on disk."""
+    return FRAME.pack(len(payload), checksum(payload)) + payload
 
 
 def frames(payloads: Iterable[bytes], first: int) -> list[bytes]:
-    """What ``frame`` makes of each, numbered from ``first`` up, below 2**32; in one go, for
-    speed."""
+    """What ``frame`` makes of each, in one go, for speed; numbered from ``first`` up, below 2**32.
+    The number goes into the checksum: where records are found by number, one that is found in
+    another's place is noticed."""
     pack, begin = FRAME.pack, first + FIRST
     return [
         pack(len(payload), crc32(payload, number)) + payload

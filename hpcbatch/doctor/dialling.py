@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..pool.addresses import place_of
+from ..pool.addresses import listen, place_of
 from .finding import Finding, fine, note
 
 SPEAKS_WITHIN = 5.0  # seconds
@@ -29,7 +29,7 @@ def opened(is_local: bool) -> Iterator[Door]:
     """Answers those who know the word; ``is_local``: the node is this host."""
     place = place_of(is_local, None, None)
     word = secrets.token_hex(16)
-    with socket.create_server(("" if place.bind == "*" else place.bind, 0)) as listener:
+    with listen(place.bind, 0) as listener:
         port = listener.getsockname()[1]
         thread = threading.Thread(target=_answer_all, args=(listener, word), daemon=True)
         thread.start()

@@ -32,8 +32,8 @@ class Place(NamedTuple):
 
 
 def place_of(is_local: bool, host: str | None, interface: str | None) -> Place:
-    """``host`` is told to workers as it is; ``interface``: its address alone; ``is_local``: workers
-    of this machine. Raises UsageError for an interface that is not here or has no address."""
+    """``host`` is told to workers as it is; ``interface``: its first address alone; ``is_local``:
+    workers of this machine. Raises UsageError for an interface without an address."""
     host = host and host.strip("[]")
     if interface is not None:
         found = interface_addresses()
@@ -49,6 +49,14 @@ def place_of(is_local: bool, host: str | None, interface: str | None) -> Place:
     if is_local:
         return Place(_LOOPBACK, (_LOOPBACK,))
     return Place(_EVERYWHERE, all_addresses())
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """As the door of a pool does: at ``*`` by IPv4 and IPv6. Raises OSError."""
+    where = "" if host == "*" else host
+    both = host == "*" and socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both or is_ipv6(host) else socket.AF_INET
+    return socket.create_server((where, port), family=family, backlog=1024, dualstack_ipv6=both)
 
 
 def all_addresses() -> tuple[str, ...]:

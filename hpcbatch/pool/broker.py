@@ -19,13 +19,14 @@ from typing import Any
 
 import zmq
 
-from ..words.errors import PoolClosed
+from ..words.errors import PoolClosed, UsageError
 from ..worker import wire
 from ..worker.link import has_message, receive_frames, send_frames, set_heartbeat
 from ..worker.wire import ERROR, Failure
 from .addresses import bracketed, is_ipv6
 from .dispatch import Batch, Dispatch, Worker
 from .guard import Guard
+from .interrupts import PutOff
 from .receiver import Receiver
 from .task import Result, Task
 
@@ -54,6 +55,7 @@ class Broker:
         self.live = dispatch.live
         self.is_torn = False  # a turn was interrupted
         self._resolve, self._forgotten = resolve, forgotten
+        self._wake_lock = threading.Lock()
         self._inbox: deque[Task] = deque()
         self._over: list[tuple[Task, Result]] = []
         self._gone: list[Worker] = []
@@ -76,25 +78,37 @@ class Broker:
         self._receiver = Receiver(name, dispatch, self.send, self._lose, self._over)
 
     def bind(self, host: str, port: int) -> int:
-        """Listen at ``host`` (``*`` for all); returns the port, chosen where ``port`` is 0."""
+        """Listen at ``host`` (``*`` for all); returns the port, chosen where ``port`` is 0. Raises
+        UsageError where it cannot."""
         self._router.ipv6 = has_dualstack_ipv6() if host == "*" else is_ipv6(host)
-        self._router.bind(f"tcp://{bracketed(host)}:{port or '*'}")
+        try:
+            self._router.bind(f"tcp://{bracketed(host)}:{port or '*'}")
+        except zmq.ZMQError as error:
+            raise UsageError(f"cannot listen at {host}:{port}: {error.strerror}") from error
         bound = self._router.getsockopt(zmq.LAST_ENDPOINT).rstrip(b"\0").decode()
         return int(bound.rpartition(":")[2])
 
     def submit(self, task: Task) -> None:
-        if self._is_closing:
-            raise PoolClosed(f"the pool {self.name} has closed: it takes no more tasks")
+        """Raises PoolClosed."""
+        self._check_open()
         self.live[task.number] = task
         self._inbox.append(task)
+        if self._is_closing:  # meanwhile: whoever closes it may have taken what was left already
+            self.live.pop(task.number, None)
+            self._check_open()
         if self._has_idle:
             self._hurry()
         elif not self.dispatch.workers:
             self.wake()
 
+    def _check_open(self) -> None:
+        if self._is_closing:
+            raise PoolClosed(f"the pool {self.name} has closed: it takes no more tasks")
+
     def wake(self) -> None:
-        if self.wake_fd >= 0:
-            os.eventfd_write(self.wake_fd, 1)
+        with self._wake_lock:
+            if self.wake_fd >= 0:
+                os.eventfd_write(self.wake_fd, 1)
 
     def has_work(self) -> bool:
         """Whether something waits that could be handed out."""
@@ -102,24 +116,33 @@ class Broker:
 
     def turn(self) -> bool:
         """Take what has come, and hand out what waits; whether there is more already."""
+        over: deque[tuple[Task, Result]] = deque()
+        is_whole = False
         try:
-            with self.lock:
-                gone, self._gone = self._gone, []
-                more = self._receive()
-                if more:
-                    self._gone += gone
-                else:
-                    for worker in gone:
-                        self._lose(worker)
-                has_sent = self._hand_out()
-                over = self._over[:]
-                self._over.clear()
-                more = more or (has_sent and has_message(self._router))
-            for task, result in over:
+            with PutOff():
+                with self.lock:
+                    gone, self._gone = self._gone, []
+                    more = self._receive()
+                    if more:
+                        self._gone += gone
+                    else:
+                        for worker in gone:
+                            self._lose(worker)
+                    has_sent = self._hand_out()
+                    more = more or (has_sent and has_message(self._router))
+                    over.extend(self._over)
+                    self._over.clear()
+                is_whole = True
+            while over:
+                task, result = over[0]
                 self._resolve(task, result)
                 self.live.pop(task.number, None)
+                over.popleft()
         except BaseException:
-            self.is_torn = True
+            self.is_torn = self.is_torn or not is_whole
+            with self.lock:
+                self._over[:0] = over  # for the next turn
+            self.wake()
             raise
         return more
 
@@ -170,8 +193,9 @@ class Broker:
             self.guard.close()
             self._router.close(linger=500)
             self._context.term()
-            os.close(self.wake_fd)
-            self.wake_fd = -1
+            with self._wake_lock:
+                os.close(self.wake_fd)
+                self.wake_fd = -1
 
     def send(self, worker: Worker, kind: bytes, body: bytes, parts: Sequence[Any] = ()) -> bool:
         """With the lock. False where the worker is gone: it is lost once all that it had said
@@ -189,20 +213,21 @@ class Broker:
 
     def _hurry(self) -> None:
         """Hand out now what was submitted."""
-        if not self.lock.acquire(blocking=False):
-            self.wake()
-            return
-        try:
-            self._hand_out()
-            is_done = not has_message(self._router) and not self._over and not self._gone
-        except BaseException:
-            self.is_torn = True
-            self.wake()
-            raise
-        finally:
-            self.lock.release()
-        if not is_done or self.has_work():
-            self.wake()
+        with PutOff():
+            if not self.lock.acquire(blocking=False):
+                self.wake()
+                return
+            try:
+                self._hand_out()
+                is_done = not has_message(self._router) and not self._over and not self._gone
+            except BaseException:
+                self.is_torn = True
+                self.wake()
+                raise
+            finally:
+                self.lock.release()
+            if not is_done or self.has_work():
+                self.wake()
 
     def _receive(self) -> bool:
         """Whether there may be more."""

@@ -33,6 +33,10 @@ class Controller(Pushed, Displayed, Executor):
     rows, by ``pop`` and ``collect``; those that were submitted as futures; ``map`` waits for
     its values. A task whose worker is lost is tried again, up to ``crashes_max`` times; then it
     goes to ``backup``, another controller, or is a row with the status ``crash``.
+
+    ``settings`` are those of ``docs/pools.md``: ``resources``, ``options``, ``walltime``, ``idle``,
+    ``seconds_launch`` (seconds, or as "2h"), ``max_tasks``, ``host``, ``interface``, ``port``,
+    ``launcher``, ``site`` and others. Raises ConfigError, ResourceError, UsageError.
     """
 
     def __init__(
@@ -52,7 +56,7 @@ class Controller(Pushed, Displayed, Executor):
         self._factory = TaskFactory()
         self._running: Any = None
         self._starting = threading.Lock()
-        self._is_closed = False
+        self._is_closed = self._ends = False
         self._pid = os.getpid()
         super().__init__()
 
@@ -64,7 +68,9 @@ class Controller(Pushed, Displayed, Executor):
         self.shutdown(wait=kind is None, cancel_futures=kind is not None)
 
     def start(self) -> None:
-        """Open the pool's door and launch its workers; nothing where it is open already."""
+        """Open the pool's door and launch its workers; nothing where it is open already. Raises
+        RegistryUnsafe, RegistryUnwritable, ConfigError, UsageError where it cannot listen, and for
+        a site elsewhere SiteError."""
         self._broker()
 
     def push(
@@ -78,19 +84,25 @@ class Controller(Pushed, Displayed, Executor):
         **kwargs: Any,
     ) -> str:
         """Queue a call, and return its name at once. ``const`` are further arguments by name,
-        which are sent to each worker once."""
+        which are sent to each worker once. Raises InputError, PoolClosed, and what ``start``
+        does."""
         found = self._factory.function(function, const)
         task = self._factory.task(found, args, kwargs, self, seed, name)
+        broker = self._broker()
         self.keep(task)
-        self._broker().submit(task)
+        try:
+            broker.submit(task)
+        except PoolClosed:
+            self.withdraw(task)
+            raise
         return task.label()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> PoolFuture:
-        """Queue a call; its future can also be awaited."""
+        """Queue a call; its future can also be awaited. Raises what ``push`` does."""
         future = PoolFuture()
         task = self._factory.task(self._factory.function(fn), args, kwargs, future)
         broker = self._broker()
-        future._task, future._pool = task, self
+        future._task, future._owner = task, self
         broker.submit(task)
         return future
 
@@ -109,7 +121,8 @@ class Controller(Pushed, Displayed, Executor):
     ) -> list[Any]:
         """The values of all calls, in their order. ``on_error``: ``raise`` the first exception,
         ``return`` exceptions in their places, or ``skip`` them. Chunks are chosen by what the
-        calls take; ``chunksize`` is what an executor has, and is not needed."""
+        calls take; ``chunksize`` is what an executor has, and is not needed. Raises UsageError,
+        WaitTimeout after ``timeout`` seconds, and what ``push`` does."""
         if on_error not in ("raise", "return", "skip"):
             raise UsageError(f"on_error {on_error!r} is none of raise, return, skip")
         columns = columns_of(iterables)
@@ -138,13 +151,14 @@ class Controller(Pushed, Displayed, Executor):
         *iterables: Iterable[Any],
         const: Mapping[str, Any] | None = None,
     ) -> list[str]:
-        """Push a call for each input; their rows come by ``collect``."""
+        """Push a call for each input; their rows come by ``collect``. Raises what ``push`` does."""
         columns = columns_of(iterables)
         return [self.push(function, *each, const=const) for each in zip(*columns, strict=True)]
 
     def cancel(self, names: str | Iterable[str] | None = None) -> list[str]:
         """Give up pushed tasks of these names, or all; returns the names of those that were not
-        resolved. What a worker has begun goes on there, and its result is dropped."""
+        resolved. What a worker has begun goes on there, and its result is dropped; what ``backup``
+        has taken over goes on, and its result counts."""
         dropped = self._drop(self.unresolved_of(names))
         for task in dropped:
             self.resolve(task, Result("canceled", controller=self.name))
@@ -156,8 +170,9 @@ class Controller(Pushed, Displayed, Executor):
         return Summary() if self._running is None else self._running.summary()
 
     def check(self, timeout: float = 60.0) -> Check:
-        """Launch one worker, and say where it fails to come, if it does: at the launch, the start,
-        an address, the port, the keys, or the versions."""
+        """Launch one worker, and say where it fails to come within ``timeout`` seconds, if it does:
+        at the launch, the start, an address, the port, the keys, or the versions. Raises
+        LaunchError, UsageError for a controller without workers."""
         return self._opened().check(timeout)
 
     def scale(self) -> int:
@@ -173,16 +188,27 @@ class Controller(Pushed, Displayed, Executor):
         self._opened().launching.is_automatic = False
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Close the pool: with ``wait`` when all tasks are resolved. Rows can still be popped."""
+        """Close the pool: with ``wait`` when all tasks are resolved. Rows can still be popped. From
+        a callback of a future it returns at once, and the pool closes behind it."""
         if self._pid != os.getpid() or self._is_closed:
             return
+        drains = wait and not cancel_futures
+        if self._running is not None and self._running.loop.is_own_thread():
+            self._is_closed = not drains
+            threading.Thread(target=self._close, args=(drains,), name="hpcbatch-close").start()
+        else:
+            self._close(drains)
+
+    def _close(self, drains: bool) -> None:
         running = self._running
-        if running is not None and wait and not cancel_futures:
+        if running is not None and drains:
             running.drain()
-        self._is_closed = True
-        if running is not None:
-            for task in running.close():
-                task.sink.resolve(task, Result("canceled", controller=self.name))
+        with self._starting:
+            if self._ends:
+                return
+            self._ends = self._is_closed = True
+        for task in running.close() if running is not None else ():
+            task.sink.resolve(task, Result("canceled", controller=self.name))
 
     def terminate(self) -> None:
         """Close the pool now; what is not resolved is canceled."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
 from ..disk.files import publish, read, unlink_quietly
-from ..words.errors import HpcbatchError
 from ..words.formats import FORMAT
-from ..words.version import VERSION
+from ..words.version import PYTHON, VERSION
 from ..worker import dask_worker
 from . import folder
 from .addresses import Place, place_of
@@ -58,7 +56,7 @@ class DaskWorkers:
             "addresses": addresses,
             "certificate": certificate,
             "key": key,
-            "python": "{}.{}".format(*sys.version_info[:2]),
+            "python": PYTHON,
             "code": own_import_paths(),
             "nanny": self.has_nanny,
             "options": self.options,
@@ -96,6 +94,6 @@ class DaskWorkers:
             return
         try:
             launching.close()
-        except (OSError, HpcbatchError) as error:
-            log.warning("hpcbatch pool terminate %s tries again: %s", self.layout.id, error)
+        except Exception as error:  # a launcher is its author's code
+            log.warning("hpcbatch pool terminate %s tries again: %r", self.layout.id, error)
         folder.close_pool(self.layout, self._record)

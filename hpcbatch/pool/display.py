@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any, Protocol
 
+from ..words.text import plain
+
 SHOWN = 20  # workers
 SECONDS = 1.0  # between two looks
 
 
-class Seen(Protocol):
+class HasWorkers(Protocol):
     """What can be shown."""
 
     @property
@@ -29,7 +31,7 @@ class Seen(Protocol):
 
 
 class Displayed:
-    def show(self: Seen, seconds: float = SECONDS) -> None:
+    def show(self: HasWorkers, seconds: float = SECONDS) -> None:
         """In a notebook a table that is kept up to date until the pool closes; elsewhere print it
         once."""
         shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
@@ -42,14 +44,14 @@ class Displayed:
         arguments = (weakref.ref(self), handle, seconds)
         threading.Thread(target=_follow, args=arguments, name="hpcbatch-show", daemon=True).start()
 
-    def _repr_html_(self: Seen) -> str:
+    def _repr_html_(self: HasWorkers) -> str:
         return html_of(self)
 
 
 class View:
     """How a pool looked in one moment."""
 
-    def __init__(self, pool: Seen):
+    def __init__(self, pool: HasWorkers):
         self._text, self.html = text_of(pool), html_of(pool)
 
     def __repr__(self) -> str:
@@ -59,7 +61,7 @@ class View:
         return self.html
 
 
-def text_of(pool: Seen) -> str:
+def text_of(pool: HasWorkers) -> str:
     notes, columns, rows = _told(pool)
     table = [columns, *rows] if rows else []
     widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
@@ -67,7 +69,7 @@ def text_of(pool: Seen) -> str:
     return "\n".join([*notes, *lines])
 
 
-def html_of(pool: Seen) -> str:
+def html_of(pool: HasWorkers) -> str:
     notes, columns, rows = _told(pool)
     paragraphs = "".join(f"<p>{escape(note)}</p>" for note in notes)
     lines = [_line("th", columns), *(_line("td", row) for row in rows)] if rows else []
@@ -78,7 +80,7 @@ def _line(tag: str, cells: Iterable[str]) -> str:
     return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
 
 
-def _told(pool: Seen) -> tuple[list[str], list[str], list[list[str]]]:
+def _told(pool: HasWorkers) -> tuple[list[str], list[str], list[list[str]]]:
     """Sentences, names of columns, and rows; no control characters, since names are a user's."""
     summary = pool.summary()
     of_one: dict[str, Any] = summary.launches  # or those of each controller of a group
@@ -97,15 +99,11 @@ def _told(pool: Seen) -> tuple[list[str], list[str], list[list[str]]]:
         notes.append(f"The first {SHOWN} workers:")
     columns = list(summary[0]) if summary else []
     rows = [[_cell(worker[column]) for column in columns] for worker in summary[:SHOWN]]
-    return [_printable(note) for note in notes], columns, rows
+    return [plain(note) for note in notes], columns, rows
 
 
 def _cell(value: Any) -> str:
-    return f"{value:.1f}" if isinstance(value, float) else _printable(str(value))
-
-
-def _printable(text: str) -> str:
-    return "".join(sign if sign.isprintable() else " " for sign in text)
+    return f"{value:.1f}" if isinstance(value, float) else plain(str(value))
 
 
 def _follow(pool_of: Any, handle: Any, seconds: float) -> None:

@@ -35,8 +35,9 @@ class EventLoop:
     def __init__(self, broker: Broker, scale: Callable[[int], None]):
         self._broker, self._scale = broker, scale
         self._helping = threading.Lock()
+        self._helper: int | None = None
         self._helped = 0.0
-        self._closing = self._drains = False
+        self._closing = self._drains = self._has_ended = False
         self._drained = threading.Event()
         self._help_poll = select.poll()
         self._help_poll.register(broker.router_fd, select.POLLIN)
@@ -59,26 +60,33 @@ class EventLoop:
         if self._closing or not self._helping.acquire(blocking=False):
             return
         try:
+            self._helper = threading.get_ident()
             now = time.monotonic()
             give_up = now + (HELP if timeout is None else min(HELP, timeout))
             while not is_over() and now < give_up and not self._closing:
                 self._helped = now
                 self._help_poll.poll((give_up - now) * 1000)
-                while self._broker.turn() and not is_over():
+                while self._broker.turn() and not is_over() and time.monotonic() < give_up:
                     pass
                 now = time.monotonic()
             self._helped = now
         finally:
+            self._helper = None
             self._helping.release()
             if self._broker.live:
                 self._broker.wake()
 
+    def is_own_thread(self) -> bool:
+        """Whether the calling thread is in the middle of a turn: it was called by a task's sink."""
+        return threading.get_ident() in (self._thread.ident, self._helper)
+
     def drain(self) -> None:
-        """Until no task is left."""
+        """Until no task is left, or the pool has ended."""
         self._drained.clear()
         self._drains = True
-        self._broker.wake()
-        self._drained.wait()
+        if not self._has_ended:
+            self._broker.wake()
+            self._drained.wait()
 
     def close(self) -> list[Task]:
         """Send all workers away, and wait for them a little; returns the tasks that are left."""
@@ -102,6 +110,7 @@ class EventLoop:
         finally:
             with self._helping:  # nobody is in the middle of a turn
                 self._broker.close()
+            self._has_ended = True
             self._drained.set()
 
     def _run(self) -> None:
@@ -121,7 +130,7 @@ class EventLoop:
             if is_cut or is_due:
                 broker.tell_all(wire.PROBE)
                 self._probe_at = now + (SOON if is_cut else broker.heartbeat)
-            stands_back = self._helping.locked() or now - self._helped < HELP
+            stands_back = now - self._helped < HELP
             more = broker.turn() if not stands_back or is_cut or is_due else False
             workers = len(broker.dispatch.workers)
             if is_due or not workers or count != workers:

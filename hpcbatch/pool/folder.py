@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from ..disk.files import make_folder, publish, read, remove_tree
+from ..disk.files import make_folder, publish, read
 from ..registry.root import safe_root
 from ..words.door import Door
 from ..words.errors import DamagedFile, NotFound, nearest
@@ -105,7 +105,3 @@ def read_record(root: str, pool_id: str) -> PoolRecord:
         raise NotFound(f"there is no pool {pool_id!r} in {root}{hint}") from None
     except (ValueError, TypeError) as error:
         raise DamagedFile(f"{path} is damaged: {error}") from error
-
-
-def remove_pool(layout: PoolLayout) -> None:
-    remove_tree(layout.folder)

@@ -12,14 +12,15 @@ from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError, Future
 from typing import Any, Protocol
 
-from .result_values import value_of
+from ..worker import wire
+from .result_values import exception_of, value_of
 from .task import Result, Task
 
 _making = threading.Lock()
 _FINISHED, _CANCELLED = "FINISHED", "CANCELLED_AND_NOTIFIED"
 
 
-class Pool(Protocol):
+class Owner(Protocol):
     """Whoever runs a future's task."""
 
     def cancel_waiting(self, task: Task) -> bool: ...
@@ -38,7 +39,7 @@ class PoolFuture(Future):  # type: ignore[type-arg]
     _came: Result | None = None
     _made: threading.Condition | None = None
     _task: Task
-    _pool: Pool
+    _owner: Owner
 
     def __init__(self) -> None:
         pass
@@ -57,6 +58,7 @@ class PoolFuture(Future):  # type: ignore[type-arg]
         """Called by the pool; the first time counts."""
         if self._state != "PENDING":
             return
+        self.seconds = result.seconds
         self._came = result
         self._state = _CANCELLED if result.status == "canceled" else _FINISHED
         if self._made is not None:
@@ -64,7 +66,7 @@ class PoolFuture(Future):  # type: ignore[type-arg]
                 for waiter in self._waiters:
                     if result.status == "canceled":
                         waiter.add_cancelled(self)
-                    elif result.how == 3:
+                    elif result.how == wire.ERROR:
                         waiter.add_exception(self)
                     else:
                         waiter.add_result(self)
@@ -76,7 +78,7 @@ class PoolFuture(Future):  # type: ignore[type-arg]
         """Whether it is canceled; one that may be running is not."""
         if self._state == _FINISHED:
             return False
-        return self._state == _CANCELLED or self._pool.cancel_waiting(self._task)
+        return self._state == _CANCELLED or self._owner.cancel_waiting(self._task)
 
     def result(self, timeout: float | None = None) -> Any:
         self._wait(timeout)
@@ -100,7 +102,7 @@ class PoolFuture(Future):  # type: ignore[type-arg]
 
     def _wait(self, timeout: float | None) -> None:
         if self._state == "PENDING":
-            self._pool.help(lambda: self._state != "PENDING", timeout)
+            self._owner.help(lambda: self._state != "PENDING", timeout)
         if self._state == "PENDING":
             super().exception(timeout)
         if self._state == _CANCELLED:
@@ -108,10 +110,13 @@ class PoolFuture(Future):  # type: ignore[type-arg]
 
     def _open(self) -> None:
         came = self._came
-        if came is not None:
-            self.seconds = came.seconds
+        if came is None:
+            return
+        if came.how == wire.ERROR:
+            self._exception = exception_of(wire.Failure(*came.value), came.status)
+        else:
             try:
                 self._result = value_of(came)
-            except BaseException as error:
+            except (Exception, SystemExit) as error:  # its classes are not here, or fail
                 self._exception = error
-            self._came = None
+        self._came = None  # after an interrupt it is still there

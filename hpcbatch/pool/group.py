@@ -18,7 +18,8 @@ from .summary import Summary
 
 class ControllerGroup(Displayed, Executor):
     """Each call goes to the controller that is named, or to the one with the fewest unresolved
-    tasks for each of its workers."""
+    tasks for each of its workers. Methods are those of a Controller, over all of them, and raise
+    what its do; UsageError for a controller that is none."""
 
     def __init__(self, *controllers: Controller):
         names = [each.name for each in controllers]

@@ -90,7 +90,7 @@ class Mapping:
             except Exception as error:
                 raise InputError(f"an argument cannot be pickled: {error}") from error
         number = self._first + self._sent
-        task = Task(number, self._function, how, payload, self, size=size, parts=parts)
+        task = Task(number, self._function, how, payload, self, items=chunk, parts=parts)
         self._sent += size
         self.tasks.append(task)
         self._send(task)
@@ -113,7 +113,7 @@ class Mapping:
             return
         try:
             values, failures = value_of(result)
-        except Exception as error:  # a result's class is not here
+        except (Exception, SystemExit) as error:  # a result's class is not here, or fails
             for place in range(begin, begin + task.size):
                 self.failures[place] = error
             return

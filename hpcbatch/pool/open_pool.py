@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import sys
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -14,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..disk.files import unlink_quietly
 from ..disk.limits import allow_open_files
 from ..words.door import Door
-from ..words.errors import HpcbatchError
-from ..words.version import VERSION
+from ..words.version import PYTHON, VERSION
 from ..worker import wire
 from . import folder
 from .broker import Broker
@@ -47,29 +45,26 @@ class OpenPool:
         resolve: Callable[[Task, Result], None],
     ):
         self._settings, self._dispatch = settings, dispatch
-        python = "{}.{}".format(*sys.version_info[:2])
         workers = _workers(settings)
         allow_open_files(OWN_FILES + FILES * settings.workers)
         place = workers.place
         self.layout, self.record = folder.make_pool(
             name, settings.cluster, settings.workers, VERSION
         )
-        self.broker = Broker(name, dispatch, forgotten, settings.heartbeat, resolve)
-        self.loop = EventLoop(self.broker, self._scale)
-        port = self.broker.bind(place.bind, settings.port if settings.site is None else 0)
-        door = self._door(python, place.addresses(port), workers.seconds)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(lambda: folder.close_pool(self.layout, self.record))
+            self.broker = Broker(name, dispatch, forgotten, settings.heartbeat, resolve)
+            undo.callback(self.broker.close)
+            self.loop = EventLoop(self.broker, self._scale)
+            port = self.broker.bind(place.bind, settings.port if settings.site is None else 0)
+            door = self._door(place.addresses(port), workers.seconds)
+            undo.callback(workers.close)
             seen = workers.open(name, door, port, self.loop.fail)
             self.record = workers.recorded(self.record)
             folder.write_record(self.layout, self.record)
             launcher = workers.launcher(self.layout)
             folder.write_door(self.layout, door)
-        except BaseException:
-            with contextlib.ExitStack() as ends:  # each, whatever another one raises
-                ends.callback(folder.close_pool, self.layout, self.record)
-                ends.callback(self.broker.close)
-                ends.callback(workers.close)
-            raise
+            undo.pop_all()
         self._give_up, self._logs = workers.give_up, workers.logs(self.layout)
         self._addresses = tuple(seen.addresses)
         self.launching = Launching(
@@ -133,12 +128,12 @@ class OpenPool:
         self._give_up()
         try:
             self.launching.close()
-        except (OSError, HpcbatchError) as error:
-            log.warning("hpcbatch pool terminate %s tries again: %s", self.layout.id, error)
+        except Exception as error:  # a launcher is its author's code
+            log.warning("hpcbatch pool terminate %s tries again: %r", self.layout.id, error)
         folder.close_pool(self.layout, self.record)
         return left
 
-    def _door(self, python: str, addresses: list[str], walltime: float | None) -> Door:
+    def _door(self, addresses: list[str], walltime: float | None) -> Door:
         settings, broker = self._settings, self.broker
         return Door(
             addresses=addresses,
@@ -146,7 +141,7 @@ class OpenPool:
             client_key=broker.client_key.decode(),
             client_secret=broker.client_secret.decode(),
             version=VERSION,
-            python=python,
+            python=PYTHON,
             seed=settings.seed,
             folder=os.getcwd(),
             code=tuple(own_import_paths()),

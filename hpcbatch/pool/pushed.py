@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from ..words.errors import UsageError
 from .rows import Row, row_of
 from .settings import Settings
 from .task import Result, Task
+
+
+class Resolved:
+    """A task that is over; its row is made once somebody wants it, or waits for others."""
+
+    __slots__ = ("result", "row", "task")
+
+    def __init__(self, task: Task, result: Result):
+        self.task, self.result = task, result
+        self.row: Row | None = None
 
 
 class Pushed:
@@ -23,8 +33,8 @@ class Pushed:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._opening = threading.RLock()
-        self._came: deque[tuple[Task, Result]] = deque()  # as they came
-        self._rows: deque[tuple[Task, Row]] = deque()  # those before them
+        self._done: deque[Resolved] = deque()  # not popped
+        self._rowless: deque[Resolved] = deque()  # those without a row, which are the last of them
         self._pushed: dict[int, Task] = {}
         self._resolved = 0
         self._backlog: deque[str] = deque()
@@ -39,6 +49,10 @@ class Pushed:
     def keep(self, task: Task) -> None:
         self._pushed[task.number] = task
 
+    def withdraw(self, task: Task) -> None:
+        """It was not taken after all."""
+        self._pushed.pop(task.number, None)
+
     def unresolved_of(self, names: str | Iterable[str] | None) -> list[Task]:
         """Those of these names, or all."""
         wanted = None if names is None else {names} if isinstance(names, str) else set(names)
@@ -46,7 +60,9 @@ class Pushed:
         return [task for task in waiting if wanted is None or task.label() in wanted]
 
     def wait(self, until: str = "all", timeout: float | None = None) -> bool:
-        """Until ``all`` pushed tasks are resolved, or ``one`` can be popped. Whether it is so."""
+        """Until ``all`` pushed tasks are resolved, or ``one`` can be popped, for ``timeout``
+        seconds at most. Whether it is so; also True where no task is left to wait for. Raises
+        UsageError, PoolClosed in a process that was forked."""
         if until not in ("all", "one"):
             raise UsageError(f"wait({until!r}): it is one of all, one")
         self._check()
@@ -66,52 +82,62 @@ class Pushed:
     def pop(self) -> Row | None:
         """The row of a task that is resolved; None when there is none."""
         with self._opening:
-            if not self._rows:
-                self._open_rows(most=1)
-            return self._rows.popleft()[1] if self._rows else None
+            if not self._done:
+                return None
+            first = self._done[0]
+            row = self._row_of(first)
+            if self._rowless and self._rowless[0] is first:
+                self._rowless.popleft()
+            self._done.popleft()
+            return row
 
     def collect(self, wait: bool = True) -> list[Row]:
         """The rows of all tasks; waits for them, unless told not to."""
 
-        def has_come() -> bool:
-            return bool(self._came) or not self._pushed
+        def is_news() -> bool:
+            return bool(self._rowless) or not self._pushed
 
         if wait:
             self._check()
             while self._pushed:
-                self._open_rows()  # beside the workers' work
-                self._wait_for(has_come)
+                self._make_rows()  # beside the workers' work
+                self._wait_for(is_news)
         with self._opening:
-            self._open_rows()
-            rows = [row for _, row in self._rows]
-            self._rows.clear()
+            self._make_rows()
+            rows = [one.row for one in list(self._done) if one.row is not None]
+            with self._changed:
+                self._done = deque(islice(self._done, len(rows), None))
             return rows
 
-    def _open_rows(self, most: int = sys.maxsize) -> None:
-        """Make rows of what came; none is lost where this is interrupted."""
-        came, rows, seed = self._came, self._rows, self.settings.seed
+    def _make_rows(self) -> None:
+        """Of all that came; one that is interrupted is made again."""
         with self._opening:
-            while came and most > 0:
-                task, result = came[0]
-                rows.append((task, row_of(task, result, seed)))
-                came.popleft()
-                most -= 1
+            while self._rowless:
+                self._row_of(self._rowless[0])
+                self._rowless.popleft()
+
+    def _row_of(self, one: Resolved) -> Row:
+        if one.row is None:
+            one.row = row_of(one.task, one.result, self.settings.seed)
+        return one.row
 
     def resolve(self, task: Task, result: Result) -> None:
         """Called by the pool: a pushed task is resolved."""
         with self._changed:
             if self._pushed.pop(task.number, None) is None:
                 return  # its turn was interrupted, and made again
-            self._came.append((task, result))
+            one = Resolved(task, result)
+            self._done.append(one)
+            self._rowless.append(one)
             self._resolved += 1
-            if len(self._came) <= 1 or not self._pushed:  # else nobody that waits would be content
+            if len(self._rowless) <= 1 or not self._pushed:  # else nobody waits for this one
                 self._changed.notify_all()
         for listener in self._listeners:
             listener()
 
     def has_row(self) -> bool:
         """Whether ``pop`` would return one."""
-        return bool(self._came or self._rows)
+        return bool(self._done)
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
         """``listener`` is called for each pushed task that is resolved, from any thread; call what
@@ -125,14 +151,13 @@ class Pushed:
 
     def crashes(self, name: str) -> int:
         """How often the task of that name, not popped yet, has crashed."""
-        came = (*list(self._came), *list(self._rows))
-        waiting = [*self._pushed.values(), *(task for task, _ in came)]
+        waiting = [*list(self._pushed.values()), *(one.task for one in list(self._done))]
         return next((task.crashes for task in waiting if task.label() == name), 0)
 
     @property
     def size(self) -> int:
         """Tasks that were pushed and not popped."""
-        return len(self._pushed) + len(self._came) + len(self._rows)
+        return len(self._pushed) + len(self._done)
 
     @property
     def resolved(self) -> int:

@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import pickle
-import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..words.version import VERSION
+from ..words.version import PYTHON, VERSION
 from ..worker import wire
 from ..worker.link import Message
 from .dispatch import Dispatch, Worker
 from .task import Result, Task
 
 log = logging.getLogger("hpcbatch.pool")
-
-PYTHON = "{}.{}".format(*sys.version_info[:2])
 
 
 class Receiver:

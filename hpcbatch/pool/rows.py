@@ -44,7 +44,7 @@ def row_of(task: Task, result: Result, pool_seed: int) -> Row:
     else:
         try:
             value = value_of(result)
-        except Exception as raised:  # the result's own classes are not here, or fail
+        except (Exception, SystemExit) as raised:  # its classes are not here, or fail
             status, error = "error", f"the result cannot be unpickled: {raised!r}"
     seed = job_seed(pool_seed, task.number) if task.seed is None else task.seed
     return Row(  # by name it takes half as long again

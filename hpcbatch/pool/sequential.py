@@ -25,10 +25,10 @@ class SequentialController(Controller):
         super().__init__("local", 1, name=name, seed=seed)
 
     def _open(self) -> Any:
-        return Here(self.name, self._take)
+        return InProcess(self.name, self._take)
 
 
-class Here:
+class InProcess:
     """Stands for an open pool and for its broker."""
 
     def __init__(self, name: str, resolve: Callable[[Task, Result], None]):
@@ -47,6 +47,10 @@ class Here:
                 how, value = _call(function, constants, task, parts)
             except Exception as error:
                 how, value = wire.ERROR, failure_of(error)
+            except BaseException:  # Ctrl-C in a debugger
+                task.is_over = True
+                self._resolve(task, Result("canceled", controller=self._name))
+                raise
         told = tuple(f"{each.category.__name__}: {each.message}" for each in warned)
         status = "error" if how == wire.ERROR else "done"
         seconds = time.perf_counter() - began
@@ -59,6 +63,9 @@ class Here:
 
     def summary(self) -> Summary:
         return Summary()
+
+    def is_own_thread(self) -> bool:
+        return False
 
     def drain(self) -> None:
         """Nothing is ever left."""

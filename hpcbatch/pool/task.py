@@ -31,13 +31,14 @@ class Sink(Protocol):
 
 
 class Task:
-    """``size`` is the number of a chunk's items, 0 for a single call. ``alone`` is set where a
-    worker was lost that held it among others: the next that is lost with it is its doing.
+    """``items`` are the columns of a chunk, ``size`` is their length; 0 for a single call.
+    ``alone`` is set where a worker was lost that held it among others: the next that is lost with
+    it is its doing.
     ``is_out`` tells whether it was handed out, ``is_over`` that no result of it counts any more."""
 
     __slots__ = (
-        *("number", "function", "how", "payload", "parts", "seed", "size", "sink", "name"),
-        *("crashes", "is_out", "is_over", "alone"),
+        *("number", "function", "how", "payload", "parts", "seed", "items", "size", "sink"),
+        *("name", "crashes", "is_out", "is_over", "alone"),
     )
 
     def __init__(
@@ -48,24 +49,27 @@ class Task:
         payload: Any,
         sink: Sink,
         seed: int | None = None,
-        size: int = 0,
         name: str | None = None,
         parts: Sequence[Any] = (),
+        items: Sequence[Sequence[Any]] = (),
     ):
         self.number, self.function, self.how, self.payload = number, function, how, payload
-        self.sink, self.seed, self.size, self.name, self.parts = sink, seed, size, name, parts
+        self.sink, self.seed, self.name, self.parts = sink, seed, name, parts
+        self.items, self.size = items, len(items[0]) if items else 0
         self.crashes = 0
         self.is_out = self.is_over = self.alone = False
 
     def split(self) -> list[Task]:
-        """A chunk as chunks of one item each, so that one which ends its worker is found."""
-        columns = wire.unpack(self.how, self.payload, self.parts)
+        """A chunk as chunks of one item each, so that one which ends its worker is found. Made of
+        the items themselves: to unpickle them may be what ended it."""
         pieces = []
-        for place, arguments in enumerate(zip(*columns, strict=True)):
+        for place, arguments in enumerate(zip(*self.items, strict=True)):
             parts: list[memoryview] = []
-            how, payload = wire.pack([[each] for each in arguments], parts, dumps)
+            items = [[each] for each in arguments]
+            how, payload = wire.pack(items, parts, dumps)
             number = self.number + place
-            pieces.append(Task(number, self.function, how, payload, self.sink, size=1, parts=parts))
+            piece = Task(number, self.function, how, payload, self.sink, parts=parts, items=items)
+            pieces.append(piece)
             pieces[-1].alone = True
         return pieces
 

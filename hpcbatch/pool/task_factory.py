@@ -38,7 +38,7 @@ class TaskFactory:
         """Raises InputError where the arguments cannot be pickled."""
         number = next(self._numbers)
         if not kwargs and _SMALL.issuperset(map(type, args)):
-            return Task(number, function, wire.PLAIN, args, sink, seed, 0, name)
+            return Task(number, function, wire.PLAIN, args, sink, seed, name)
         parts: list[memoryview] = []
         try:
             how, payload = wire.pack((args, dict(kwargs)), parts, dumps)
@@ -46,7 +46,7 @@ class TaskFactory:
             raise InputError(
                 f"the arguments of {function.label} cannot be pickled: {error}"
             ) from error
-        return Task(number, function, how, payload, sink, seed, 0, name, parts)
+        return Task(number, function, how, payload, sink, seed, name, parts)
 
     def reserve(self, count: int) -> int:
         """The first of so many numbers."""
@@ -63,9 +63,9 @@ class TaskFactory:
             task.payload,
             _Home(task),
             task.seed,
-            task.size,
             task.name,
             task.parts,
+            task.items,
         )
 
 

@@ -91,6 +91,8 @@ class Registry:
         for task_id in self.ids():
             try:
                 found.append(self.spec(task_id))
+            except NotFound:
+                continue  # it was removed just now
             except RegistryError as error:
                 warnings.warn(str(error), RuntimeWarning, stacklevel=3)
         return sorted(found, key=lambda spec: spec.created)
@@ -103,16 +105,25 @@ class Registry:
         """Like ``find``, where only some of the tasks are to be known of."""
         if not isinstance(text, str):
             raise NotFound(f"{text!r} is no task's id, which is text")
+        if text == LAST:
+            ids = sorted(filter(self._made, ids), key=self._made)[-1:]
         if not ids:
             raise NotFound(f"there is no task {text!r}: {self.root} has none yet")
         if text == LAST:
-            return max(ids, key=lambda one: os.stat(self.layout(one).spec).st_mtime_ns)
+            return ids[0]
         found = [text] if text in ids else [one for one in ids if one.startswith(text)]
         if len(found) == 1 and text:
             return found[0]
         if not found or not text:
             raise NotFound(f"there is no task {text!r} in {self.root}{nearest(text, ids[:200])}")
         raise NotFound(f"{text!r} is the beginning of several tasks: {', '.join(found[:8])}")
+
+    def _made(self, task_id: str) -> int:
+        """When, in nanoseconds since the epoch; 0 where there is no such task (any more)."""
+        try:
+            return os.stat(self.layout(task_id).spec).st_mtime_ns
+        except OSError:
+            return 0
 
     def remove(self, task_id: str) -> None:
         """Delete a task's folder; under a hidden name first, so that no half of it is seen."""

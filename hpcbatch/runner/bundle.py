@@ -19,6 +19,7 @@ from functools import cache
 from struct import pack
 
 from ..disk.files import publish, read
+from ..words.version import PYTHON
 
 NODE_PACKAGE = "hpcbatch_on_node"
 PARTS = {
@@ -88,8 +89,7 @@ def _package() -> str:
 
 
 def _boot(entry: str) -> bytes:
-    minor = "{}.{}".format(*sys.version_info[:2])
-    source = read(f"{_package()}/runner/boot.py").replace(b"@PYTHON@", minor.encode())
+    source = read(f"{_package()}/runner/boot.py").replace(b"@PYTHON@", PYTHON.encode())
     return source.replace(b"@ENTRY@", f"{NODE_PACKAGE}.{entry}".encode())
 
 

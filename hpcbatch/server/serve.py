@@ -28,7 +28,7 @@ from .listening import listening
 from .logfile import renew_if_large
 from .settings import Settings
 from .site import ServedSite
-from .slow_clients import Prompt
+from .slow_clients import ImpatientProtocol
 from .users import LOCAL
 
 LOOKED_AT_EVERY = 5  # seconds, whether the log is large
@@ -114,7 +114,7 @@ def _server(site: ServedSite, listener: socket.socket, log: str) -> uvicorn.Serv
     app, door = make_app(site), listener if isinstance(listener, Door) else None
     if door is not None:
         app.state.knows = door.known
-    protocol: Any = partial(Prompt, door=door)
+    protocol: Any = partial(ImpatientProtocol, door=door)
     config = uvicorn.Config(
         app,
         log_level=level,

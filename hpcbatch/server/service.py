@@ -8,6 +8,7 @@ import sys
 
 from ..disk.files import publish
 from ..registry.registry import Registry
+from ..words.layout import config_home
 from .lifecycle import Serving
 
 NAME = "hpcbatch-server.service"
@@ -33,8 +34,7 @@ WantedBy=default.target
 
 def install_service(registry: Registry, asked: Serving) -> str:
     """Write the unit; returns its path. Raises RegistryUnwritable."""
-    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    path = f"{home}/systemd/user/{NAME}"
+    path = f"{config_home()}/systemd/user/{NAME}"
     os.makedirs(os.path.dirname(path), exist_ok=True)
     publish(path, unit(registry.root, asked).encode())
     return path

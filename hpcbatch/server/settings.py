@@ -57,10 +57,6 @@ class Settings:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.protocol}://{host}:{self.port}"
 
-    @property
-    def is_loopback(self) -> bool:
-        return self.host in LOOPBACK
-
 
 TOP = ("host", "port", "protocol", "names", "server_scripts", "modules", "options")
 SCRIPTS = ("startup_script", "batch_cluster")

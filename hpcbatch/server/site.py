@@ -43,7 +43,7 @@ from ..words.text import clock
 from .clusters import Clusters
 from .dashboard.codes import Codes
 from .dashboard.sessions import Sessions
-from .dashboard.shared_answers import Fresh
+from .dashboard.shared_answers import SharedAnswers
 from .failures import Failures
 from .hooks import Hooks
 from .identity import Identity
@@ -67,7 +67,7 @@ class ServedSite:
         self.identity = Identity.at(layout.identity)
         self.users = Users(layout.users)
         self.tokens = Tokens(self.identity, self.users, layout.tokens, settings.options.keep_alive)
-        self.codes, self.fresh = Codes(), Fresh()
+        self.codes, self.fresh = Codes(), SharedAnswers()
         self.sessions = Sessions(self.users, settings.options.keep_alive)
         self.failures = Failures()
         self.hooks = Hooks(settings.options)

@@ -12,7 +12,7 @@ from .connection_limit import Door
 ASKS_WITHIN = 20.0  # seconds from a first byte, or from the connection, to the end of the headers
 
 
-class Prompt(H11Protocol):
+class ImpatientProtocol(H11Protocol):
     """uvicorn's own protocol, with a deadline for what comes before a request."""
 
     _deadline: TimerHandle | None = None

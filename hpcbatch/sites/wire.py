@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
@@ -160,6 +161,15 @@ def spec_from(told: Mapping[str, Any]) -> TaskSpec:
     if not is_task_id(spec.id) or not 0 < spec.njobs <= MOST_JOBS:
         raise InputError("that is no task: of its id, or its number of jobs, there is none")
     return spec
+
+
+def new_request() -> str:
+    """The id of one request: repeated because no answer came, it is done once."""
+    return os.urandom(16).hex()
+
+
+def ranges_of(text: str | None) -> Ranges | None:
+    return None if text is None else Ranges.parse(text)
 
 
 def ranges_text(jobs: Ranges | None) -> str | None:

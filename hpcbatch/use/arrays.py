@@ -15,10 +15,8 @@ from ..cluster.schedulers.answers import Limits
 from ..cluster.submission_turns import wait_for_turn
 from ..words.errors import CommandTimeout, SchedulerError, SubmissionUnclear
 from ..words.layout import new_job_name
-from ..words.model import Array, Listing
+from ..words.model import UNKNOWN_ID, Array, Listing
 from .busy_schedulers import patiently
-
-UNKNOWN_ID = "unknown"  # it ran and ended before anybody asked for its id
 
 
 def make_arrays(

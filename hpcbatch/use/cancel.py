@@ -14,7 +14,6 @@ from ..words.errors import RegistryUnwritable, SchedulerError
 from ..words.model import ALIVE, Attempt
 from ..words.ranges import Ranges
 from ..words.text import counted
-from .arrays import UNKNOWN_ID
 from .in_doubt import ask, settle
 from .job_selection import check_jobs
 
@@ -52,13 +51,14 @@ def cancel_elements(attempt: Attempt, elements: Ranges) -> list[str]:
     """End elements on their cluster; returns what may not have ended by that."""
     cluster = Cluster.of(attempt)
     objections, unseen = [], 0
+    known = attempt.known_arrays
     for array in attempt.arrays:
         own = elements.common(Ranges([(array.first, array.first + array.count)]))
         if array.id is None and attempt.given_up:
             continue
         if array.id is None:
             unseen += 1
-        elif own and array.id != UNKNOWN_ID:
+        elif own and array in known:
             shift = array.base - array.first
             indices = Ranges((a + shift, b + shift) for a, b in own.runs)
             try:

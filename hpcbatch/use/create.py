@@ -15,6 +15,7 @@ from ..registry.draft import Draft
 from ..runner.program import places
 from ..words.errors import InputError, nearest
 from ..words.model import TaskSpec
+from ..words.version import PYTHON
 from .code import take_code
 from .inputs import pack_inputs
 from .project import WithProject
@@ -129,7 +130,7 @@ def _spec(
         positional=positional,
         names=list(named),
         constants=list(constants),
-        python="{}.{}".format(*sys.version_info[:2]),
+        python=PYTHON,
         folder=os.getcwd(),
     )
 

@@ -15,7 +15,6 @@ from ..words.errors import NotFound, StateError
 from ..words.model import ALIVE, Attempt
 from ..words.options import SubmitOptions
 from ..words.text import counted
-from .arrays import UNKNOWN_ID
 from .failure_causes import last_attempts
 from .update import update
 
@@ -109,7 +108,7 @@ def waiting_arrays(view: View) -> Iterator[tuple[Attempt, str]]:
     alive = view.jobs_in(ALIVE)
     for attempt, own in last_attempts(view):
         if waiting := own.common(alive):
-            for array in attempt.submitted_arrays:
+            for array in attempt.known_arrays:
                 jobs = attempt.plan.jobs_between(array.first, array.first + array.count)
-                if array.id != UNKNOWN_ID and jobs.common(waiting):
+                if jobs.common(waiting):
                     yield attempt, str(array.id)

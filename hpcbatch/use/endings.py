@@ -75,7 +75,7 @@ def _told_on_leaving(
 
 
 def _history(attempt: Attempt) -> dict[int, Ending]:
-    arrays = {str(array.id): array for array in attempt.submitted_arrays}
+    arrays = {str(array.id): array for array in attempt.known_arrays}
     found = {}
     for ended in Cluster.of(attempt).history(list(arrays), attempt.created):
         array = arrays.get(ended.array)

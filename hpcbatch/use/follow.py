@@ -41,11 +41,12 @@ def followed(registry: Registry, view: View, look: Look) -> tuple[View, tuple[st
             view.layout, view.spec, find_endings(view, missing), time.time()
         )
         view.sight(listings)
+    waited_for = {attempt.number for attempt in view.waiting_attempts()}
     notes += [
         f"no listing has {counted(len(absent), 'element')} of attempt {number} any more: what "
         "became of them will be known in a moment"
         for number, absent in view.snapshot.absent.items()
-        if absent
+        if absent and number in waited_for
     ]
     return view, (*dict.fromkeys(notes), *_waiting_words(view))
 

@@ -25,7 +25,7 @@ class Bins:
         self.counts = [0] * bins
 
     def add(self, number: float) -> None:
-        place = log(number) if self._grows else number
+        place = log(max(number, self.low)) if self._grows else number
         at = int((place - self._begin) / self._step) if self._step else 0
         self.counts[min(max(at, 0), len(self.counts) - 1)] += 1
         self.count += 1

@@ -52,6 +52,7 @@ class Figures:
 
 
 def figures(registry: Registry, task_id: str) -> Figures:
+    """Of all jobs that began. Raises NotFound, DamagedFile."""
     view, _ = update(registry, registry.spec(task_id), Look.ON_AND_ON)
     now = time.time()
     found = _with_ranges(view, now)

@@ -1,5 +1,4 @@
-"""What came of the jobs of a task: states, results, failures, logs. Plain data out; every door of
-the house calls these."""
+"""What came of the jobs of a task: states, results, failures, logs. Plain data out."""
 
 from __future__ import annotations
 
@@ -58,7 +57,8 @@ def jobs(
 def collect(
     registry: Registry, task_id: str, only: Ranges | None = None
 ) -> Iterator[tuple[int, bytes | JobError]]:
-    """(job, pickled value or why there is none) of all jobs, or of some, in order."""
+    """(job, pickled value or why there is none) of all jobs, or of some, in order. Raises NotFound,
+    UsageError for a job that is none; a damaged result is told in its place."""
     spec = registry.spec(task_id)
     view, _ = update(registry, spec)
     wanted = only if only is not None else Ranges([(0, spec.njobs)])
@@ -98,7 +98,8 @@ def failures(registry: Registry, task_id: str, most: int | None = None) -> Itera
 
 
 def log(registry: Registry, task_id: str, job: int) -> str:
-    """What a job printed; the whole log of its element where its part is not known."""
+    """What a job printed; the whole log of its element where its part is not known. Raises
+    NotFound, UsageError, DamagedFile."""
     spec = registry.spec(task_id)
     check_jobs(spec, Ranges([(job, job + 1)]))
     view = tracker.refresh(registry.layout(task_id), spec)
@@ -115,7 +116,8 @@ def log_part(
     registry: Registry, task_id: str, attempt: int, element: int, begin: int, most: int
 ) -> LogPart:
     """At most ``most`` bytes of an element's log from the byte ``begin`` on; a negative one counts
-    from the end."""
+    from the end. Raises NotFound for a task that is none; nothing is in a log that is not there."""
+    registry.spec(task_id)
     layout = registry.layout(task_id)
     try:
         with open(log_path(layout, read_attempts(layout), attempt, element), "rb") as file:
@@ -127,7 +129,7 @@ def log_part(
 
 
 def attempts(registry: Registry, task_id: str) -> list[Attempt]:
-    """All attempts of a task, in order."""
+    """All attempts of a task, in order. Raises NotFound, DamagedFile."""
     registry.spec(task_id)
     return read_attempts(registry.layout(task_id))
 

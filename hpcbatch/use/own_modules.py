@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from ..words.errors import CodeWarning
+from .portable import SKIPPED, objection, warn_of_skipped
 
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the runner has its own
 _IMPORT = re.compile(
@@ -25,7 +26,6 @@ _IMPORT = re.compile(
     re.MULTILINE,
 )
 _RUNNERS = {"hpcbatch", "cloudpickle"}  # which it brings along
-_SKIPPED = {"__pycache__", "node_modules", "site-packages"}
 
 
 class Modules(NamedTuple):
@@ -175,12 +175,19 @@ def _is_package(folder: str) -> bool:
 
 
 def _tree(root: str, name: str) -> Iterator[tuple[str, str]]:
+    """The files of a package that can travel; warns of the others."""
+    skipped = {}
     for folder, folders, files in os.walk(f"{root}/{name}"):
-        folders[:] = [f for f in folders if f not in _SKIPPED and not f.startswith(".")]
+        folders[:] = [f for f in folders if f not in SKIPPED and not f.startswith(".")]
         for file in files:
             path = f"{folder}/{file}"
             if not file.endswith((".pyc", ".pyo")) and os.path.isfile(path):
-                yield os.path.relpath(path, root), path
+                below = os.path.relpath(path, root)
+                if why := objection(below, path):
+                    skipped[below] = why
+                else:
+                    yield below, path
+    warn_of_skipped(f"the package {root}/{name}", skipped, stacklevel=8)
 
 
 def imported(path: str) -> frozenset[str]:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-import stat
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ..cluster.shell import run
-from ..words.errors import CodeWarning, InputError, ProgramMissing
+from ..words.errors import InputError, ProgramMissing
 from ..words.text import plain
+from .portable import SKIPPED, objection, warn_of_skipped
 
 LARGEST = 100 << 20  # bytes
 MOST = 20_000  # files
-SHOWN = 8
 _MARKS = (".git", "pyproject.toml")
 _LIST = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
 _COMPILED = ("__pycache__/", ".pyc", ".pyo")
-_SKIPPED = {"__pycache__", "node_modules", "site-packages"}
 _ENVIRONMENT = ("pyvenv.cfg", "conda-meta/history")  # what lies in one of Python's
 
 WithProject = bool | str | os.PathLike[str]
@@ -63,7 +60,7 @@ def project_files(folder: str) -> dict[str, str]:
     links: dict[str, str] = {}
     for name in sorted(set(_listed(folder, skipped))):
         path = f"{folder}/{name}"
-        if why := _objection(name, path):
+        if why := objection(name, path):
             skipped[name] = why
         elif os.path.islink(path):
             links[name] = path
@@ -72,14 +69,7 @@ def project_files(folder: str) -> dict[str, str]:
     _check_size(folder, files)
     for name, path in links.items():
         files.update(_linked(folder, name, path, files, skipped))
-    if skipped:
-        shown = [f"{plain(name)} ({why})" for name, why in sorted(skipped.items())]
-        more = f", … and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
-        warnings.warn(
-            f"not all of the project {folder} travels: {', '.join(shown[:SHOWN])}{more}",
-            CodeWarning,
-            stacklevel=6,
-        )
+    warn_of_skipped(f"the project {folder}", skipped, stacklevel=6)
     _check_size(folder, files)
     return files
 
@@ -137,24 +127,7 @@ def _walked(top: str) -> Iterator[str]:
 
 def _is_source(parent: str, name: str) -> bool:
     is_environment = any(os.path.exists(f"{parent}/{name}/{mark}") for mark in _ENVIRONMENT)
-    return not name.startswith(".") and name not in _SKIPPED and not is_environment
-
-
-def _objection(name: str, path: str) -> str:
-    """Why a file cannot travel; empty where it can, or is gone."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return "its name is no UTF-8"
-    try:
-        mode = os.lstat(path).st_mode
-    except OSError:
-        return "its name is no UTF-8" if "\ufffd" in name else ""
-    if stat.S_ISLNK(mode):
-        return ""
-    if not stat.S_ISREG(mode):
-        return "no ordinary file"
-    return "" if os.access(path, os.R_OK) else "it cannot be read"
+    return not name.startswith(".") and name not in SKIPPED and not is_environment
 
 
 def _linked(

@@ -1,4 +1,5 @@
-"""The verbs on a registry. Plain data in, plain data out; every door of the house calls these."""
+"""How tasks stand, tracking and removing them. Plain data in, plain data out; every door of the
+house calls these verbs, those of ``outcomes`` and those that have a module of their own."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from ..words.errors import (
     in_short,
 )
 from ..words.look import Look
-from ..words.model import ALIVE, RESOLVED, TaskSpec
+from ..words.model import ALIVE, RESOLVED
 from ..words.ranges import Ranges
 from ..words.status import TaskStatus
 from .due_retries import due_retries
@@ -29,6 +30,7 @@ from .update import update
 
 
 def status(registry: Registry, task_id: str, look: Look = Look.ONCE) -> TaskStatus:
+    """Counts, reasons and notes of a task. Raises NotFound, DamagedFile."""
     spec = registry.spec(task_id)
     view, notes = update(registry, spec, look)
     return _status(view, notes)
@@ -63,11 +65,6 @@ def track(registry: Registry, task_id: str, begins: bool = False) -> TaskStatus:
     if failed := notify(view, status):
         status = replace(status, notes=(*status.notes, failed))
     return status
-
-
-def tasks(registry: Registry) -> list[tuple[TaskSpec, TaskStatus]]:
-    """All tasks, oldest first."""
-    return [(spec, _status(*update(registry, spec))) for spec in registry.specs()]
 
 
 def resolved_jobs(registry: Registry, task_id: str) -> Ranges:

@@ -1,4 +1,8 @@
-"""The number that every file of the registry carries: a newer one is refused, not misread."""
+"""The number that JSON files of the registry carry: a newer one is refused, not misread.
+
+Files of records have none of their own: who changes them counts FORMAT up, and task.json is read
+before they are.
+"""
 
 from __future__ import annotations
 

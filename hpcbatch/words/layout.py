@@ -1,9 +1,11 @@
-"""Every name and every path of the registry on disk. Nothing else builds one.
+"""Names and paths of the registry on disk.
 
 ROOT/
-  runner-<hash>.pyz       what compute nodes run
-  polls/                  the last listing of each cluster, shared by all clients
+  runner-<hash>.pyz       what compute nodes run; worker-<hash>.pyz: what workers of pools run
+  polls/                  by scheduler and host, shared by all clients: the last listing, limits,
+                          whose turn it is to submit
   pools/<pool-id>/        see PoolLayout
+  server/, remote/        see ServerLayout, RemoteLayout
   <task-id>/              see TaskLayout
 """
 
@@ -71,10 +73,13 @@ def pools_folder(root: str) -> str:
     return f"{root}/pools"
 
 
+def config_home() -> str:
+    return os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+
+
 def config_folder() -> str:
-    """Where a user's configuration, keys and known sites are."""
-    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    return f"{home}/hpcbatch"
+    """Where a user's configuration, templates, keys and known sites are."""
+    return f"{config_home()}/hpcbatch"
 
 
 class TaskLayout:

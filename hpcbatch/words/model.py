@@ -76,6 +76,9 @@ class Array:
     time: float | None = None  # when it said so; without an id, of the first listing without it
 
 
+UNKNOWN_ID = "unknown"  # of an array that ran and ended before anybody asked for its id
+
+
 class Setback(NamedTuple):
     """A submission that failed; ``time`` is seconds since the epoch."""
 
@@ -128,6 +131,11 @@ class Attempt:
     @property
     def submitted_arrays(self) -> tuple[Array, ...]:
         return tuple(array for array in self.arrays if array.id is not None)
+
+    @property
+    def known_arrays(self) -> tuple[Array, ...]:
+        """Those that the scheduler can be asked about."""
+        return tuple(array for array in self.submitted_arrays if array.id != UNKNOWN_ID)
 
     @property
     def is_taken(self) -> bool:

@@ -18,8 +18,8 @@ _IDS = (
     ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"),
     ("SLURM_JOB_ID", ""),
     ("LSB_JOBID", "LSB_JOBINDEX"),
-    ("PBS_JOBID", "PBS_ARRAY_INDEX"),
-    ("HPCBATCH_LOCAL_ID", "HPCBATCH_ELEMENT"),
+    ("PBS_JOBID", "PBS_ARRAY_INDEX PBS_ARRAYID"),  # Torque's is the second
+    ("HPCBATCH_LOCAL_ID", "HPCBATCH_LOCAL_INDEX"),
     ("JOB_ID", "SGE_TASK_ID"),
 )
 
@@ -67,7 +67,12 @@ def main(arguments: list[str]) -> int:
 
 def _hello(door: Door, launch: list[str]) -> dict[str, object]:
     array, index = next(
-        ((os.environ[a], os.environ.get(i, "")) for a, i in _IDS if os.environ.get(a)), ("", "")
+        (
+            (os.environ[array], next(filter(None, map(os.environ.get, names.split())), ""))
+            for array, names in _IDS
+            if os.environ.get(array)
+        ),
+        ("", ""),
     )
     return {
         "worker": os.urandom(6).hex(),

@@ -19,7 +19,7 @@ import pytest
 import hpcbatch as hb
 from hpcbatch.cluster import shell
 from hpcbatch.use import in_doubt
-from hpcbatch.use.arrays import UNKNOWN_ID
+from hpcbatch.words.model import UNKNOWN_ID
 from tests.cluster.conftest import Harness, eventually, write_program
 from tests.conftest import IS_LONG
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpcbatch.cluster.orders import ArrayOrder
+from hpcbatch.cluster.schedulers.lsf.endings import seconds_between
 from hpcbatch.cluster.schedulers.lsf.scheduler import Lsf
 from hpcbatch.cluster.scripts import render
 from hpcbatch.cluster.shell import Output
@@ -423,6 +424,19 @@ def test_an_element_that_ran_again_and_over_new_year() -> None:
     text = text.replace("Dec 31 23:59:53", "Jan  1 00:00:02 2027")
     found = endings(text)["7", 2]
     assert (found.reason, found.elapsed) == ("exit-code 1", 10.0)
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "seconds"),
+    [
+        ("Fri Feb 28 23:00:00", "Sat Mar  1 01:00:00", 7200.0),  # of 2025
+        ("Wed Feb 28 23:00:00", "Fri Mar  1 01:00:00", 93600.0),  # of 2024
+        ("Thu Feb 29 23:00:00", "Fri Mar  1 01:00:00", 7200.0),
+        ("Wed Dec 31 23:00:00", "Thu Jan  1 01:00:00", 7200.0),
+    ],
+)
+def test_the_year_is_found_by_the_day_of_the_week(began: str, ended: str, seconds: float) -> None:
+    assert seconds_between(began, ended) == seconds
 
 
 def test_endings_of_several_elements_and_arrays() -> None:

@@ -337,6 +337,7 @@ RUN = "{{ python }} {{ runner }} {{ task }} {{ attempt }} 0\n"
         (RUN + "{% if thrttle %}x{% endif %}", "did you mean 'throttle'?"),
         (RUN + "{{ array.cout }}", "did you mean 'count'?"),
         (RUN + "{{ resources.memry }}", "did you mean 'memory'?"),
+        (RUN + "{{ after[0] }}", "no element 0"),
         (RUN + "{{ walltime | minuts }}", "minuts"),
         (RUN + "{{ walltime // 60 }}", "cannot be used"),
         (RUN + "{{ walltime | minutes }}", "cannot be used"),

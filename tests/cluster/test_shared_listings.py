@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from dataclasses import replace
@@ -281,7 +282,7 @@ def test_limits_are_asked_once_a_day(squeue: Squeue, cluster: Cluster, tmp_path:
     assert calls.read_text() == "."
     own = Cluster(ClusterConfig("a", "slurm", array_limit=10))
     assert own.limits(str(root)).array == 10
-    path = root / "polls" / "limits-slurm.json"
+    path = root / "polls" / f"limits-slurm-{os.uname().nodename}.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "time": time.time() - 90_000}))
     cluster.limits(str(root))
     assert calls.read_text() == ".."
@@ -310,7 +311,7 @@ def test_limits_that_cannot_be_asked_now_are_those_of_before(
     root = tmp_path / "registry"
     scontrol(tmp_path, "MaxArraySize = 1001")
     cluster.limits(str(root))
-    path = root / "polls" / "limits-slurm.json"
+    path = root / "polls" / f"limits-slurm-{os.uname().nodename}.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "time": time.time() - 90_000}))
     scontrol(tmp_path, "the controller is away")
     assert cluster.limits(str(root)).array == 1001

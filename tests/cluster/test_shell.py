@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hpcbatch.cluster import shell
-from hpcbatch.words.errors import CommandTimeout, ProgramMissing
+from hpcbatch.words.errors import CommandFailed, CommandTimeout, ProgramMissing
 
 from .conftest import eventually, write_program
 
@@ -29,6 +29,11 @@ def test_answer() -> None:
 def test_missing_program() -> None:
     with pytest.raises(ProgramMissing, match="no-such-program"):
         shell.run(["no-such-program"])
+
+
+def test_a_program_that_cannot_be_started_now_is_not_missing() -> None:
+    with pytest.raises(CommandFailed, match="true cannot be started now"):
+        shell.run(["true", "x" * (1 << 17)])  # more than one argument may have
 
 
 def test_program_without_permission(tmp_path: Path) -> None:

@@ -441,6 +441,14 @@ def test_limits() -> None:
             slurm.parse_limits(output)
 
 
+def test_cancelling_many_that_are_no_neighbours() -> None:
+    scattered = Ranges((at, at + 1) for at in range(100_000, 200_000, 2))
+    commands = slurm.cancel_argv("7", scattered)
+    assert all(len(argument) < 1 << 17 for command in commands for argument in command)
+    told = ",".join(command[-1][len("7_[") : -1] for command in commands)
+    assert Ranges.parse(told) == scattered
+
+
 def test_cancelling() -> None:
     assert slurm.cancel_argv("7", None) == [["scancel", "7"]]
     assert slurm.cancel_argv("7", Ranges.of([3, 7, 8, 9])) == [["scancel", "7_[3,7-9]"]]

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 import hpcbatch as hb
-from hpcbatch.use.grid import LETTERS, run_lengths
+from hpcbatch.use.state_runs import LETTERS, run_lengths
 from hpcbatch.words.model import STATES
 from tests.core import ROOT, eventually
 from tests.local import by_value

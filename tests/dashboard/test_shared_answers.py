@@ -14,7 +14,7 @@ import hpcbatch as hb
 from hpcbatch.registry.registry import Registry
 from hpcbatch.server import tracking as module
 from hpcbatch.server.dashboard import shared_answers
-from hpcbatch.server.dashboard.shared_answers import Fresh
+from hpcbatch.server.dashboard.shared_answers import SharedAnswers
 from hpcbatch.server.queue import Queue
 from hpcbatch.server.tracking import LOOKED_AT, Tracking
 from hpcbatch.use import service
@@ -22,7 +22,7 @@ from hpcbatch.use import service
 
 def test_an_answer_is_worked_out_once_for_all_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_answers, "SECONDS", 1000.0)
-    kept, all_are_here, worked_out = Fresh(), Barrier(8), []
+    kept, all_are_here, worked_out = SharedAnswers(), Barrier(8), []
 
     def ask(number: int) -> Any:
         all_are_here.wait(30)
@@ -37,7 +37,7 @@ def test_an_answer_is_worked_out_once_for_all_who_ask(monkeypatch: pytest.Monkey
 
 def test_a_failure_is_not_kept_and_answers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_answers, "MOST", 3)
-    kept = Fresh()
+    kept = SharedAnswers()
     with pytest.raises(ZeroDivisionError):
         kept.get("what", lambda: 1 // 0)
     assert kept.get("what", lambda: 5) == 5

@@ -105,7 +105,7 @@ def test_every_method_has_a_heading(handle: type) -> None:
         for name, value in inspect.getmembers(handle, inspect.isfunction)
         if not name.startswith("_") and value.__module__.startswith("hpcbatch")
     }
-    for_the_pool = {"adopt", "cancel_waiting", "help", "keep", "resolve"}
+    for_the_pool = {"adopt", "cancel_waiting", "help", "keep", "resolve", "withdraw"}
     internal = for_the_pool | {"has_row", "listen", "unresolved_of"}
     own -= {f"{handle.__name__}.{name}" for name in internal}
     told = {

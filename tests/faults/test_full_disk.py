@@ -162,7 +162,7 @@ def outcome(case: Case) -> str:
 @pytest.mark.parametrize(
     ("known_limits", "expected"),
     [
-        (False, {"limits-local.json", "profile.json", "attempt.json"}),
+        (False, {f"limits-local-{os.uname().nodename}.json", "profile.json", "attempt.json"}),
         (True, {"script.sh", "plan.json", "attempt.json"}),
     ],
 )

@@ -144,7 +144,7 @@ def test_a_worker_that_comes_back_has_not_crashed() -> None:
 
 def test_a_chunk_that_is_lost_is_tried_item_by_item() -> None:
     dispatch, function = a_dispatch("a"), a_function(QUICK)
-    chunk = Task(7, function, 0, [[1, 2, 3]], NoSink(), size=3)
+    chunk = Task(7, function, 0, [[1, 2, 3]], NoSink(), items=[[1, 2, 3]])
     dispatch.live[7] = chunk
     dispatch.add([chunk])
     dispatch.assign(0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import warnings
 from collections.abc import Callable
 
@@ -61,7 +62,55 @@ class Interrupted:
         return (Interrupted.open, ())
 
 
+class Leaving:
+    """Ends whoever unpickles it, as far as SystemExit does."""
+
+    def __reduce__(self) -> tuple[Callable[[int], None], tuple[int]]:
+        return (sys.exit, (3,))
+
+
+def test_a_result_that_exits_here_hides_no_other() -> None:
+    pool = hb.SequentialController()
+    pool.push(Leaving)
+    pool.push(square, 3)
+    exits, done = pool.collect()
+    assert (exits.status, done.result) == ("error", 9)
+    assert "cannot be unpickled: SystemExit(3)" in str(exits.error)
+    with pytest.raises(SystemExit):
+        pool.submit(Leaving).result()
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_call_that_is_interrupted_here_is_canceled() -> None:
+    pool = hb.SequentialController()
+    with pytest.raises(KeyboardInterrupt):
+        pool.push(interrupt)
+    assert [row.status for row in pool.collect()] == ["canceled"]
+
+
+def test_what_a_closed_pool_refuses_is_waited_for_by_nobody() -> None:
+    pool = hb.SequentialController()
+    pool.push(square, 3)
+    pool.shutdown()
+    with pytest.raises(hb.PoolClosed):
+        pool.push(square, 4)
+    assert pool.wait("all", timeout=60)
+    assert [row.result for row in pool.collect()] == [9]
+
+
+def test_a_future_that_is_interrupted_keeps_its_value() -> None:
+    Interrupted.opened = 0
+    future = hb.SequentialController().submit(Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        future.result()
+    assert future.result() == "opened"
+
+
 def test_a_collect_that_is_interrupted_loses_no_row() -> None:
+    Interrupted.opened = 0
     pool = hb.SequentialController()
     pool.push(square, 2)
     pool.push(Interrupted)

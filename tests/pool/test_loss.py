@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -191,6 +193,110 @@ def test_every_result_once_for_long(make_pool: Make) -> None:
     assert all(havoc.done[what] for what in ("kill", "stop", "cut"))
 
 
+class Deadly:
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self) -> tuple[Callable[[int], None], tuple[int]]:
+        return (os._exit, (3,))
+
+
+def test_an_argument_that_ends_whoever_unpickles_it(make_pool: Make) -> None:
+    pool = make_pool(workers=1, crashes_max=0)
+    values = pool.map(identity, [1, Deadly(), 3], on_error="return")
+    assert values[::2] == [1, 3]
+    assert isinstance(values[1], hb.WorkerLost)
+
+
+def test_a_callback_may_end_the_pool(make_pool: Make) -> None:
+    pool = make_pool(workers=1)
+    future, waiting = pool.submit(identity, 1), pool.submit(time.sleep, 600)
+    future.add_done_callback(lambda _: pool.terminate())
+    assert future.result(60) == 1
+    with pytest.raises(concurrent.futures.CancelledError):
+        waiting.result(60)
+    assert pool.is_closed
+
+
+COLLECTS = """
+import os, signal, threading, time
+import hpcbatch as hb
+
+def pause(x):
+    time.sleep(0.005)
+    return x
+
+with hb.Controller(workers=2) as pool:
+    while len(workers := {worker["worker"] for worker in pool.summary()}) < 2:
+        time.sleep(0.05)
+    rows, interrupts = [], 0
+    for x in range(300):
+        pool.push(pause, x)
+    stop = threading.Event()
+    def interrupt():
+        while not stop.wait(0.02):
+            os.kill(os.getpid(), signal.SIGINT)
+    threading.Thread(target=interrupt).start()
+    while True:
+        try:
+            rows += pool.collect()
+            break
+        except KeyboardInterrupt:
+            interrupts += 1
+    stop.set()
+    try:
+        time.sleep(0.05)
+    except KeyboardInterrupt:
+        pass
+    assert interrupts > 3, interrupts
+    assert sorted(row.result for row in rows) == list(range(300))
+    assert {row.worker for row in rows} <= workers, "they were sent away"
+    print("all")
+"""
+
+
+def test_a_collect_that_is_interrupted_sends_no_worker_away(own_registry: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECTS], capture_output=True, text=True, timeout=120
+    )
+    assert (done.stdout, done.returncode) == ("all\n", 0), done.stderr
+
+
+def test_a_port_that_is_taken_is_told(make_pool: Make) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(hb.UsageError, match=f"cannot listen at 127.0.0.1:{port}"):
+            make_pool(port=port).start()
+    assert [pool.state for pool in hb.pools()] == ["closed"]
+
+
+class Unkillable(hb.Launcher):
+    """Its author's program fails at the end."""
+
+    def __init__(self) -> None:
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def launch_worker(self, call: hb.Call) -> None:
+        self.processes.append(subprocess.Popen(call.argv))
+
+    def terminate_workers(self) -> None:
+        raise subprocess.CalledProcessError(1, "scancel")
+
+
+def test_a_launcher_that_fails_at_the_end_keeps_nobody_waiting(
+    make_pool: Make, told: Callable[[], str]
+) -> None:
+    launcher = Unkillable()
+    pool = make_pool(workers=1, launcher=launcher)
+    assert pool.submit(identity, 1).result(60) == 1
+    waiting = pool.submit(time.sleep, 600)
+    pool.terminate()
+    with pytest.raises(concurrent.futures.CancelledError):
+        waiting.result(60)
+    assert "scancel" in told()
+    for process in launcher.processes:
+        process.wait(60)
+
+
 def test_whoever_waits_is_told_when_the_pool_itself_fails(
     make_pool: Make, monkeypatch: pytest.MonkeyPatch, told: Callable[[], str]
 ) -> None:
@@ -208,3 +314,4 @@ def test_whoever_waits_is_told_when_the_pool_itself_fails(
     assert "no memory is left" in told()
     with pytest.raises(hb.PoolClosed):
         pool.submit(identity, 2)
+    pool.shutdown()  # as at the end of a block, with nobody left to drain it

@@ -172,6 +172,17 @@ def test_tasks_are_found_by_id_beginning_and_last() -> None:
     assert [task.id for task in hb.tasks()] == [first.id, second.id]
 
 
+def test_a_folder_without_a_task_hides_no_other(own_registry: Path) -> None:
+    task = hb.create(abs, [1])
+    (own_registry / "00000000__x").mkdir()
+    (own_registry / "ffffffff__x").mkdir()
+    assert [one.id for one in hb.tasks()] == [task.id]
+    assert Registry().find("last") == task.id
+    task.remove()
+    with pytest.raises(NotFound, match="has none yet"):
+        Registry().find("last")
+
+
 @pytest.mark.parametrize("text", ["", "nonsense", "..", ".", "../x", "*", "\0"])
 def test_what_is_not_there_is_not_found(text: str) -> None:
     hb.create(abs, [1])

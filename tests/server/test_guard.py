@@ -84,7 +84,7 @@ def test_the_document_of_routes_needs_nothing_from_elsewhere(tmp_path: Path) -> 
 
 @contextlib.contextmanager
 def served(app: Any, door: Any = None, **more: Any) -> Iterator[int]:
-    protocol: Any = partial(slow_clients.Prompt, door=door)
+    protocol: Any = partial(slow_clients.ImpatientProtocol, door=door)
     config = uvicorn.Config(
         app, port=0, log_level="critical", http=protocol, lifespan="off", loop="asyncio", **more
     )

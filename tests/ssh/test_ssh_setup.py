@@ -19,6 +19,7 @@ import pytest
 import hpcbatch as hb
 from hpcbatch.sites import known_sites
 from hpcbatch.sites.ssh import remote_paths, setup, wheel
+from hpcbatch.words.version import PYTHON
 from tests.conftest import IS_LONG
 
 from .conftest import Client
@@ -71,12 +72,12 @@ def test_a_node_is_set_up(client: Client, bare: tuple[Host, Sshd]) -> None:
     line = client.site().line
     with pytest.raises(hb.SiteNotReady, match="remote setup"):
         client.site().specs()
-    with pytest.raises(hb.SiteNotReady, match=f"has no Python {remote_paths.minor()}"):
+    with pytest.raises(hb.SiteNotReady, match=f"has no Python {PYTHON}"):
         setup.look(line, "/no where/python", [])
     with pytest.raises(hb.SiteNotReady, match="what --setup says fails"):
         setup.look(line, "", ["module load nothing-of-it"])
     if not IS_LONG:
-        venv = host.home / remote_paths.FOLDER / f"venv-{hb.__version__}-py{remote_paths.minor()}"
+        venv = host.home / remote_paths.FOLDER / f"venv-{hb.__version__}-py{PYTHON}"
         (venv / "bin").mkdir(parents=True)
         for name in ("python", "pip"):
             (venv / "bin" / name).write_text(WITHOUT_PIP.format(python=host.python))

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hpcbatch.disk.index import BEGUN, DONE, ERROR, Entry
 from hpcbatch.use import job_statistics as module
 from hpcbatch.use import outcomes
-from hpcbatch.use.grid import LETTERS, grid, run_lengths
 from hpcbatch.use.groups import grouped
 from hpcbatch.use.histograms import MOMENTS, Bins, Busy
 from hpcbatch.use.job_statistics import _Spans, figures
+from hpcbatch.use.state_runs import LETTERS, run_lengths, state_runs
 from hpcbatch.words.errors import JobError, NotFound
 from hpcbatch.words.model import STATES
 from tests.core import Case
@@ -78,7 +78,7 @@ def test_figures_of_a_task(own_registry: Path) -> None:
     empty = figures(case.registry, case.task.id)
     assert (empty.elements, empty.busy, empty.times, empty.memory) == ([], None, None, None)
     case.submit(elements=2)
-    assert grid(case.registry, case.task.id) == "b8"
+    assert state_runs(case.registry, case.task.id) == "b8"
     case.run(1, 0)
     found = figures(case.registry, case.task.id)
     (span,) = found.elements
@@ -91,7 +91,7 @@ def test_figures_of_a_task(own_registry: Path) -> None:
     assert found.busy is not None
     case.run(1, 1)
     assert [span.done for span in figures(case.registry, case.task.id).elements] == [3, 4]
-    assert grid(case.registry, case.task.id) == "e3fe4"
+    assert state_runs(case.registry, case.task.id) == "e3fe4"
 
 
 def test_the_elements_that_began_last_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,6 +60,27 @@ def ran(case: Case) -> dict[int, bytes]:
     return case.pickles()
 
 
+WITH_WARNINGS = """
+import warnings
+import hpcbatch as hb
+from model import run
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    task = hb.create(run, [1, 2])
+assert any("no UTF-8" in str(one.message) for one in told), told
+"""
+
+
+def test_a_file_that_cannot_travel_is_told_and_left_behind(project: Path) -> None:
+    with open(os.fsencode(project / "model") + b"/caf\xe9.dat", "wb") as file:
+        file.write(b"1")
+    case = created(project, WITH_WARNINGS)
+    with zipfile.ZipFile(case.layout.code) as archive:
+        names = archive.namelist()
+    assert "model/table.txt" in names
+    assert not any("caf" in name for name in names)
+
+
 COLLECT = """
 import sys
 import hpcbatch as hb

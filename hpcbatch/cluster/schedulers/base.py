@@ -25,6 +25,11 @@ Argv = list[str]
 _KILLED = frozenset(128 + number for number in (1, 2, 3, 6, 9, 11, 13, 15))  # as a shell tells it
 
 
+def cut(indices: Ranges, runs: int = 1000) -> list[Ranges]:
+    """Parts of so many runs each: one argument of a command has 128 KiB at most (execve(2))."""
+    return [Ranges(indices.runs[at : at + runs]) for at in range(0, len(indices.runs), runs)]
+
+
 class Scheduler(ABC):
     """Commands and parsers of one scheduler."""
 
@@ -104,7 +109,8 @@ class Scheduler(ABC):
 
     @abstractmethod
     def cancel_argv(self, array: str, indices: Ranges | None) -> list[Argv]:
-        """Ends these elements of an array (None: all); repeating it does no harm."""
+        """Ends these elements of an array (None: all), by the scheduler's own indices; repeating
+        it does no harm. An argument may have 128 KiB: ``cut`` the indices where they go in one."""
 
     def parse_cancel(self, output: Output) -> None:
         """Raises CommandFailed, but not for elements that have ended already."""
@@ -112,16 +118,22 @@ class Scheduler(ABC):
             raise CommandFailed(str(output))
 
     def history_argv(self, arrays: Sequence[str], since: float) -> list[Argv]:
-        """Asks how elements ended; empty where there is no history."""
+        """Asks how elements of ``arrays`` ended that were submitted after ``since`` (seconds since
+        the epoch); empty where there is no history. Of several commands each is run, and the last
+        word about an element counts."""
         return []
 
     def parse_history(self, output: Output) -> Iterable[Ended]:
+        """Elements that have ended, with a reason of ``words.model.Ending`` each; also from what a
+        command printed that has failed. May raise CommandFailed."""
         return ()
 
     def limits_argv(self) -> Argv | None:
+        """Asks for what ``Limits`` tells; None where there is nothing to ask."""
         return None
 
     def parse_limits(self, output: Output) -> Limits:
+        """Elements that an array may have, and the unit of memory. May raise CommandFailed."""
         return Limits()
 
     def survey_argv(self, user: str) -> list[Argv]:

@@ -15,7 +15,7 @@ from ...words.model import Ending, Sighting
 from ...words.ranges import Ranges
 from ..shell import Output
 from .answers import Ended
-from .base import Argv, Scheduler
+from .base import Argv, Scheduler, cut
 
 _LIBRARY = "DRMAA_LIBRARY_PATH"
 _SUBMITTED = re.compile(r"^submitted (\S+)$", re.MULTILINE)  # a library may print beside it
@@ -72,7 +72,9 @@ class Drmaa(Scheduler):
         return found
 
     def cancel_argv(self, array: str, indices: Ranges | None) -> list[Argv]:
-        return [_program("cancel", array, *([] if indices is None else [str(indices)]))]
+        if indices is None:
+            return [_program("cancel", array)]
+        return [_program("cancel", array, str(part)) for part in cut(indices)]
 
     def parse_cancel(self, output: Output) -> None:
         if _FORGOTTEN not in output.stderr:  # ended weeks ago

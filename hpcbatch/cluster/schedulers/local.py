@@ -13,7 +13,7 @@ from ...words.model import Ending, Sighting
 from ...words.ranges import Ranges
 from ..shell import Output
 from .answers import Ended, Limits
-from .base import Argv, Scheduler
+from .base import Argv, Scheduler, cut
 
 _FORGOTTEN = "there is no submission"
 ELEMENTS_PER_SLOT = 8  # enough for an even load, few enough to start quickly
@@ -50,7 +50,9 @@ class Local(Scheduler):
         return found
 
     def cancel_argv(self, array: str, indices: Ranges | None) -> list[Argv]:
-        return [_program("cancel", array, *([] if indices is None else [str(indices)]))]
+        if indices is None:
+            return [_program("cancel", array)]
+        return [_program("cancel", array, str(part)) for part in cut(indices)]
 
     def parse_cancel(self, output: Output) -> None:
         if _FORGOTTEN not in output.stderr:  # ended before a reboot, or a week ago

@@ -68,7 +68,8 @@ class Launcher:
         return None
 
     def terminate_workers(self) -> None:
-        """End what is left of all launches. Repeating it does no harm."""
+        """End what is left of all launches. Repeating it does no harm. What it raises is told to
+        the log, and ``hpcbatch pool terminate`` tries again."""
 
 
 class Foreign(Launcher):

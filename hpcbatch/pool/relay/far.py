@@ -27,7 +27,7 @@ from . import pipe as kinds
 from .connections import MOST, Connections
 from .orders import Orders
 from .pipe import Pipe
-from .relayed_pool import Taken
+from .relayed_pool import RelayedPool
 
 log = logging.getLogger("hpcbatch.pool")
 
@@ -39,14 +39,14 @@ SILENCE = 60.0  # seconds without a word of the controller, after which the conn
 def relay(site: Here, asked: Asked, talk: Talk) -> None:
     """What the login node is asked for: it goes on until the pool is over."""
     allow_open_files(MOST + OWN_FILES)
-    taken = Taken.of(site.registry.root, asked)
+    taken = RelayedPool.of(site.registry.root, asked)
     differences = compared(asked["requirements"])
     talk.tell(frames.GO_ON, {**taken.told(), "environment": differences})
     Far(taken, talk, float(asked["away"])).serve()
 
 
 class Far:
-    def __init__(self, taken: Taken, talk: Talk, away: float):
+    def __init__(self, taken: RelayedPool, talk: Talk, away: float):
         self._taken, self._talk, self._away = taken, talk, away
         self._pipe = Pipe(lambda kind, payload: talk.write(frames.message(kind, payload)))
         self._connections = Connections(self._pipe, doors=taken.doors)

@@ -8,13 +8,13 @@ from typing import Any
 
 from ...words.errors import LaunchError, SubmissionDeferred
 from ..launch_records import read_launches
-from .relayed_pool import Taken
+from .relayed_pool import RelayedPool
 
 
 class Orders:
     """Each may be given again when its answer was lost."""
 
-    def __init__(self, taken: Taken):
+    def __init__(self, taken: RelayedPool):
         self._taken = taken
         self._verbs: dict[str, Callable[..., Any]] = {
             verb.__name__: verb for verb in (self.launch, self.launched, self.said, self.standing)

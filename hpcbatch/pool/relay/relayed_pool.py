@@ -16,7 +16,7 @@ from ...words.door import Door
 from ...words.errors import UsageError
 from ...words.layout import PoolLayout
 from ...words.version import VERSION
-from ..addresses import is_ipv6, place_of
+from ..addresses import listen, place_of
 from ..folder import PoolRecord, close_pool, make_pool, read_record, write_door, write_record
 from ..logs import Logs
 from ..monitor import Pool
@@ -27,7 +27,7 @@ from ..workers import Workers
 PATIENCE = 10.0  # seconds for the relay before this one to leave its port
 
 
-class Taken:
+class RelayedPool:
     """``doors`` are where its workers dial in."""
 
     def __init__(self, layout: PoolLayout, record: PoolRecord, workers: Workers):
@@ -37,7 +37,7 @@ class Taken:
         self._addresses: list[str] = []
 
     @classmethod
-    def of(cls, root: str, asked: Asked) -> Taken:
+    def of(cls, root: str, asked: Asked) -> RelayedPool:
         """A new pool, or one whose connection was lost. Raises what is wrong with its settings."""
         settings = Settings.of(asked["cluster"], asked["workers"], asked["settings"])
         workers = Workers(settings)
@@ -98,16 +98,9 @@ class Taken:
     def _listen(self, host: str, port: int, may_move: bool) -> None:
         """Raises UsageError where the port that was asked for is taken."""
         give_up = time.monotonic() + PATIENCE
-        where = "" if host == "*" else host
-        both = host == "*" and socket.has_dualstack_ipv6()
-        family = socket.AF_INET6 if both or is_ipv6(host) else socket.AF_INET
         while True:
             try:
-                self.doors.append(
-                    socket.create_server(
-                        (where, port), family=family, backlog=1024, dualstack_ipv6=both
-                    )
-                )
+                self.doors.append(listen(host, port))
                 return
             except OSError as error:
                 if time.monotonic() < give_up:

@@ -20,7 +20,7 @@ class _Kept:
         self.value: Any = None
 
 
-class Fresh:
+class SharedAnswers:
     """The answers, by what was asked."""
 
     def __init__(self) -> None:

@@ -11,9 +11,9 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from ...use import outcomes
-from ...use.grid import LETTERS, grid
 from ...use.groups import grouped
 from ...use.job_statistics import figures
+from ...use.state_runs import LETTERS, state_runs
 from ...words.errors import JobError
 from ...words.model import STATES, TaskSpec
 from ...words.ranges import Ranges
@@ -62,7 +62,7 @@ async def events(request: Request, user: Caller, site: Site, since: str = "") ->
 def view_grid(user: Caller, site: Site, asked: Asked) -> dict[str, Any]:
     """The state of each job, in runs: ``e10fe3`` are ten jobs done, one in error, three done."""
     spec = site.spec(user, asked.id)
-    runs = _fresh(site, "grid", spec, lambda: grid(site.registry, spec.id))
+    runs = _fresh(site, "grid", spec, lambda: state_runs(site.registry, spec.id))
     return {"jobs": spec.njobs, "runs": runs, "letters": dict(zip(LETTERS, STATES, strict=True))}
 
 

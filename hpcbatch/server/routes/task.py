@@ -18,7 +18,6 @@ from ...use.newest_failures import newest_failures
 from ...use.requirements import compared
 from ...words.errors import InputError
 from ...words.look import Look
-from ...words.ranges import Ranges
 from ..access import Caller, Site
 
 LARGEST_PART = 16 << 20  # bytes
@@ -145,7 +144,7 @@ def status(user: Caller, site: Site, asked: Status) -> dict[str, Any]:
 @router.post("/jobs")
 def jobs(user: Caller, site: Site, asked: Jobs) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
-    found = outcomes.jobs(site.registry, spec.id, asked.states, _ranges(asked.jobs))
+    found = outcomes.jobs(site.registry, spec.id, asked.states, wire.ranges_of(asked.jobs))
     return {"jobs": [wire.job_json(info) for info in found]}
 
 
@@ -196,7 +195,7 @@ def resubmit(user: Caller, site: Site, asked: Resubmission) -> dict[str, Any]:
 @router.post("/cancel")
 def cancel(user: Caller, site: Site, asked: Some) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
-    done = site.cancel(spec, _ranges(asked.jobs))
+    done = site.cancel(spec, wire.ranges_of(asked.jobs))
     return {"id": spec.id, "canceled": done.jobs, "objections": done.objections}
 
 
@@ -208,7 +207,7 @@ def download(user: Caller, site: Site, asked: Download) -> Any:
     if asked.modules:
         paths = Here(site.registry.root).modules(spec.id)
         return {"modules": [b64encode(read(path)).decode() for path in paths]}
-    found = outcomes.collect(site.registry, spec.id, _ranges(asked.jobs))
+    found = outcomes.collect(site.registry, spec.id, wire.ranges_of(asked.jobs))
     blocks = wire.begun(wire.in_blocks(wire.results_stream(found)))
     return StreamingResponse(blocks, media_type="application/x-hpcbatch")
 
@@ -218,7 +217,3 @@ def remove(user: Caller, site: Site, asked: Asked) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
     site.remove(spec)
     return {"removed": spec.id}
-
-
-def _ranges(jobs: str | None) -> Ranges | None:
-    return None if jobs is None else Ranges.parse(jobs)

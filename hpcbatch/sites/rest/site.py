@@ -78,12 +78,14 @@ class Rest(Site):
         return Preview(**self._ask("preview", spec=spec.to_json(), options=told))
 
     def submit(self, task_id: str, options: SubmitOptions) -> Attempt | None:
-        self._ask("submit", id=task_id, request=_token(), options=wire.options_json(options))
+        self._ask(
+            "submit", id=task_id, request=wire.new_request(), options=wire.options_json(options)
+        )
         return None
 
     def resubmit(self, task_id: str, asked: Resubmission) -> Attempt | None:
         order = wire.resubmission_json(asked)
-        self._ask("resubmit", id=task_id, request=_token(), **order)
+        self._ask("resubmit", id=task_id, request=wire.new_request(), **order)
         return None
 
     def cancel(self, task_id: str, only: Ranges | None = None) -> Canceled:
@@ -170,11 +172,6 @@ class Rest(Site):
     def _ask(self, verb: str, **body: Any) -> Any:
         given = {name: value for name, value in body.items() if value is not None}
         return self._client.ask(f"/task/{verb}", given)
-
-
-def _token() -> str:
-    """Of one request: when it is repeated because no answer came, it is done once."""
-    return os.urandom(16).hex()
 
 
 def _listed(states: str | Sequence[str] | None) -> list[str] | None:

@@ -9,7 +9,7 @@ from typing import Any
 from ...use.create import draft_task
 from ...words.errors import HpcbatchError, JobError, SiteNotReady, UsageError, WaitTimeout
 from ...words.options import SubmitOptions
-from ...words.version import VERSION
+from ...words.version import PYTHON, VERSION
 from ..watch import watch
 from . import remote_paths, scripts
 from .site import Ssh
@@ -106,7 +106,7 @@ def _put_away(site: Ssh, task_id: str) -> None:
 def _others(listing: str) -> str:
     """That there is another version, when there is."""
     versions = [name[len("enter-") :] for name in listing.split() if name.startswith("enter-")]
-    own = f"{VERSION}-py{remote_paths.minor()}"
+    own = f"{VERSION}-py{PYTHON}"
     if not versions or own in versions:
         return ""
     there = ", ".join(versions)

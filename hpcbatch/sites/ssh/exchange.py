@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from ...words.errors import SiteNotReady, SiteUnreachable
 from ...words.text import plain
-from ...words.version import VERSION
+from ...words.version import PYTHON, VERSION
 from ..wire import error_from
 from . import frames, remote_paths
 from .frames import Messages
@@ -81,9 +81,8 @@ class Answer:
         if self._mark is None or status is None:
             return SiteUnreachable(f"the connection to {self._login} was lost")
         if status in NOT_FOUND:
-            python = remote_paths.minor()
             return SiteNotReady(
-                f"there is no hpcbatch {VERSION} for Python {python} at {self._login}: "
+                f"there is no hpcbatch {VERSION} for Python {PYTHON} at {self._login}: "
                 f"run hpcbatch remote setup {self._login} (hpcbatch remote check tells more)"
             )
         return SiteNotReady(

@@ -28,7 +28,7 @@ from .address import Address
 from .connection import Connection
 from .forwards import Forwards, feed, is_own, listening
 from .frames import Messages
-from .prestarted import Spares
+from .prestarted import Prestarted
 
 TAIL = 1 << 14  # bytes of complaints that are passed on
 PLACE_WITHIN = 60.0  # seconds that a command waits for others to end
@@ -42,7 +42,7 @@ class Keeper:
     def __init__(self, address: Address, path: str, keep: float):
         self._address, self._path, self._keep = address, path, keep
         self._connection = Connection(address)
-        self._spares = Spares(self._connection)
+        self._spares = Prestarted(self._connection)
         self._lock = threading.Lock()
         self._clients, self._used = 0, time.monotonic()
         self._ends = threading.Event()

@@ -16,7 +16,7 @@ COUNT = 2  # where HPCBATCH_SSH_SPARES does not say; a command of ours often is 
 log = logging.getLogger("hpcbatch.ssh")
 
 
-class Spares:
+class Prestarted:
     """At most ``count``, all of one command. They end with the connection."""
 
     def __init__(self, connection: Connection):

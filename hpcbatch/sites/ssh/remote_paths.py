@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-
-from ...words.version import VERSION
+from ...words.version import PYTHON, VERSION
 
 FOLDER = ".hpcbatch/remote"
 
 
-def minor() -> str:
-    return "{}.{}".format(*sys.version_info[:2])
-
-
-def entrance(version: str = VERSION, python: str = "") -> str:
+def entrance(version: str = VERSION, python: str = PYTHON) -> str:
     """A script that sets the environment and runs what answers: of one version, for one minor
     version of Python, so that several clients get along."""
-    return f"enter-{version}-py{python or minor()}"
+    return f"enter-{version}-py{python}"
 
 
 def command(module: str = "") -> str:

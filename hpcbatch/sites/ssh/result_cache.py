@@ -17,7 +17,7 @@ LARGEST = 64 << 20  # bytes of a result that is kept
 _JOB = Struct("<Q")
 
 
-class Kept:
+class ResultCache:
     """Of the task ``task_id`` of the site ``place``. One process at a time adds to it."""
 
     def __init__(self, place: str, task_id: str):

@@ -15,7 +15,7 @@ from typing import Any
 
 from ...words.errors import SiteError, SiteNotReady
 from ...words.text import size
-from ...words.version import VERSION
+from ...words.version import PYTHON, VERSION
 from . import remote_paths, scripts, wheel
 from .exchange import Exchange
 from .keeper_client import Line
@@ -63,8 +63,7 @@ class Found:
 
 def look(line: Line, python: str, lines: Sequence[str]) -> Found:
     """Raises SiteNotReady."""
-    minor = remote_paths.minor()
-    candidates = [python] if python else [f"python{minor}", "python3", "python"]
+    candidates = [python] if python else [f"python{PYTHON}", "python3", "python"]
     with open(f"{_HERE}/probe.py", "rb") as file:
         probe = file.read()
     script = "\n".join(
@@ -74,7 +73,7 @@ def look(line: Line, python: str, lines: Sequence[str]) -> Found:
             scripts.file('"$T/pythons"', "".join(f"{each}\n" for each in candidates).encode()),
             scripts.file('"$T/minor.py"', _MINOR),
             scripts.file('"$T/probe.py"', probe),
-            f"MINOR={minor}",
+            f"MINOR={PYTHON}",
             _LOOK,
         ]
     )
@@ -82,9 +81,9 @@ def look(line: Line, python: str, lines: Sequence[str]) -> Found:
     if done.status == 72:
         there = ", ".join(done.output.strip().splitlines()) or "none was found"
         raise SiteNotReady(
-            f"{line.login} has no Python {minor} ({there}). A function that is sent from here "
+            f"{line.login} has no Python {PYTHON} ({there}). A function that is sent from here "
             "needs the same minor version there: name one with --python, or load it with --setup, "
-            f"such as --setup 'module load python/{minor}'"
+            f"such as --setup 'module load python/{PYTHON}'"
         )
     if done.status == 71:
         raise SiteNotReady(f"what --setup says fails at {line.login}: {done.said}")

@@ -24,7 +24,7 @@ from .address import Address
 from .exchange import Exchange, Patience
 from .keeper_client import Line
 from .progress import Sent
-from .status_cache import Seen
+from .status_cache import StatusCache
 
 if TYPE_CHECKING:
     from ...cluster.overview import Overview
@@ -45,7 +45,7 @@ class Ssh(Site):
         self.exchange = Exchange(self.line, self.root)
         self._ask = self.exchange.ask
         self._known: dict[str, tuple[TaskSpec, str]] = {}  # what of a task never changes
-        self._seen = Seen()
+        self._seen = StatusCache()
         self._modules = Modules(lambda task_id: self._ask("modules", id=task_id))
 
     def create(self, draft: Draft) -> TaskSpec:
@@ -117,11 +117,11 @@ class Ssh(Site):
 
     def submit(self, task_id: str, options: SubmitOptions) -> Attempt | None:
         told = wire.options_json(options)
-        return _attempt(self._ask("submit", id=task_id, request=_word(), options=told))
+        return _attempt(self._ask("submit", id=task_id, request=wire.new_request(), options=told))
 
     def resubmit(self, task_id: str, asked: Resubmission) -> Attempt | None:
         order = wire.resubmission_json(asked)
-        return _attempt(self._ask("resubmit", id=task_id, request=_word(), order=order))
+        return _attempt(self._ask("resubmit", id=task_id, request=wire.new_request(), order=order))
 
     def cancel(self, task_id: str, only: Ranges | None = None) -> Canceled:
         from ...use.cancel import Canceled
@@ -192,7 +192,7 @@ class Ssh(Site):
 
         wanted = Ranges([(0, self.spec(task_id).njobs)]) if only is None else only
         result_cache.forget_old(self.place)
-        with contextlib.closing(result_cache.Kept(self.place, task_id)) as here:
+        with contextlib.closing(result_cache.ResultCache(self.place, task_id)) as here:
             fetched = self._fetched(task_id, wanted.without(Ranges.of(here.jobs)))
             for job in wanted:
                 if job in here:
@@ -245,8 +245,3 @@ class Ssh(Site):
 
 def _attempt(told: Any) -> Attempt | None:
     return None if told is None else wire.attempt_from(told)
-
-
-def _word() -> str:
-    """Of one request: when it is repeated because no answer came, it is done once."""
-    return os.urandom(16).hex()

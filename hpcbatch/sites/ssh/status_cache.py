@@ -19,7 +19,7 @@ def new_of(told: Iterable[Mapping[str, Any]], known: Mapping[str, str]) -> list[
     ]
 
 
-class Seen:
+class StatusCache:
     """What was told last, by id."""
 
     def __init__(self) -> None:

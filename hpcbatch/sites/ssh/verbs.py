@@ -11,7 +11,6 @@ from typing import Any
 
 from ...words.errors import HpcbatchError, InputError, NotFound
 from ...words.look import Look
-from ...words.ranges import Ranges
 from ...words.version import VERSION
 from .. import wire
 from ..here import Here
@@ -48,7 +47,7 @@ def create(site: Here, asked: Asked, talk: Talk) -> Any:
 
 def collect(site: Here, asked: Asked, talk: Talk) -> None:
     """Results as records, in blocks; whoever was cut off asks for those that are missing."""
-    found = site.collect(asked["id"], _ranges(asked["jobs"]))
+    found = site.collect(asked["id"], wire.ranges_of(asked["jobs"]))
     for block in wire.in_blocks(wire.results_stream(found), frames.BLOCK):
         talk.write(frames.message(frames.DATA, frames.packed(block)))
 
@@ -92,7 +91,7 @@ def resubmit(site: Here, asked: Asked, talk: Talk) -> Any:
 
 
 def cancel(site: Here, asked: Asked, talk: Talk) -> Any:
-    return site.cancel(asked["id"], _ranges(asked["jobs"]))._asdict()
+    return site.cancel(asked["id"], wire.ranges_of(asked["jobs"]))._asdict()
 
 
 def remove(site: Here, asked: Asked, talk: Talk) -> None:
@@ -122,7 +121,7 @@ def _news(asked: Asked, told: Mapping[str, Any]) -> Any:
 
 
 def jobs(site: Here, asked: Asked, talk: Talk) -> Any:
-    found = site.jobs(asked["id"], asked["states"], _ranges(asked["jobs"]))
+    found = site.jobs(asked["id"], asked["states"], wire.ranges_of(asked["jobs"]))
     return [wire.job_json(info) for info in found]
 
 
@@ -224,7 +223,3 @@ VERBS: dict[str, Verb] = {
 def _known(site: Here, task_id: str) -> Any:
     spec = site.spec(task_id)
     return {"spec": spec.to_json(), "folder": site.folder(task_id)}
-
-
-def _ranges(jobs: str | None) -> Ranges | None:
-    return None if jobs is None else Ranges.parse(jobs)

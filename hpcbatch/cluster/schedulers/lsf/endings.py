@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-import time
 from collections.abc import Iterator
+from datetime import datetime
 
 from ....words.model import Ending
 from ..answers import Ended
@@ -15,7 +16,7 @@ OVER = {"DONE", "EXIT"}  # states
 _WRAPPED = re.compile(r"\n {21}")  # of bjobs -l
 _RECORD = re.compile(r"^Job (?:Id )?<(\d+)\[(\d+)\]>, ", re.MULTILINE)
 _STATUS = re.compile(r", Status ?<([A-Z]+)>")
-_EVENT = re.compile(r"^\w{3} (\w{3} +\d+ \d\d:\d\d:\d\d)(?: \d{4})?: (.*)$", re.MULTILINE)
+_EVENT = re.compile(r"^(\w{3} \w{3} +\d+ \d\d:\d\d:\d\d)(?: \d{4})?: (.*)$", re.MULTILINE)
 _STARTED = re.compile(r"(?:\[\d+\] )?[Ss]tarted .*?<(?:\d+\*)?([^<>]+)>")
 _CODE = re.compile(r"Exited (?:with exit code|by signal) (\d+)")
 _MEMORY = re.compile(r"MAX MEM: ([\d.]+) ([KMGT])bytes")
@@ -37,7 +38,7 @@ _TERMS = {
     "CWD_NOTEXIST": "launch-failure",
 }
 _SIGNALS = {2: "canceled", 15: "canceled", 12: "timeout", 24: "timeout"}  # INT, TERM; USR2, XCPU
-_YEAR = 366 * 86400
+_LEAP_YEAR = 2000
 
 
 def unwrapped(text: str) -> str:
@@ -58,7 +59,7 @@ def _ending(is_done: bool, told: str) -> Ending:
     host, began, events = "", None, _EVENT.findall(told)
     for when, said in events:
         if started := _STARTED.match(said):
-            host, began = started[1], _seconds(when)
+            host, began = started[1], when
     said = "\n".join(said for _, said in events)
     found, memory, term = _CODE.search(said), _MEMORY.search(told), _TERM.search(said)
     code = int(found[1]) + (128 if "by signal" in found[0] else 0) if found else None
@@ -78,11 +79,22 @@ def _ending(is_done: bool, told: str) -> Ending:
         None if signal else code,
         signal,
         host,
-        elapsed=None if began is None else (_seconds(events[-1][0]) - began) % _YEAR,
+        elapsed=None if began is None else seconds_between(began, events[-1][0]),
         memory=bytes_of("".join(memory.groups())) if memory else None,
     )
 
 
-def _seconds(when: str) -> float:
-    """``Nov 22 04:32:31``: the year is not told."""
-    return time.mktime(time.strptime(f"2024 {when}", "%Y %b %d %H:%M:%S"))
+def seconds_between(began: str, ended: str) -> float:
+    """``Sat Nov 22 04:32:31``: the year is not told, it is the last one that has such a day."""
+    begin = datetime.strptime(f"{_LEAP_YEAR} {began}", "%Y %a %b %d %H:%M:%S")
+    for year in range(datetime.now().year, _LEAP_YEAR, -1):
+        with contextlib.suppress(ValueError):  # February has no 29th in it
+            if begin.replace(year=year).strftime("%a") == began[:3]:
+                begin = begin.replace(year=year)
+                break
+    for year in (begin.year, begin.year + 1):
+        with contextlib.suppress(ValueError):
+            end = datetime.strptime(f"{year} {ended}", "%Y %a %b %d %H:%M:%S")
+            if end >= begin:
+                return end.timestamp() - begin.timestamp()
+    return 0.0

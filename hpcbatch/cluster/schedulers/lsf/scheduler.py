@@ -11,7 +11,7 @@ from ....words.model import Sighting
 from ....words.ranges import Ranges
 from ...shell import Output
 from ..answers import Ended, Limits, Survey
-from ..base import Argv, Scheduler
+from ..base import Argv, Scheduler, cut
 from .endings import OVER, endings, unwrapped
 from .survey import parse_survey, survey_argv
 
@@ -101,9 +101,7 @@ class Lsf(Scheduler):
     def cancel_argv(self, array: str, indices: Ranges | None) -> list[Argv]:
         if indices is None:
             return [["bkill", array]]
-        runs, each = indices.runs, _RUNS_A_CALL
-        parts = [Ranges(runs[first : first + each]) for first in range(0, len(runs), each)]
-        return [["bkill", f"{array}[{part}]"] for part in parts]
+        return [["bkill", f"{array}[{part}]"] for part in cut(indices, _RUNS_A_CALL)]
 
     def parse_cancel(self, output: Output) -> None:
         lines = [line for line in output.stderr.splitlines() if line.strip()]

@@ -13,7 +13,7 @@ from ....words.model import Sighting
 from ....words.ranges import Ranges
 from ...shell import Output
 from ..answers import Ended, Limits, Survey
-from ..base import Argv, Scheduler
+from ..base import Argv, Scheduler, cut
 from .endings import ACCOUNTED, NEVER, from_sacct, from_scontrol
 from .survey import parse_survey, survey_argv
 
@@ -76,7 +76,7 @@ class Slurm(Scheduler):
     def cancel_argv(self, array: str, indices: Ranges | None) -> list[Argv]:
         if indices is None:
             return [["scancel", array]]
-        return [["scancel", f"{array}_[{indices}]"]]
+        return [["scancel", f"{array}_[{part}]"] for part in cut(indices)]
 
     def parse_cancel(self, output: Output) -> None:
         if "Invalid job id" not in output.stderr and "already" not in output.stderr:

@@ -14,7 +14,7 @@ _TO_LETTERS = bytes.maketrans(bytes(range(len(STATES))), LETTERS.encode())
 _RUN = re.compile(rb"(.)\1*")
 
 
-def grid(registry: Registry, task_id: str) -> str:
+def state_runs(registry: Registry, task_id: str) -> str:
     """Runs of neighbours in one state, see ``run_lengths``."""
     view, _ = update(registry, registry.spec(task_id), Look.ON_AND_ON)
     return run_lengths(view.states)

@@ -1,0 +1,40 @@
+"""Ctrl-C where it would leave half of a message sent: put off until that is done."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class PutOff:
+    """A block that Ctrl-C does not interrupt: its handler is called behind the block. Nothing but
+    the main thread is ever interrupted."""
+
+    __slots__ = ("_came", "_handler")
+
+    def __init__(self) -> None:
+        self._handler: Any = None
+        self._came = False
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            handler = signal.getsignal(signal.SIGINT)
+            if callable(handler):
+                self._handler = handler
+                signal.signal(signal.SIGINT, self._note)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
+            if self._came:
+                self._handler(signal.SIGINT, None)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._came = True
