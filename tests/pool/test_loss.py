@@ -222,18 +222,18 @@ import os, signal, threading, time
 import hpcbatch as hb
 
 def pause(x):
-    time.sleep(0.005)
+    time.sleep(0.0005)
     return x
 
 with hb.Controller(workers=2) as pool:
     while len(workers := {worker["worker"] for worker in pool.summary()}) < 2:
         time.sleep(0.05)
     rows, interrupts = [], 0
-    for x in range(300):
+    for x in range(3000):
         pool.push(pause, x)
     stop = threading.Event()
     def interrupt():
-        while not stop.wait(0.02):
+        while not stop.wait(0.001):
             os.kill(os.getpid(), signal.SIGINT)
     threading.Thread(target=interrupt).start()
     while True:
@@ -248,7 +248,7 @@ with hb.Controller(workers=2) as pool:
     except KeyboardInterrupt:
         pass
     assert interrupts > 3, interrupts
-    assert sorted(row.result for row in rows) == list(range(300))
+    assert sorted(row.result for row in rows) == list(range(3000))
     assert {row.worker for row in rows} <= workers, "they were sent away"
     print("all")
 """
