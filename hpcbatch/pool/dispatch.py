@@ -218,6 +218,7 @@ class Dispatch:
     def _take(self, worker: Worker, share: int, now: float) -> list[tuple[int, Task]]:
         taken: list[tuple[int, Task]] = []
         waiting, held = self.waiting, worker.held
+        is_for_ever = worker.left is None and worker.ends is None
         while waiting and len(taken) < share:
             task = waiting[0]
             if task.is_over:
@@ -226,7 +227,7 @@ class Dispatch:
             pace = task.function.pace
             limit = CHUNKS if task.size else pace.limit
             is_full = len(held) >= limit or bool(worker.slow)
-            if is_full or not _fits(worker, task, now):
+            if is_full or not (is_for_ever or _fits(worker, task, now)):
                 self._open.pop(worker.key, None)
                 break
             waiting.popleft()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import signal
+import _signal  # type: ignore[import-not-found]  # signal's own functions make enumerations of all, which takes twenty times as long
 import threading
 from types import FrameType, TracebackType
 from typing import Any
@@ -20,10 +20,10 @@ class PutOff:
 
     def __enter__(self) -> None:
         if threading.current_thread() is threading.main_thread():
-            handler = signal.getsignal(signal.SIGINT)
+            handler = _signal.getsignal(_signal.SIGINT)
             if callable(handler):
                 self._handler = handler
-                signal.signal(signal.SIGINT, self._note)
+                _signal.signal(_signal.SIGINT, self._note)
 
     def __exit__(
         self,
@@ -32,9 +32,9 @@ class PutOff:
         trace: TracebackType | None,
     ) -> None:
         if self._handler is not None:
-            signal.signal(signal.SIGINT, self._handler)
+            _signal.signal(_signal.SIGINT, self._handler)
             if self._came:
-                self._handler(signal.SIGINT, None)
+                self._handler(_signal.SIGINT, None)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._came = True

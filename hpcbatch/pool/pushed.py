@@ -14,16 +14,6 @@ from .settings import Settings
 from .task import Result, Task
 
 
-class Resolved:
-    """A task that is over; its row is made once somebody wants it, or waits for others."""
-
-    __slots__ = ("result", "row", "task")
-
-    def __init__(self, task: Task, result: Result):
-        self.task, self.result = task, result
-        self.row: Row | None = None
-
-
 class Pushed:
     """What a controller keeps of them, under the names that a user gave."""
 
@@ -33,8 +23,8 @@ class Pushed:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._opening = threading.RLock()
-        self._done: deque[Resolved] = deque()  # not popped
-        self._rowless: deque[Resolved] = deque()  # those without a row, which are the last of them
+        self._done: deque[Task] = deque()  # not popped
+        self._rowless: deque[Task] = deque()  # those without a row, which are the last of them
         self._pushed: dict[int, Task] = {}
         self._resolved = 0
         self._backlog: deque[str] = deque()
@@ -104,7 +94,7 @@ class Pushed:
                 self._wait_for(is_news)
         with self._opening:
             self._make_rows()
-            rows = [one.row for one in list(self._done) if one.row is not None]
+            rows = [task.row for task in list(self._done) if task.row is not None]
             with self._changed:
                 self._done = deque(islice(self._done, len(rows), None))
             return rows
@@ -116,19 +106,22 @@ class Pushed:
                 self._row_of(self._rowless[0])
                 self._rowless.popleft()
 
-    def _row_of(self, one: Resolved) -> Row:
-        if one.row is None:
-            one.row = row_of(one.task, one.result, self.settings.seed)
-        return one.row
+    def _row_of(self, task: Task) -> Row:
+        result = task.result
+        if task.row is None and result is not None:
+            task.row = row_of(task, result, self.settings.seed)
+            task.result = None
+        row: Row = task.row
+        return row
 
     def resolve(self, task: Task, result: Result) -> None:
         """Called by the pool: a pushed task is resolved."""
         with self._changed:
             if self._pushed.pop(task.number, None) is None:
                 return  # its turn was interrupted, and made again
-            one = Resolved(task, result)
-            self._done.append(one)
-            self._rowless.append(one)
+            task.result = result
+            self._done.append(task)
+            self._rowless.append(task)
             self._resolved += 1
             if len(self._rowless) <= 1 or not self._pushed:  # else nobody waits for this one
                 self._changed.notify_all()
@@ -151,7 +144,7 @@ class Pushed:
 
     def crashes(self, name: str) -> int:
         """How often the task of that name, not popped yet, has crashed."""
-        waiting = [*list(self._pushed.values()), *(one.task for one in list(self._done))]
+        waiting = [*list(self._pushed.values()), *self._done]
         return next((task.crashes for task in waiting if task.label() == name), 0)
 
     @property

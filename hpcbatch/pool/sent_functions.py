@@ -41,7 +41,11 @@ class Pace:
     def measured(self, seconds: float) -> None:
         mean = self.mean
         self.mean = mean = seconds if mean is None else mean + WEIGHT * (seconds - mean)
-        self.limit = 1 if mean >= LONG else max(2, min(MOST, int(WINDOW / (mean + 1e-6))))
+        if mean >= LONG:
+            self.limit = 1
+        else:
+            fit = WINDOW / (mean + 1e-6)
+            self.limit = MOST if fit >= MOST else int(fit) if fit >= 2 else 2
 
 
 class Function:

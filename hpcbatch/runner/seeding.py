@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 _MASK = (1 << 64) - 1
+_STEP = 0x9E3779B97F4A7C15
 _task_seed = 0
 _job = 0
 _own: int | None = None  # of a task that brings its seed along
@@ -45,13 +46,15 @@ def current_seed() -> int:
 
 def job_seed(task_seed: int, job: int) -> int:
     """Two rounds of SplitMix64 (Steele, Lea and Flood 2014) over seed and index."""
-    value = task_seed & _MASK
-    for step in (job + 1, 1):
-        value = (value + step * 0x9E3779B97F4A7C15) & _MASK
-        value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-        value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK
-        value ^= value >> 31
-    return value >> 1
+    first = _mixed(task_seed + (job + 1) * _STEP)
+    return _mixed(first + _STEP) >> 1
+
+
+def _mixed(value: int) -> int:
+    value &= _MASK
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK
+    return value ^ (value >> 31)
 
 
 def _seed_random(module: ModuleType) -> None:
