@@ -1,8 +1,8 @@
 # make demo   the main job on this machine
-# make test   all tests, real clusters included where this machine can have them
-# make check  format, lint, types, layers and the quick tests: a minute
+# make test   all tests, real clusters included where this machine can have them, and the floor of
+#             the lines that they reach (pyproject.toml)
+# make check  format, lint, types, layers (make lint: these alone) and the quick tests: a minute
 # make docs   the documentation as a site, in build/docs
-# make coverage   lines that the tests without real clusters reach, and the floor (pyproject.toml)
 # make recording  docs/images/terminal.svg, of a session that a script types
 # make chaos  kills, cancels and resubmits at random, for long (HPCBATCH_CHAOS_SEED=N: that run
 #             again), and a shared disk that lags
@@ -22,7 +22,7 @@ QUICK = tests/test_public.py tests/test_wheel.py \
 WRITTEN = $(filter-out tests,$(SOURCES)) docs README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md \
 	SECURITY.md
 
-.PHONY: demo test check docs coverage recording chaos bench clean
+.PHONY: demo test lint check docs recording chaos bench clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/hpcbatch demo
@@ -30,20 +30,18 @@ demo: $(VENV)/demo.stamp
 test:
 	BIN=$(BIN) tests/run.sh
 
-check: $(VENV)/dev.stamp
+lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell $(WRITTEN)
+
+check: lint
 	$(BIN)/python -m pytest -q -n 2 -m "not slow and not slurm and not sge" $(QUICK)
 
 docs: $(VENV)/docs.stamp
 	$(BIN)/mkdocs build --strict
-
-coverage: $(VENV)/dev.stamp
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[coverage]'
-	$(BIN)/python -m pytest -q -n 2 -m "not slow and not slurm and not sge and not long" --cov
 
 recording: $(VENV)/demo.stamp
 	$(PYTHON) -m venv $(VENV)-recording

@@ -20,13 +20,6 @@ make_user() {
         "$clusters/user.sh" "$wheels"/hpcbatch-*.whl 'scikit-learn>=1.3' 'hpcbatch[joblib,server]' >/dev/null ||
         echo "tests/run.sh: the ordinary user's environment could not be made" >&2
 }
-check() {
-    "$BIN/ruff" format --check hpcbatch tests examples benchmarks docs/hooks.py docs/layers.py &&
-        "$BIN/ruff" check hpcbatch tests examples benchmarks docs/hooks.py docs/layers.py &&
-        "$BIN/mypy" &&
-        "$BIN/lint-imports" &&
-        "$BIN/codespell" hpcbatch examples benchmarks docs ./*.md
-}
 trap stop EXIT
 trap 'exit 130' INT TERM
 
@@ -57,9 +50,11 @@ if [ -n "$debian" ]; then make_user & user=$!; fi
 collection=$!
 export PYTHONDONTWRITEBYTECODE=1
 "$BIN/python" -m compileall -q hpcbatch tests
-check & # beside the tests, whose real clusters are waited for
+make --no-print-directory lint VENV="${BIN%/bin}" & # beside the tests, whose real clusters are waited for
 checks=$!
+coverage=()
+if [ $# = 0 ]; then coverage=(--cov --cov-report=); fi
 wait "$collection" ${user:+"$user"}
-"$BIN/python" -m pytest -n 6 --dist loadgroup --no-loadscope-reorder -m "${MARKED-not long}" "$@"
+"$BIN/python" -m pytest -n 6 --dist loadgroup --no-loadscope-reorder -m "${MARKED-not long}" "${coverage[@]}" "$@"
 tested=$?
 wait "$checks" && exit "$tested"
