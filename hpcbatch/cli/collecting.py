@@ -11,7 +11,7 @@ import click
 
 from ..handles.loading import Loader
 from ..sites.base import Site
-from ..words.errors import HpcbatchError, JobError
+from ..words.errors import JobError
 from ..words.model import ALIVE, UNFINISHED
 from ..words.ranges import Ranges
 from ..words.status import JobInfo
@@ -103,15 +103,9 @@ class Results:
 
 
 def _load(loader: Loader, job: int, value: bytes) -> object:
-    try:
-        # what a module prints while it is loaded must not get into our answer
-        with contextlib.redirect_stdout(sys.stderr):
-            return loader.load(job, value)
-    except HpcbatchError:
-        raise
-    except Exception as error:  # unpickling runs whatever the result's class does
-        told = f"its result is stored, and cannot be loaded here: {error}"
-        raise JobError(job, "done", type(error).__name__, told) from error
+    # what a module prints while it is loaded must not get into our answer
+    with contextlib.redirect_stdout(sys.stderr):
+        return loader.load(job, value)
 
 
 def _print(results: Results, as_list: bool) -> None:

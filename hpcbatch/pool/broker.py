@@ -55,7 +55,7 @@ class Broker:
         self.live = dispatch.live
         self.is_torn = False  # a turn was interrupted
         self._resolve, self._forgotten = resolve, forgotten
-        self._wake_lock = threading.Lock()
+        self._wake_lock = threading.RLock()  # a signal handler may come in between
         self._inbox: deque[Task] = deque()
         self._over: list[tuple[Task, Result]] = []
         self._gone: list[Worker] = []
@@ -116,35 +116,39 @@ class Broker:
 
     def turn(self) -> bool:
         """Take what has come, and hand out what waits; whether there is more already."""
-        over: deque[tuple[Task, Result]] = deque()
-        is_whole = False
-        try:
-            with PutOff():
+        with PutOff():
+            more, over = self._exchange()
+            try:
+                while over:
+                    task, result = over[0]
+                    self._resolve(task, result)
+                    self.live.pop(task.number, None)
+                    over.popleft()
+            except BaseException:
                 with self.lock:
-                    gone, self._gone = self._gone, []
-                    more = self._receive()
-                    if more:
-                        self._gone += gone
-                    else:
-                        for worker in gone:
-                            self._lose(worker)
-                    has_sent = self._hand_out()
-                    more = more or (has_sent and has_message(self._router))
-                    over.extend(self._over)
-                    self._over.clear()
-                is_whole = True
-            while over:
-                task, result = over[0]
-                self._resolve(task, result)
-                self.live.pop(task.number, None)
-                over.popleft()
-        except BaseException:
-            self.is_torn = self.is_torn or not is_whole
-            with self.lock:
-                self._over[:0] = over  # for the next turn
-            self.wake()
-            raise
+                    self._over[:0] = over  # for the next turn
+                self.wake()
+                raise
         return more
+
+    def _exchange(self) -> tuple[bool, deque[tuple[Task, Result]]]:
+        """Whether there is more already; and what is over."""
+        try:
+            with self.lock:
+                gone, self._gone = self._gone, []
+                more = self._receive()
+                if more:
+                    self._gone += gone
+                else:
+                    for worker in gone:
+                        self._lose(worker)
+                has_sent = self._hand_out()
+                over = deque(self._over)
+                self._over.clear()
+                return more or (has_sent and has_message(self._router)), over
+        except BaseException:
+            self.is_torn = True
+            raise
 
     def look(self) -> bool:
         """Whether a connection was cut since the last look."""

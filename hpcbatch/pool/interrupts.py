@@ -1,11 +1,18 @@
-"""Ctrl-C where it would leave half of a message sent: put off until that is done."""
+"""Ctrl-C where it would leave half of a turn done: put off until all of it is.
+
+By the functions that ``signal`` wraps: its own make enumerations of all, and take twenty times as
+long.
+"""
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]  # signal's own functions make enumerations of all, which takes twenty times as long
+import _signal  # type: ignore[import-not-found]
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
+
+PATIENCE = 1.0  # seconds after which one more interrupts the block, which somebody's code holds up
 
 
 class PutOff:
@@ -16,7 +23,7 @@ class PutOff:
 
     def __init__(self) -> None:
         self._handler: Any = None
-        self._came = False
+        self._came: float | None = None
 
     def __enter__(self) -> None:
         if threading.current_thread() is threading.main_thread():
@@ -33,8 +40,12 @@ class PutOff:
     ) -> None:
         if self._handler is not None:
             _signal.signal(_signal.SIGINT, self._handler)
-            if self._came:
+            if self._came is not None:
                 self._handler(_signal.SIGINT, None)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._came = True
+        now = time.monotonic()
+        if self._came is None:
+            self._came = now
+        elif now - self._came > PATIENCE:
+            self._handler(number, frame)
