@@ -34,9 +34,9 @@ class Controller(Pushed, Displayed, Executor):
     its values. A task whose worker is lost is tried again, up to ``crashes_max`` times; then it
     goes to ``backup``, another controller, or is a row with the status ``crash``.
 
-    ``settings`` are those of ``docs/pools.md``: ``resources``, ``options``, ``walltime``, ``idle``,
-    ``seconds_launch`` (seconds, or as "2h"), ``max_tasks``, ``host``, ``interface``, ``port``,
-    ``launcher``, ``site`` and others. Raises ConfigError, ResourceError, UsageError.
+    ``settings`` are those of ``pool.settings.Settings``, such as ``resources``, ``max_tasks``,
+    ``walltime`` and ``idle`` (seconds, or as "2h"), ``seconds_launch`` (seconds), ``host``,
+    ``interface``, ``port``, ``launcher``, ``site``. Raises ConfigError, ResourceError, UsageError.
     """
 
     def __init__(
