@@ -122,7 +122,8 @@ class Broker:
                 while over:
                     task, result = over[0]
                     self._resolve(task, result)
-                    self.live.pop(task.number, None)
+                    if self.live.get(task.number) is task:  # a piece of it has its number
+                        del self.live[task.number]
                     over.popleft()
             except BaseException:
                 with self.lock:

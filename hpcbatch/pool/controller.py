@@ -89,10 +89,11 @@ class Controller(Pushed, Displayed, Executor):
         found = self._factory.function(function, const)
         task = self._factory.task(found, args, kwargs, self, seed, name)
         broker = self._broker()
-        self.keep(task)
         try:
+            self.keep(task)
             broker.submit(task)
-        except PoolClosed:
+        except BaseException:  # it has closed, or Ctrl-C: nobody was told of a task
+            self._drop([task])
             self.withdraw(task)
             raise
         return task.label()
@@ -103,7 +104,11 @@ class Controller(Pushed, Displayed, Executor):
         task = self._factory.task(self._factory.function(fn), args, kwargs, future)
         broker = self._broker()
         future._task, future._owner = task, self
-        broker.submit(task)
+        try:
+            broker.submit(task)
+        except BaseException:
+            self._drop([task])
+            raise
         return future
 
     def forget(self, fn: Callable[..., Any]) -> None:
@@ -159,6 +164,7 @@ class Controller(Pushed, Displayed, Executor):
         """Give up pushed tasks of these names, or all; returns the names of those that were not
         resolved. What a worker has begun goes on there, and its result is dropped; what ``backup``
         has taken over goes on, and its result counts."""
+        self._check()
         dropped = self._drop(self.unresolved_of(names))
         for task in dropped:
             self.resolve(task, Result("canceled", controller=self.name))
@@ -260,6 +266,7 @@ class Controller(Pushed, Displayed, Executor):
 
     def help(self, is_over: Callable[[], bool], timeout: float | None = None) -> None:
         """Who waits does the pool's work for a moment, until ``is_over``."""
+        self._check()
         if self._running is not None:
             self._running.loop.help(is_over, timeout)
 

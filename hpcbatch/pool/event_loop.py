@@ -18,6 +18,7 @@ from ..words.errors import HpcbatchError, PoolError
 from ..worker import wire
 from ..worker.wire import ERROR, Failure
 from .broker import Broker
+from .interrupts import PutOff
 from .task import Result, Task
 
 log = logging.getLogger("hpcbatch.pool")
@@ -57,9 +58,12 @@ class EventLoop:
 
     def help(self, is_over: Callable[[], bool], timeout: float | None = None) -> None:
         """Make turns until ``is_over``, for a moment at most."""
-        if self._closing or not self._helping.acquire(blocking=False):
-            return
+        is_ours = False
         try:
+            with PutOff():
+                is_ours = not self._closing and self._helping.acquire(blocking=False)
+            if not is_ours:
+                return
             self._helper = threading.get_ident()
             now = time.monotonic()
             give_up = now + (HELP if timeout is None else min(HELP, timeout))
@@ -71,10 +75,11 @@ class EventLoop:
                 now = time.monotonic()
             self._helped = now
         finally:
-            self._helper = None
-            self._helping.release()
-            if self._broker.live:
-                self._broker.wake()
+            if is_ours:
+                self._helper = None
+                self._helping.release()
+                if self._broker.live:
+                    self._broker.wake()
 
     def is_own_thread(self) -> bool:
         """Whether the calling thread is in the middle of a turn: it was called by a task's sink."""

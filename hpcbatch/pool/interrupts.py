@@ -19,10 +19,11 @@ class PutOff:
     """A block that Ctrl-C does not interrupt: its handler is called behind the block. Nothing but
     the main thread is ever interrupted."""
 
-    __slots__ = ("_came", "_handler")
+    __slots__ = ("_came", "_handler", "_own")
 
     def __init__(self) -> None:
         self._handler: Any = None
+        self._own: Any = None
         self._came: float | None = None
 
     def __enter__(self) -> None:
@@ -30,7 +31,8 @@ class PutOff:
             handler = _signal.getsignal(_signal.SIGINT)
             if callable(handler):
                 self._handler = handler
-                _signal.signal(_signal.SIGINT, self._note)
+                self._own = self._note
+                _signal.signal(_signal.SIGINT, self._own)
 
     def __exit__(
         self,
@@ -39,7 +41,8 @@ class PutOff:
         trace: TracebackType | None,
     ) -> None:
         if self._handler is not None:
-            _signal.signal(_signal.SIGINT, self._handler)
+            if _signal.getsignal(_signal.SIGINT) is self._own:  # else somebody set another
+                _signal.signal(_signal.SIGINT, self._handler)
             if self._came is not None:
                 self._handler(_signal.SIGINT, None)
 

@@ -95,6 +95,14 @@ class Mapping:
         self.tasks.append(task)
         self._send(task)
 
+    def _send_pieces(self, task: Task) -> None:
+        """Of a chunk that could not begin, since one of its items cannot be unpickled there."""
+        with self._changed:
+            self._seen.discard(task.number)  # the first piece has it
+        for piece in task.split():
+            self.tasks.append(piece)
+            self._send(piece)
+
     def _size(self) -> int:
         if not self._done:
             return FIRST
@@ -103,6 +111,9 @@ class Mapping:
         return max(1, min(int(SECONDS / each), GROWTH * self._done, fair))
 
     def _note(self, task: Task, result: Result) -> None:
+        if result.how == wire.ERROR and result.status == "error" and task.size > 1:
+            self._send_pieces(task)
+            return
         begin = task.number - self._first
         self._done += task.size
         self._seconds += result.seconds

@@ -6,9 +6,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from itertools import islice
+from typing import Any
 
 from ..words.errors import UsageError
+from .interrupts import PutOff
 from .rows import Row, row_of
 from .settings import Settings
 from .task import Result, Task
@@ -21,8 +22,9 @@ class Pushed:
     settings: Settings
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
         self._opening = threading.RLock()
+        self._waiters: list[Any] = []  # locks: Ctrl-C finds a Condition between two of its lines
         self._done: deque[Task] = deque()  # not popped
         self._rowless: deque[Task] = deque()  # those without a row, which are the last of them
         self._pushed: dict[int, Task] = {}
@@ -65,21 +67,28 @@ class Pushed:
     def _wait_for(self, is_so: Callable[[], bool], timeout: float | None = None) -> bool:
         ends = None if timeout is None else time.monotonic() + timeout
         self.help(is_so, timeout)
-        left = None if ends is None else max(ends - time.monotonic(), 0.0)
-        with self._changed:
-            return self._changed.wait_for(is_so, left)
+        waiter = threading.Lock()
+        waiter.acquire()
+        self._waiters.append(waiter)
+        try:
+            while not is_so():
+                left = -1.0 if ends is None else max(ends - time.monotonic(), 0.0)
+                if not waiter.acquire(timeout=left):
+                    return is_so()
+            return True
+        finally:
+            self._waiters.remove(waiter)
 
     def pop(self) -> Row | None:
         """The row of a task that is resolved; None when there is none."""
-        with self._opening:
-            if not self._done:
-                return None
-            first = self._done[0]
-            row = self._row_of(first)
-            if self._rowless and self._rowless[0] is first:
-                self._rowless.popleft()
-            self._done.popleft()
-            return row
+        while self._done:
+            with self._opening:
+                if self._done:
+                    self._row_of(self._done[0])
+            rows = self._take_rows(1)
+            if rows:  # else somebody else has taken that one
+                return rows[0]
+        return None
 
     def collect(self, wait: bool = True) -> list[Row]:
         """The rows of all tasks; waits for them, unless told not to."""
@@ -92,12 +101,26 @@ class Pushed:
             while self._pushed:
                 self._make_rows()  # beside the workers' work
                 self._wait_for(is_news)
-        with self._opening:
-            self._make_rows()
-            rows = [task.row for task in list(self._done) if task.row is not None]
-            with self._changed:
-                self._done = deque(islice(self._done, len(rows), None))
-            return rows
+        self._make_rows()
+        return self._take_rows(len(self._done))
+
+    def _take_rows(self, most: int) -> list[Row]:
+        """Rows that are made; none by a call that Ctrl-C ends: nothing comes between the end of
+        the block and whoever gets them."""
+        taken: list[Task] = []
+        rows: list[Row] = []
+        try:
+            with PutOff(), self._opening:
+                while len(taken) < most and self._done and self._done[0].row is not None:
+                    first = self._done.popleft()
+                    taken.append(first)
+                    rows.append(first.row)
+                    if self._rowless and self._rowless[0] is first:
+                        self._rowless.popleft()
+        except BaseException:
+            self._done.extendleft(reversed(taken))
+            raise
+        return rows
 
     def _make_rows(self) -> None:
         """Of all that came; one that is interrupted is made again."""
@@ -116,7 +139,7 @@ class Pushed:
 
     def resolve(self, task: Task, result: Result) -> None:
         """Called by the pool: a pushed task is resolved."""
-        with self._changed:
+        with self._lock:
             if self._pushed.pop(task.number, None) is None:
                 return  # its turn was interrupted, and made again
             task.result = result
@@ -124,7 +147,9 @@ class Pushed:
             self._rowless.append(task)
             self._resolved += 1
             if len(self._rowless) <= 1 or not self._pushed:  # else nobody waits for this one
-                self._changed.notify_all()
+                for waiter in self._waiters[:]:
+                    if waiter.locked():
+                        waiter.release()
         for listener in self._listeners:
             listener()
 

@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import os
 import random
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -228,16 +229,19 @@ def test_counts(pool: hb.Controller) -> None:
 
 def test_a_fork_may_not_use_it(pool: hb.Controller) -> None:
     reading, writing = os.pipe()
+    waiting = pool.submit(time.sleep, 2.0)
     pid = os.fork()
     if pid == 0:
-        try:
-            pool.submit(square, 2)
-        except hb.PoolClosed as error:
-            os.write(writing, str(error).encode())
+        for use in (lambda: pool.submit(square, 2), lambda: waiting.result(60), pool.cancel):
+            try:
+                use()
+            except hb.PoolClosed as error:
+                os.write(writing, str(error).encode())
         os._exit(0)
     os.waitpid(pid, 0)
-    assert b"forked" in os.read(reading, 1000)
+    assert os.read(reading, 1000).count(b"forked") == 3
     assert pool.submit(square, 4).result(60) == 16
+    assert waiting.result(60) is None
 
 
 def test_settings_are_checked() -> None:

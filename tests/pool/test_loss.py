@@ -193,6 +193,22 @@ def test_every_result_once_for_long(make_pool: Make) -> None:
     assert all(havoc.done[what] for what in ("kill", "stop", "cut"))
 
 
+class Unloadable:
+    """Cannot be unpickled."""
+
+    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
+        return (int, ("no number",))
+
+
+def test_an_argument_that_cannot_be_unpickled_is_the_failure_of_its_call(make_pool: Make) -> None:
+    pool = make_pool(workers=2)
+    given: list[object] = [*range(100), Unloadable(), *range(100)]
+    values = pool.map(identity, given, on_error="return")
+    assert values[:100] == values[101:] == list(range(100))
+    assert isinstance(values[100], ValueError)
+    assert pool._running.broker.live == {}
+
+
 class Deadly:
     """Ends the process that unpickles it."""
 
@@ -218,38 +234,58 @@ def test_a_callback_may_end_the_pool(make_pool: Make) -> None:
 
 
 COLLECTS = """
-import os, signal, threading, time
+import os, signal, time
 import hpcbatch as hb
+
+class Ctrl:
+    \"\"\"Sends it from another process: at any moment, not only between two threads.\"\"\"
+    def __enter__(self):
+        main = os.getpid()
+        self.child = os.fork()
+        if self.child == 0:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            while os.getppid() == main:
+                time.sleep(0.002)
+                os.kill(main, signal.SIGINT)
+            os._exit(0)
+    def __exit__(self, *_):
+        os.kill(self.child, signal.SIGKILL)
+        os.waitpid(self.child, 0)
 
 def pause(x):
     time.sleep(0.0005)
     return x
 
+def names():
+    return {worker["worker"] for worker in pool.summary()}
+
+armed, interrupts = False, 0
+
+def interrupt(number, frame):
+    global armed
+    if armed:
+        armed = False
+        raise KeyboardInterrupt
+
+signal.signal(signal.SIGINT, interrupt)
 with hb.Controller(workers=2) as pool:
-    while len(workers := {worker["worker"] for worker in pool.summary()}) < 2:
+    while len(workers := names()) < 2:
         time.sleep(0.05)
-    rows, interrupts = [], 0
     for x in range(3000):
         pool.push(pause, x)
-    stop = threading.Event()
-    def interrupt():
-        while not stop.wait(0.001):
-            os.kill(os.getpid(), signal.SIGINT)
-    threading.Thread(target=interrupt).start()
-    while True:
-        try:
-            rows += pool.collect()
-            break
-        except KeyboardInterrupt:
-            interrupts += 1
-    stop.set()
-    try:
-        time.sleep(0.05)
-    except KeyboardInterrupt:
-        pass
+    with Ctrl():
+        while pool.unresolved:
+            try:
+                armed = True
+                pool.wait(timeout=60)
+                armed = False
+            except KeyboardInterrupt:
+                interrupts += 1
+    assert pool.size == 3000, pool.size
+    rows = pool.collect()
     assert interrupts > 3, interrupts
     assert sorted(row.result for row in rows) == list(range(3000))
-    assert {row.worker for row in rows} <= workers, "they were sent away"
+    assert {row.worker for row in rows} == workers == names(), "they were sent away"
     print("all")
 """
 
@@ -259,6 +295,25 @@ def test_a_collect_that_is_interrupted_sends_no_worker_away(own_registry: Path) 
         [sys.executable, "-c", COLLECTS], capture_output=True, text=True, timeout=120
     )
     assert (done.stdout, done.returncode) == ("all\n", 0), done.stderr
+
+
+def test_a_push_that_is_interrupted_was_none(
+    make_pool: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = make_pool(workers=1)
+    assert pool.submit(identity, 1).result(60) == 1
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pool._running.broker, "_check_open", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            pool.push(identity, 2)
+        with pytest.raises(KeyboardInterrupt):
+            pool.submit(identity, 2)
+    assert (pool.unresolved, pool.collect()) == (0, [])
+    assert pool._running.broker.live == {}
 
 
 def test_a_port_that_is_taken_is_told(make_pool: Make) -> None:

@@ -139,10 +139,11 @@ def test_a_turn_that_is_interrupted_is_made_again(
         monkeypatch.setattr(broker, "_send_tasks", send)
         raise KeyboardInterrupt
 
+    running = pool.submit(pow, 5, 2)
     eventually(lambda: broker._has_idle)
     monkeypatch.setattr(broker, "_send_tasks", interrupted)
     with pytest.raises(KeyboardInterrupt):
         pool.push(square, 5)
     assert pool.submit(square, 6).result(60) == 36
-    (row,) = pool.collect()
-    assert row.result == 25
+    assert running.result(60) == 25
+    assert pool.collect() == []
