@@ -18,6 +18,7 @@ from ..words.errors import (
     SchedulerError,
     SubmissionDeferred,
 )
+from ..words.layout import PollsLayout
 from ..words.model import Array, Attempt, Listing
 from ..words.ranges import Ranges
 from . import shell
@@ -159,10 +160,10 @@ class Cluster:
         argv = self.scheduler.limits_argv()
         if argv is None:
             return Limits()
-        path = f"{root}/polls/limits-{self.config.scheduler}-{os.uname().nodename}.json"
+        polls = PollsLayout(root, self.config.scheduler)
         kept: Limits | None = None
         try:
-            fields = json.loads(read(path))
+            fields = json.loads(read(polls.limits))
             age = time.time() - fields.pop("time")
             kept = Limits(**fields)
             if 0 <= age < LIMITS_KEPT:
@@ -184,8 +185,8 @@ class Cluster:
                 f"cluster {self.name} cannot tell its limits now ('array_limit' in its "
                 f"configuration would do). {error}"
             ) from error
-        make_folder(f"{root}/polls")
-        publish(path, json.dumps({"time": time.time(), **asdict(limits)}).encode())
+        make_folder(polls.folder)
+        publish(polls.limits, json.dumps({"time": time.time(), **asdict(limits)}).encode())
         return limits
 
     def run(self, argv: list[str], stdin: str = "", timeout: float | None = None) -> Output:

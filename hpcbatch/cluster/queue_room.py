@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from ..disk.files import make_folder
 from ..disk.locks import held
 from ..words.errors import ProgramMissing, SchedulerError, SubmissionDeferred
+from ..words.layout import PollsLayout
 from .cluster import Cluster
 
 
@@ -23,8 +24,9 @@ def room_in_queue(root: str, cluster: Cluster, seconds: float) -> Iterator[int |
     if most is None:
         yield None
         return
-    make_folder(f"{root}/polls")
-    with held(f"{root}/polls/room-{cluster.config.scheduler}.lock", seconds):
+    polls = PollsLayout(root, cluster.config.scheduler)
+    make_folder(polls.folder)
+    with held(polls.room_lock, seconds):
         yield max(most - _queued(cluster), 0)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 
 from ..disk.files import make_folder, publish, read
 from ..disk.locks import held_if_free
 from ..words.errors import SchedulerError
+from ..words.layout import PollsLayout
 from ..words.look import Look
 from ..words.model import Listing, Question, Sighting
 from .cluster import Cluster
@@ -22,8 +22,9 @@ def poll(root: str, cluster: Cluster, interval: float) -> tuple[Listing | None, 
 
     A failed command changes nothing: the listing before it is returned beside the reason.
     """
-    make_folder(f"{root}/polls")
-    path = f"{root}/polls/{cluster.config.scheduler}-{os.uname().nodename}.json"
+    polls = PollsLayout(root, cluster.config.scheduler)
+    make_folder(polls.folder)
+    path = polls.listing
     listing, failed, tried = _read(path)
     if 0 <= time.time() - tried < interval:
         return listing, failed

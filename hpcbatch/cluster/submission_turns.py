@@ -9,6 +9,7 @@ import time
 from ..disk.files import make_folder
 from ..disk.locks import held
 from ..words.errors import RegistryError
+from ..words.layout import PollsLayout
 from .cluster import Cluster
 
 LOCK_SECONDS = 120.0
@@ -18,10 +19,11 @@ def wait_for_turn(root: str, cluster: Cluster) -> None:
     """Return once the cluster's ``submissions_per_second`` allow another one, by the file of the
     last. Where that file cannot be kept, nobody waits."""
     shortest = 1 / cluster.config.submissions_per_second
-    last = f"{root}/polls/submitted-{cluster.config.scheduler}-{os.uname().nodename}"
+    polls = PollsLayout(root, cluster.config.scheduler)
+    last = polls.last_submission
     # a courtesy: a submission that is about to be made must not fail by it
     with contextlib.suppress(RegistryError, OSError):
-        make_folder(f"{root}/polls")
+        make_folder(polls.folder)
         with held(f"{last}.lock", LOCK_SECONDS):
             pause = _touched(last) + shortest - time.time()
             if 0 < pause <= shortest:  # else a clock was set

@@ -24,6 +24,7 @@ from ..worker import wire
 from ..worker.link import has_message, receive_frames, send_frames, set_heartbeat
 from ..worker.wire import ERROR, Failure
 from .addresses import bracketed, is_ipv6
+from .batches import pack_batch
 from .dispatch import Batch, Dispatch, Worker
 from .guard import Guard
 from .interrupts import PutOff
@@ -259,25 +260,8 @@ class Broker:
         return bool(batches)
 
     def _send_tasks(self, batch: Batch) -> None:
-        worker = batch.worker
-        functions, orders = [], []
-        parts: list[Any] = []
-        for number, task in batch.tasks:
-            function = task.function
-            if function.number not in worker.functions:
-                worker.functions.add(function.number)
-                how, content = function.packed(parts)
-                functions.append((function.number, how, content))
-            payload = task.payload
-            if task.how == wire.PARTED:
-                payload = wire.moved(task.how, payload, len(parts))
-                parts.extend(task.parts)
-            is_chunk = bool(task.size)
-            orders.append(
-                (number, function.number, task.how, is_chunk, task.number, task.seed, payload)
-            )
-        forgotten, worker.forgotten = worker.forgotten, []
-        self.send(worker, wire.TASKS, wire.body((functions, forgotten, orders)), parts)
+        body, parts = pack_batch(batch)
+        self.send(batch.worker, wire.TASKS, body, parts)
 
     def _lose(self, worker: Worker) -> None:
         if worker.key not in self.dispatch.workers:

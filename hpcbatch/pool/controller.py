@@ -140,14 +140,7 @@ class Controller(Pushed, Displayed, Executor):
             mapping.run(timeout, on_error == "raise")
         finally:
             self._drop([task for task in list(broker.live.values()) if task.sink is mapping])
-        failures, values = mapping.failures, mapping.values
-        if failures and on_error == "raise":
-            raise failures[min(failures)]
-        if on_error == "skip":
-            return [value for place, value in enumerate(values) if place not in failures]
-        for place, error in failures.items():
-            values[place] = error
-        return values
+        return mapping.collected(on_error)
 
     def walk(
         self,

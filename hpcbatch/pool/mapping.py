@@ -67,6 +67,16 @@ class Mapping:
             if fails_early and self.failures:
                 return
 
+    def collected(self, on_error: str) -> list[Any]:
+        """The values of a map that is over, in order; ``on_error`` as in ``Controller.map``."""
+        if self.failures and on_error == "raise":
+            raise self.failures[min(self.failures)]
+        if on_error == "skip":
+            return [one for place, one in enumerate(self.values) if place not in self.failures]
+        for place, error in self.failures.items():
+            self.values[place] = error
+        return self.values
+
     def unfinished(self) -> list[Task]:
         return [task for task in self.tasks if not task.is_over]
 

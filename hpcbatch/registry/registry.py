@@ -20,7 +20,7 @@ from ..words.errors import (
     StateError,
     nearest,
 )
-from ..words.layout import TaskLayout, is_task_id, new_task_id
+from ..words.layout import TaskLayout, draft_name, grave_name, is_task_id, new_task_id
 from ..words.model import TaskSpec
 from .draft import Draft
 from .root import safe_root
@@ -47,7 +47,7 @@ class Registry:
         from ..disk.packed import write_packed
 
         task_id = draft.spec.id or new_task_id(draft.spec.name)
-        new = TaskLayout(self.root, f".{task_id}.new")
+        new = TaskLayout(self.root, draft_name(task_id))
         if draft.spec.id:
             remove_tree(new.folder)  # of a process that was killed here
         try:
@@ -128,7 +128,7 @@ class Registry:
     def remove(self, task_id: str) -> None:
         """Delete a task's folder; under a hidden name first, so that no half of it is seen."""
         folder = self.layout(task_id).folder
-        grave = f"{self.root}/.{task_id}.{os.urandom(3).hex()}.removed"
+        grave = f"{self.root}/{grave_name(task_id)}"
         try:
             os.rename(folder, grave)
         except OSError as error:

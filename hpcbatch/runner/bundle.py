@@ -19,6 +19,7 @@ from functools import cache
 from struct import pack
 
 from ..disk.files import publish, read
+from ..words.layout import node_program
 from ..words.version import PYTHON
 
 NODE_PACKAGE = "hpcbatch_on_node"
@@ -78,7 +79,7 @@ def _ensure(root: str, kind: str, parts: Mapping[str, Sequence[str]], entry: str
     digest = hashlib.sha256(sys.version.encode() + boot)
     for name, source in sorted({**ours, **cloudpickle}.items()):
         digest.update(name.encode() + b"\0" + source)
-    path = f"{root}/{kind}-{digest.hexdigest()[:12]}.pyz"
+    path = node_program(root, kind, digest.hexdigest()[:12])
     if not os.path.exists(path):
         publish(path, _archive(boot, ours, cloudpickle))
     return path

@@ -69,6 +69,21 @@ def segment_owner(name: str) -> tuple[int, int]:
     return int(attempt), int(rest.partition(".")[0])
 
 
+def node_program(root: str, kind: str, digest: str) -> str:
+    """What compute nodes run: ``runner`` or ``worker``."""
+    return f"{root}/{kind}-{digest}.pyz"
+
+
+def draft_name(task_id: str) -> str:
+    """Of a task's folder before all of it is there."""
+    return f".{task_id}.new"
+
+
+def grave_name(task_id: str) -> str:
+    """Of a task's folder while it is deleted."""
+    return f".{task_id}.{os.urandom(3).hex()}.removed"
+
+
 def pools_folder(root: str) -> str:
     return f"{root}/pools"
 
@@ -80,6 +95,18 @@ def config_home() -> str:
 def config_folder() -> str:
     """Where a user's configuration, templates, keys and known sites are."""
     return f"{config_home()}/hpcbatch"
+
+
+class PollsLayout:
+    """Every path of what clients of a registry share about one scheduler."""
+
+    def __init__(self, root: str, scheduler: str):
+        host = os.uname().nodename
+        self.folder = f"{root}/polls"
+        self.listing = f"{self.folder}/{scheduler}-{host}.json"
+        self.limits = f"{self.folder}/limits-{scheduler}-{host}.json"
+        self.last_submission = f"{self.folder}/submitted-{scheduler}-{host}"
+        self.room_lock = f"{self.folder}/room-{scheduler}.lock"
 
 
 class TaskLayout:

@@ -1,0 +1,31 @@
+"""Tasks for a worker as one message, with the functions that it does not have yet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..worker import wire
+from .dispatch import Batch
+
+
+def pack_batch(batch: Batch) -> tuple[bytes, list[Any]]:
+    """The body of the message, and what travels beside it. The worker has its functions then."""
+    worker = batch.worker
+    functions, orders = [], []
+    parts: list[Any] = []
+    for number, task in batch.tasks:
+        function = task.function
+        if function.number not in worker.functions:
+            worker.functions.add(function.number)
+            how, content = function.packed(parts)
+            functions.append((function.number, how, content))
+        payload = task.payload
+        if task.how == wire.PARTED:
+            payload = wire.moved(task.how, payload, len(parts))
+            parts.extend(task.parts)
+        is_chunk = bool(task.size)
+        orders.append(
+            (number, function.number, task.how, is_chunk, task.number, task.seed, payload)
+        )
+    forgotten, worker.forgotten = worker.forgotten, []
+    return wire.body((functions, forgotten, orders)), parts
