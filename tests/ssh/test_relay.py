@@ -129,6 +129,7 @@ def test_connections_that_are_cut_at_random(
     chance = random.Random(FIRST)
     monkeypatch.setattr(near, "PAUSES", (0.05, 0.5))
     pool = far(workers=2)
+    pool.start()  # a pool that cannot be opened is an error
     cutter = Cutter(own_sshd, monkeypatch)
     where = by_value(lambda k, content: (k, content, __import__("os").getpid()))
     pids = {int(each["pid"]) for each in pool.summary()}
