@@ -8,15 +8,14 @@ from dataclasses import asdict
 import click
 
 from ..doctor.clusters import check_cluster, check_configuration, chosen_clusters
-from ..doctor.finding import NOTE, WRONG, Finding
 from ..doctor.registry import check_registry
+from ..words.finding import WRONG, Finding
 from ..words.resources import parse_walltime
 from .common import Setting, cluster_option, common_here, print_json
 from .exit_status import FAILED, interruptible
-from .tables import colourful
+from .findings import show
 from .waiting import Busy
 
-MARKS = {"fine": ("ok", "green"), NOTE: ("note", "yellow"), WRONG: ("WRONG", "red")}
 HERE = ""  # in the place of a cluster's name
 
 
@@ -51,7 +50,7 @@ def doctor(setting: Setting, cluster: str | None, patience: str, no_node: bool) 
         for where, finding in _findings(setting, cluster, seconds):
             found.append((where, finding))
             if not setting.json:
-                _show(where, finding)
+                show(finding, where)
     if setting.json:
         print_json([{"cluster": where or None, **asdict(each)} for where, each in found])
     if any(each.state == WRONG for _, each in found):
@@ -80,13 +79,3 @@ def _on_a_node(name: str, root: str, patience: float) -> Iterable[Finding]:
 
     with Busy(f"waiting for an element on {name}"):
         return list(check_node(name, root, patience))
-
-
-def _show(where: str, finding: Finding) -> None:
-    word, colour = MARKS[finding.state]
-    label = f"{where + ': ' if where else ''}{finding.about}"
-    mark = f"{word:5}"
-    mark = click.style(mark, fg=colour) if colourful() else mark
-    click.echo(f"{mark} {label}: {finding.told}")
-    if finding.advice:
-        click.echo(f"      {finding.advice}")

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from ..words.errors import UsageError
+from ..words.finding import WRONG, Finding
 from ..words.resources import parse_walltime
 from .common import Setting, common_here, completed, here_options, print_json, say
 from .exit_status import FAILED, SITE
-from .formatting import plain_lines
+from .findings import show
 
 if TYPE_CHECKING:
-    from ..sites.ssh.check import Finding
     from ..sites.ssh.site import Ssh
-
-MARKS = {True: "ok", False: "NO", None: "?"}
 
 
 @click.group("remote")
@@ -150,10 +148,9 @@ def _tell(setting: Setting, findings: Iterable[Finding]) -> None:
     for finding in findings:
         found.append(finding)
         if not setting.json:
-            words = plain_lines(finding.words)
-            click.echo(f"{MARKS[finding.is_right]:<3} {finding.what:<11} {words}")
+            show(finding)
     if setting.json:
         print_json([asdict(finding) for finding in found])
-    if any(finding.is_right is False for finding in found):
-        is_away = found[-1].what in ("connection", "hpcbatch")
+    if any(finding.state == WRONG for finding in found):
+        is_away = found[-1].about in ("connection", "hpcbatch")
         click.get_current_context().exit(SITE if is_away else FAILED)

@@ -8,6 +8,10 @@ from collections.abc import Sequence
 
 from ..words.errors import RegistryUnwritable
 
+TYPE_CHECKING = False  # see hpcbatch/__init__.py
+if TYPE_CHECKING:
+    from typing import Any
+
 MANY = 64  # files: below, threads cost more than they save
 UNLINKERS = 8
 
@@ -85,6 +89,17 @@ def make_folder(path: str) -> None:
 def read(path: str) -> bytes:
     with open(path, "rb") as file:
         return file.read()
+
+
+def read_json(path: str) -> dict[str, Any] | None:
+    """None where there is no such file. Raises OSError, ValueError."""
+    import json
+
+    try:
+        found: dict[str, Any] = json.loads(read(path))
+    except FileNotFoundError:
+        return None
+    return found
 
 
 def unlink_quietly(path: str) -> None:

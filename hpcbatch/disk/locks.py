@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator
+from struct import Struct
 
 from ..words.errors import RegistryBusy
 from .files import unwritable
@@ -90,3 +91,33 @@ def _holder(path: str) -> str:
             return file.read(200) or "another process"
     except OSError:
         return "another process"
+
+
+def held_by(path: str) -> int | None:
+    """The pid on this host that holds the file's lock; None when nobody here does.
+
+    Only asks (F_GETLK) and never takes the lock. A holder on another host has no pid here.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        lock = first_lock(fd)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return lock[1] if lock is not None and lock[1] > 0 else None
+
+
+def first_lock(fd: int, start: int = 0, length: int = 0) -> tuple[int, int] | None:
+    """The first byte that another process has locked in ``length`` bytes from ``start`` (0: to the
+    end of all files), and its pid, which is not positive where it is elsewhere. By F_GETLK of
+    fcntl(2); raises OSError."""
+    asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, start, length, 0)
+    kind, _, at, _, pid = _FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_GETLK, asked))
+    return None if kind == fcntl.F_UNLCK else (at, pid)
+
+
+_FLOCK = Struct("hhqqi4x")  # struct flock of 64-bit Linux: type, whence, start, length, pid

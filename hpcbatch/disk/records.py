@@ -172,25 +172,3 @@ class RecordReader:
         raise DamagedFile(
             f"{self._path} is damaged: the record at byte {offset} is cut off or altered"
         )
-
-
-def held_by(path: str) -> int | None:
-    """The pid on this host that holds the file's lock; None when nobody here does.
-
-    Only asks (F_GETLK) and never takes the lock. A holder on another host has no pid here.
-    """
-    request = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        kind, _, _, _, pid = _FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_GETLK, request))
-    except OSError:
-        return None
-    finally:
-        os.close(fd)
-    return pid if kind != fcntl.F_UNLCK and pid > 0 else None
-
-
-_FLOCK = Struct("hhqqi4x")  # struct flock of 64-bit Linux: type, whence, start, length, pid

@@ -9,7 +9,7 @@ from ..cluster.cluster import Cluster
 from ..cluster.config import is_installed, load_clusters
 from ..cluster.config_file import find_file
 from ..words.errors import HpcbatchError, SchedulerError
-from .finding import Finding, fine, note, wrong
+from ..words.finding import Finding, fine, note, wrong
 
 
 def check_configuration() -> Iterator[Finding]:

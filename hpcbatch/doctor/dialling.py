@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..pool.addresses import listen, place_of
-from .finding import Finding, fine, note
+from ..words.finding import Finding, fine, note
 
 SPEAKS_WITHIN = 5.0  # seconds
 

@@ -22,10 +22,10 @@ from ..disk.mounts import is_local_disk
 from ..handles.task import Task
 from ..handles.tasks import create
 from ..words.errors import HpcbatchError, SubmissionError, in_short
+from ..words.finding import Finding, fine, note, wrong
 from ..words.text import counted, roughly
 from . import node
 from .dialling import Door, dialled, opened
-from .finding import Finding, fine, note, wrong
 
 RESOURCES = {"element_walltime": "10m", "memory": "500MB", "cpus": 1}
 PINGS = 5

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ..disk.mounts import is_local_disk, locks_reach_other_hosts
 from ..registry.registry import Registry
 from ..words.errors import HpcbatchError
-from .finding import Finding, fine, note, wrong
+from ..words.finding import Finding, fine, note, wrong
 
 FEW_BYTES = 1 << 30
 FEW_FILES = 10_000

@@ -65,7 +65,7 @@ class Array:
 
     def asked(self) -> Fields | None:
         """None when there is no such array."""
-        return read_json(self.path("asked.json"))
+        return files.read_json(self.path("asked.json"))
 
     def names(self) -> frozenset[str]:
         try:
@@ -80,7 +80,7 @@ class Array:
             lines = files.read(self.path("ids")).decode().split()
             found = dict(enumerate(lines, 1))
         for index in indices_of("begun", names):
-            told = read_json(self.path(f"{index}.begun"))
+            told = files.read_json(self.path(f"{index}.begun"))
             if told is not None:
                 found[index] = told["job"]
         return found
@@ -99,20 +99,20 @@ class Array:
 
     def endings(self, names: frozenset[str]) -> dict[int, Fields]:
         """By index, as elements told them."""
-        folded = read_json(self.path("endings.json")) if "endings.json" in names else None
+        folded = files.read_json(self.path("endings.json")) if "endings.json" in names else None
         found = {int(index): fields for index, fields in (folded or {}).items()}
         for index in indices_of("begun", names):
             found.pop(index, None)  # it ran again
         for kind in ("limit", "ended"):
             for index in indices_of(kind, names):
-                told = read_json(self.path(f"{index}.{kind}"))
+                told = files.read_json(self.path(f"{index}.{kind}"))
                 if told is not None:
                     found[index] = told
         return found
 
     def gone(self, names: frozenset[str]) -> Ranges:
         """What an earlier listing did not find; only a hint."""
-        told = read_json(self.path("gone.json")) if "gone.json" in names else None
+        told = files.read_json(self.path("gone.json")) if "gone.json" in names else None
         return Ranges.of((told or {}).get("indices", ()))
 
     def mark_gone(self, indices: list[int]) -> None:
@@ -174,14 +174,6 @@ def indices_of(kind: str, names: frozenset[str]) -> set[int]:
 
 def _of_an_element(name: str) -> bool:
     return name[0].isdigit()
-
-
-def read_json(path: str) -> Fields | None:
-    try:
-        found: Fields = json.loads(files.read(path))
-    except FileNotFoundError:
-        return None
-    return found
 
 
 def in_spans(indices: list[int]) -> list[list[int]]:

@@ -11,12 +11,12 @@ Two clusters with one home want a spool each: a job id means nothing on the othe
 from __future__ import annotations
 
 import os
-import stat
 
 from ..disk import files
-from ..words.errors import RegistryUnsafe
+from ..disk.private_folder import check_private
 from .array import Array
 
+_ELSEWHERE = "set HPCBATCH_DRMAA_SPOOL"
 _PROGRAMS = ("element.sh", "element.py")
 
 
@@ -30,7 +30,7 @@ class Spool:
         chosen = os.environ.get("HPCBATCH_DRMAA_SPOOL") or "~/.hpcbatch-drmaa"
         spool = cls(os.path.abspath(os.path.expanduser(chosen)))
         if os.path.lexists(spool.path):
-            _check(spool.path)
+            check_private(os.path.realpath(spool.path), _ELSEWHERE)
         return spool
 
     @classmethod
@@ -38,7 +38,7 @@ class Spool:
         """As ``find``, made when there is none. Raises RegistryUnwritable too."""
         spool = cls.find()
         files.make_folder(f"{spool.path}/arrays")
-        _check(spool.path)
+        check_private(os.path.realpath(spool.path), _ELSEWHERE)
         return spool
 
     def arrays(self) -> list[Array]:
@@ -65,13 +65,3 @@ class Spool:
             if not os.path.exists(f"{folder}/{name}"):
                 files.publish(f"{folder}/{name}", content)
         return folder
-
-
-def _check(path: str) -> None:
-    info = os.stat(path)  # a home is often a symbolic link, or below one
-    if not stat.S_ISDIR(info.st_mode):
-        raise RegistryUnsafe(f"{path} is not a folder: remove it")
-    if info.st_uid != os.geteuid():
-        raise RegistryUnsafe(f"{path} belongs to user {info.st_uid}: set HPCBATCH_DRMAA_SPOOL")
-    if stat.S_IMODE(info.st_mode) & 0o077:
-        raise RegistryUnsafe(f"{path} is open to others: chmod 700 it if nobody else wrote there")

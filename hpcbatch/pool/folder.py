@@ -8,13 +8,13 @@ import time
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from ..disk.boot_id import boot_id
 from ..disk.files import make_folder, publish, read
 from ..registry.root import safe_root
 from ..words.door import Door
 from ..words.errors import DamagedFile, NotFound, nearest
 from ..words.formats import FORMAT, checked_format
 from ..words.layout import PoolLayout, is_task_id, new_task_id, pools_folder
-from .process_identity import boot_id
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]
 import threading
 import time
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 PATIENCE = 1.0  # seconds after which one more interrupts the block, which somebody's code holds up
@@ -34,12 +34,7 @@ class PutOff:
                 self._own = self._note
                 _signal.signal(_signal.SIGINT, self._own)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._handler is not None:
             if _signal.getsignal(_signal.SIGINT) is self._own:  # else somebody set another
                 _signal.signal(_signal.SIGINT, self._handler)

@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 from ..cluster.cluster import Cluster
+from ..disk.boot_id import boot_id
 from ..disk.files import unlink_quietly
 from ..registry.registry import Registry
 from ..use.arrays import listing_of
@@ -21,7 +22,7 @@ from .folder import PoolRecord, close_pool, pool_ids, read_record
 from .launch_records import Launch, read_launches, write_launch
 from .listed_workers import adopted, alive_of, end_launches
 from .local_workers import end_here, workers_here
-from .process_identity import boot_id, is_same_process
+from .process_identity import is_same_process
 
 OPEN, CLOSED, DEAD, ELSEWHERE = "open", "closed", "dead", "elsewhere"
 

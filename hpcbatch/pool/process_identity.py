@@ -5,12 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from ..disk.files import read
 from ..supervisor.process import look
-
-
-def boot_id() -> str:
-    return read("/proc/sys/kernel/random/boot_id").decode().strip()
 
 
 def is_same_process(pid: int, begun: float) -> bool:

@@ -6,7 +6,8 @@ import os
 import time
 from collections.abc import Mapping, Set
 
-from ..disk.records import held_by
+from ..disk.boot_id import boot_id
+from ..disk.locks import held_by
 from ..words.layout import segment_owner
 from ..words.model import Attempt, Listing
 from .view import View
@@ -84,7 +85,7 @@ def gone(absent: Mapping[int, tuple[float, int]], grace: float) -> list[int]:
 
 def _held(view: View, attempt: Attempt, elements: Set[int]) -> set[int]:
     """Those of the elements of which a process on this very host and boot holds a segment."""
-    here = os.uname().nodename, _boot_id()
+    here = os.uname().nodename, boot_id()
     return {
         element
         for name, segment in view.snapshot.segments.items()
@@ -95,11 +96,3 @@ def _held(view: View, attempt: Attempt, elements: Set[int]) -> set[int]:
         and (segment.host, segment.boot) == here
         and held_by(f"{view.layout.segments}/{name}") == segment.pid
     }
-
-
-def _boot_id() -> str:
-    try:
-        with open("/proc/sys/kernel/random/boot_id") as file:
-            return file.read().strip()
-    except OSError:
-        return ""

@@ -24,8 +24,8 @@ from ..words.version import PYTHON
 
 NODE_PACKAGE = "hpcbatch_on_node"
 PARTS = {
-    "words": ("assignment", "errors", "events", "layout", "plan", "ranges"),
-    "disk": ("files", "index", "packed", "records"),
+    "words": ("assignment", "errors", "events", "layout", "plain_types", "plan", "ranges"),
+    "disk": ("boot_id", "files", "index", "packed", "records"),
     "runner": (
         "calls",
         "checkpoints",
@@ -47,7 +47,7 @@ PARTS = {
     ),
 }
 WORKER_PARTS = {
-    "words": ("door", "errors", "formats", "version"),
+    "words": ("door", "errors", "formats", "plain_types", "version"),
     "disk": ("files",),
     "runner": ("console", "descendants", "exceptions", "seeding"),
     "worker": (

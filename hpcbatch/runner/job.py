@@ -17,6 +17,7 @@ from ..words.assignment import Assignment
 from ..words.errors import DamagedFile
 from ..words.events import pack_text
 from ..words.layout import TaskLayout
+from ..words.plain_types import PLAIN_TYPES
 from .console import Console
 from .exceptions import describe
 from .leaving import Leave
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from .program import ShellProgram
 
 MEASURED_FROM = 0.01  # seconds; the memory of shorter jobs is not looked up
-PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes})
 
 
 class Call:
@@ -175,7 +175,7 @@ def _keep_modules(parts: list[bytes]) -> None:
 
 def dumps(value: Any) -> bytes:
     """Pickled so that classes and functions of ``__main__`` travel by value."""
-    if type(value) in PLAIN:
+    if type(value) in PLAIN_TYPES:
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     import cloudpickle
 

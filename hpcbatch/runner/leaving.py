@@ -9,7 +9,7 @@ import sys
 import time
 from _thread import get_ident
 from collections.abc import Iterable
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 from .segment import Segment
@@ -58,12 +58,7 @@ class Leaving:
         os.register_at_fork = self._register_within_ours
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         os.register_at_fork = self._register
         for number in SIGNALS:  # the last records are written in peace
             signal.signal(number, signal.SIG_IGN)

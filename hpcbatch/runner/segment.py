@@ -7,6 +7,7 @@ import sys
 import time
 from zlib import crc32
 
+from ..disk.boot_id import boot_id
 from ..disk.files import append
 from ..disk.records import RecordWriter
 from ..words import events
@@ -131,9 +132,7 @@ def whoami() -> tuple[str, str, str, str, str]:
     try:
         with open("/proc/self/stat") as stat:
             ticks = stat.read().rpartition(")")[2].split()[19]
-        with open("/proc/sys/kernel/random/boot_id") as boot:
-            boot_id = boot.read().strip()
     except OSError:
-        ticks, boot_id = "", ""
+        ticks = ""
     version = ".".join(map(str, sys.version_info[:3]))
-    return os.uname().nodename, boot_id, ticks, version, str(os.getpid())
+    return os.uname().nodename, boot_id(), ticks, version, str(os.getpid())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ..disk import files
+from ..disk.boot_id import boot_id
 
 
 def host() -> str:
@@ -13,7 +13,7 @@ def host() -> str:
 
 def boot() -> str:
     """The first 8 digits of the boot id."""
-    return files.read("/proc/sys/kernel/random/boot_id")[:8].decode()
+    return boot_id()[:8]
 
 
 def usable_cores() -> int:

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-from struct import Struct
 
+from ..disk.locks import first_lock
 from ..words.errors import SubmissionRejected
 from . import machine
 
 _TICKETS = 1 << 30
-_FLOCK = Struct("hhqqi4x")  # struct flock of 64-bit Linux: type, whence, start, length, pid
 
 
 def slot_count() -> int:
@@ -88,9 +87,8 @@ class Slots:
         if start == stop:
             return None
         length = 0 if stop is None else stop - start  # 0: to the end of all files
-        asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, start, length, 0)
-        kind, _, at, _, _ = _FLOCK.unpack(fcntl.fcntl(self._fd, fcntl.F_GETLK, asked))
-        return None if kind == fcntl.F_UNLCK else int(at)
+        found = first_lock(self._fd, start, length)
+        return None if found is None else found[0]
 
     def _lock(self, byte: int) -> bool:
         try:

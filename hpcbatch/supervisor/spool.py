@@ -9,13 +9,14 @@ BASE/hpcbatch-<uid>-<boot>/   mode 0700
 from __future__ import annotations
 
 import os
-import stat
 
 from ..disk import files
+from ..disk.private_folder import check_private
 from ..words.errors import RegistryUnsafe
 from . import machine
 from .submission import Submission, names_in, remove_folder
 
+_ELSEWHERE = "set HPCBATCH_LOCAL_SPOOL"
 KEPT_SECONDS = 7 * 86400.0
 
 
@@ -28,7 +29,7 @@ class Spool:
         """Raises RegistryUnsafe when what is there could be another's."""
         spool = cls(f"{_base()}/hpcbatch-{os.geteuid()}-{machine.boot()}")
         if os.path.lexists(spool.path):
-            _check(spool.path)
+            check_private(spool.path, _ELSEWHERE)
         return spool
 
     @classmethod
@@ -38,7 +39,7 @@ class Spool:
         try:
             os.mkdir(spool.path, 0o700)
         except FileExistsError:
-            _check(spool.path)
+            check_private(spool.path, _ELSEWHERE)
         except OSError as error:
             raise files.unwritable(spool.path, error) from error
         if not os.path.exists(f"{spool.path}/host"):
@@ -98,19 +99,9 @@ def _base() -> str:
     return os.path.abspath(os.environ.get("HPCBATCH_LOCAL_SPOOL") or "/tmp")
 
 
-def _check(path: str) -> None:
-    info = os.lstat(path)
-    if not stat.S_ISDIR(info.st_mode):
-        raise RegistryUnsafe(f"{path} is not a folder (a symbolic link is refused): remove it")
-    if info.st_uid != os.geteuid():
-        raise RegistryUnsafe(f"{path} belongs to user {info.st_uid}: set HPCBATCH_LOCAL_SPOOL")
-    if stat.S_IMODE(info.st_mode) & 0o077:
-        raise RegistryUnsafe(f"{path} is open to others: chmod 700 it if nobody else wrote there")
-
-
 def _remove_earlier(spool: Spool) -> None:
     try:
-        _check(spool.path)
+        check_private(spool.path, _ELSEWHERE)
         whose = files.read(f"{spool.path}/host").decode()
     except (OSError, RegistryUnsafe):
         return

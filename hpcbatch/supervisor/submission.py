@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator
 
 from ..disk import files
-from ..disk.records import held_by
+from ..disk.locks import held_by
 from ..words.ranges import Ranges
 from . import journal, machine
 
@@ -46,7 +46,7 @@ class Submission:
 
     def asked(self) -> dict[str, Any] | None:
         """What was asked; None when the submission never came about."""
-        return _read_json(self.path("submission.json"))
+        return files.read_json(self.path("submission.json"))
 
     def supervisor(self) -> int | None:
         """The pid of the supervisor, None when it does not live."""
@@ -118,7 +118,7 @@ class Submission:
         """Requests to cancel, each removed when the caller asks for the next."""
         for name in names_in(self.folder):
             if name.startswith("cancel-") and not name.endswith(".tmp"):
-                request = _read_json(self.path(name))
+                request = files.read_json(self.path(name))
                 if request is not None:
                     yield request["indices"], request["wait"]
                 files.unlink_quietly(self.path(name))
@@ -134,7 +134,7 @@ class Submission:
     def _state(self, asked: dict[str, Any]) -> dict[str, Any]:
         """The spans that are queued, when the running ones started, and what they wait for."""
         blank = {"queued": [[0, asked["elements"] - 1]], "running": {}, "waits": ""}
-        return {**blank, **(_read_json(self.path("state.json")) or {})}
+        return {**blank, **(files.read_json(self.path("state.json")) or {})}
 
 
 def remove_folder(path: str) -> None:
@@ -150,11 +150,3 @@ def names_in(path: str) -> list[str]:
         return os.listdir(path)
     except OSError:
         return []
-
-
-def _read_json(path: str) -> dict[str, Any] | None:
-    try:
-        found: dict[str, Any] = json.loads(files.read(path))
-    except FileNotFoundError:
-        return None
-    return found

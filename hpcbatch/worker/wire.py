@@ -12,6 +12,8 @@ import pickle
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from ..words.plain_types import PLAIN_TYPES
+
 # from a worker
 HELLO, RESULTS, BUSY, LEAVING = b"H", b"R", b"B", b"L"
 # to a worker
@@ -21,7 +23,6 @@ REFUSED, UNKNOWN = b"N", b"U"
 # how a value lies in a body: as it is, pickled, or pickled into parts
 PLAIN, PICKLED, PARTED = 0, 1, 2
 ERROR = 3  # of an outcome
-PLAIN_TYPES = frozenset({type(None), bool, int, float, complex, str, bytes})
 
 LARGE = 1 << 20  # bytes from which on a value travels in parts
 PIECE = 1 << 20

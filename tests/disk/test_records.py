@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpcbatch.disk import records
-from hpcbatch.disk.records import FRAME, RecordReader, RecordWriter, frame, held_by, read_records
+from hpcbatch.disk.locks import held_by
+from hpcbatch.disk.records import FRAME, RecordReader, RecordWriter, frame, read_records
 from hpcbatch.words.errors import DamagedFile
 from tests.core import ROOT, eventually
 
@@ -201,7 +202,7 @@ def test_a_living_writer_is_seen_from_another_process_and_gone_after_its_death(
 
 def test_a_writer_that_closed_holds_nothing(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    asked = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from hpcbatch.disk.records import held_by; print(held_by(sys.argv[1]))"  # fmt: skip  # noqa: E501
+    asked = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from hpcbatch.disk.locks import held_by; print(held_by(sys.argv[1]))"  # fmt: skip  # noqa: E501
 
     def ask() -> str:
         return subprocess.run(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from hpcbatch.disk.boot_id import boot_id
 from hpcbatch.registry import locked_view, observation, sightings, tracker
 from hpcbatch.registry.attempts import mark_canceled, write_attempt
 from hpcbatch.registry.view import View
@@ -210,7 +211,7 @@ def test_a_process_on_this_host_that_holds_its_segment_is_never_missed(
     case = case_of(2, 1)
     process = Process(case.layout, 1, 0)
     process.start(0)
-    host, boot = os.uname().nodename, sightings._boot_id()
+    host, boot = os.uname().nodename, boot_id()
     hello = events.pack_text(host, boot, "7", "3.11.7", "4242")
     monkeypatch.setattr(Process, "hello", lambda self: hello)
     again = Process(case.layout, 1, 0)
@@ -226,7 +227,7 @@ def test_a_rerun_that_lives_is_seen_beside_a_first_run_that_died_here(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = case_of(2, 1)
-    host, boot = os.uname().nodename, sightings._boot_id()
+    host, boot = os.uname().nodename, boot_id()
     pid = ["41"]
     hello = lambda self: events.pack_text(host, boot, "7", "3.11.7", pid[0])  # noqa: E731
     monkeypatch.setattr(Process, "hello", hello)

@@ -250,8 +250,8 @@ def test_a_node_without_this_version_is_told(client: Client, sshd: Sshd, host: H
         told = subprocess.run(argv, capture_output=True, text=True, check=False)
         assert told.returncode == 6, told.stderr
         found = json.loads(told.stdout)
-        assert [each["is_right"] for each in found] == [True, False]
-        assert "older" in found[1]["words"]
+        assert [each["state"] for each in found] == ["fine", "wrong"]
+        assert "older" in found[1]["told"]
     finally:
         older.rename(host.enter)
 

@@ -62,7 +62,7 @@ def run(*argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
 
 
 def found(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    return {each["what"]: each for each in json.loads(done.stdout)}
+    return {each["about"]: each for each in json.loads(done.stdout)}
 
 
 def test_a_node_is_set_up(client: Client, bare: tuple[Host, Sshd]) -> None:
@@ -89,7 +89,7 @@ def test_a_node_is_set_up(client: Client, bare: tuple[Host, Sshd]) -> None:
     python = () if IS_LONG else ("--python", host.python)
     on = ("--cluster", "local")
     done = run("setup", "ssh://login", "--name", "lab", *lines, *python, *on, "--json")
-    assert all(each["is_right"] for each in found(done).values()), done.stdout
+    assert all(each["state"] == "fine" for each in found(done).values()), done.stdout
     assert known_sites.find("lab").address == "ssh://login"
     assert "FROM_SETUP='two words'" in host.enter.read_text()
     assert host.enter.stat().st_mode & 0o777 == 0o600

@@ -22,7 +22,7 @@ from ..shell import Output, is_here
 from .answers import Ended, Limits, Survey
 
 Argv = list[str]
-_KILLED = frozenset(128 + number for number in (1, 2, 3, 6, 9, 11, 13, 15))  # as a shell tells it
+KILLED = frozenset(128 + number for number in (1, 2, 3, 6, 9, 11, 13, 15))  # as a shell tells it
 
 
 def cut(indices: Ranges, runs: int = 1000) -> list[Ranges]:
@@ -72,7 +72,7 @@ class Scheduler(ABC):
         found = self.parse_id(output.stdout)
         if found is not None and output.status == 0:
             return found
-        was_killed = output.status <= 0 or output.status in _KILLED
+        was_killed = output.status <= 0 or output.status in KILLED
         if found is not None or was_killed:  # it said yes and no, or nobody knows
             raise SubmissionUnclear(str(output))
         said = output.stderr.lower()

@@ -21,7 +21,6 @@ _LIBRARY = "DRMAA_LIBRARY_PATH"
 _SUBMITTED = re.compile(r"^submitted (\S+)$", re.MULTILINE)  # a library may print beside it
 _FORGOTTEN = "there is no array"
 # what hpcbatch.drmaa_front would start itself anew for
-_ROOM = "GLIBC_TUNABLES=glibc.rtld.optional_static_tls=4096"
 
 
 class Drmaa(Scheduler):
@@ -104,4 +103,4 @@ class Drmaa(Scheduler):
 
 
 def _program(*arguments: str) -> Argv:
-    return ["env", _ROOM, sys.executable, "-m", "hpcbatch.drmaa_front", *arguments]
+    return [sys.executable, "-m", "hpcbatch.drmaa_front", *arguments]

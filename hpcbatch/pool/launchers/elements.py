@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ...cluster.cluster import Cluster
 from ...cluster.schedulers.answers import Limits
+from ...disk.boot_id import boot_id
 from ...disk.files import make_folder, publish
 from ...use.planning import check_limits, make_plan, with_queue
 from ...words.layout import PoolLayout
@@ -16,7 +17,6 @@ from ...words.ranges import Ranges
 from ...words.resources import Resources
 from ..launch_records import Launch
 from ..local_workers import POOL
-from ..process_identity import boot_id
 from .base import Call
 
 

@@ -11,6 +11,7 @@ from base64 import b64decode
 from dataclasses import replace
 from typing import Any
 
+from ...disk.boot_id import boot_id
 from ...sites.ssh.verbs import Asked
 from ...words.door import Door
 from ...words.errors import UsageError
@@ -20,7 +21,6 @@ from ..addresses import listen, place_of
 from ..folder import PoolRecord, close_pool, make_pool, read_record, write_door, write_record
 from ..logs import Logs
 from ..monitor import Pool
-from ..process_identity import boot_id
 from ..settings import Settings
 from ..workers import Workers
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from ...use.create import draft_task
 from ...words.errors import HpcbatchError, JobError, SiteNotReady, UsageError, WaitTimeout
+from ...words.finding import Finding, fine, note, wrong
 from ...words.options import SubmitOptions
 from ...words.version import PYTHON, VERSION
 from ..watch import watch
@@ -18,46 +18,37 @@ TESTED = "hpcbatch test"  # the name of the task
 FULL = ("No space left", "quota", "EDQUOT", "ENOSPC")
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at; ``is_right`` None: it could not be told."""
-
-    what: str
-    is_right: bool | None
-    words: str
-
-
 def check(site: Ssh, cluster: str | None, seconds: float) -> Iterator[Finding]:
     """Until something is wrong that all behind it needs."""
     try:
         done = scripts.run(site.line, f'ls "$HOME/{remote_paths.FOLDER}" 2>/dev/null; true')
     except HpcbatchError as error:
-        yield Finding("connection", False, str(error))
+        yield wrong("connection", str(error))
         return
-    yield Finding("connection", True, f"{site.line.login} lets you in")
+    yield fine("connection", f"{site.line.login} lets you in")
     try:
         told = site.exchange.ask("hello")
-        yield Finding("hpcbatch", True, f"{told['version']} on {told['host']}")
+        yield fine("hpcbatch", f"{told['version']} on {told['host']}")
     except SiteNotReady as error:
-        yield Finding("hpcbatch", False, _others(done.output) or str(error))
+        yield wrong("hpcbatch", _others(done.output) or str(error))
         return
     except HpcbatchError as error:
-        yield Finding("registry", False, str(error))
+        yield wrong("registry", str(error))
         return
     try:
         health = site.exchange.ask("health", cluster=cluster)
     except UsageError as error:
-        yield Finding("scheduler", False, str(error))
+        yield wrong("scheduler", str(error))
         return
     except HpcbatchError as error:
-        yield Finding("registry", False, _full(str(error), "the registry"))
+        yield wrong("registry", _full(str(error), "the registry"))
         return
-    yield Finding("registry", True, f"{health['root']} can be written")
+    yield fine("registry", f"{health['root']} can be written")
     if not health["here"]:
         words = f"cluster {health['cluster']}: {health['why']}"
-        yield Finding("scheduler", False, words)
+        yield wrong("scheduler", words)
         return
-    yield Finding("scheduler", True, f"cluster {health['cluster']} ({health['scheduler']}) answers")
+    yield fine("scheduler", f"cluster {health['cluster']} ({health['scheduler']}) answers")
     yield run_one(site, str(health["cluster"]), seconds)
 
 
@@ -74,25 +65,24 @@ def run_one(site: Ssh, cluster: str, seconds: float) -> Finding:
         words = (
             f"a test job on {cluster} has not run within {seconds:.0f} s: {spec.id} was canceled"
         )
-        finding = Finding("job", None, words)
+        finding = note("job", words)
     except HpcbatchError as error:
-        finding = Finding("job", False, f"a test job on {cluster}: {error}")
+        finding = wrong("job", f"a test job on {cluster}: {error}")
     _put_away(site, spec.id)
     return finding
 
 
 def _told(site: Ssh, cluster: str, value: bytes | JobError) -> Finding:
     if isinstance(value, bytes):
-        return Finding("job", True, f"a test job on {cluster} has run, and its result is there")
+        return fine("job", f"a test job on {cluster} has run, and its result is there")
     if value.state == "expired" and not value.traceback:
-        return Finding(
+        return wrong(
             "job",
-            False,
             f"a test job on {cluster} ended ({value.message}), and nothing of it has come into the "
             "registry: is that on a disk which the nodes share? Another folder is chosen by "
             f"{site.line.login}/FOLDER",
         )
-    return Finding("job", False, f"a test job on {cluster}: {value}")
+    return wrong("job", f"a test job on {cluster}: {value}")
 
 
 def _put_away(site: Ssh, task_id: str) -> None:

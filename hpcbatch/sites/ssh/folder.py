@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 
 from ...disk.files import make_folder, unwritable
-from ...words.errors import RegistryUnsafe
+from ...disk.private_folder import check_private
 
 
 def sockets() -> str:
@@ -19,7 +18,8 @@ def sockets() -> str:
         pass
     except OSError as error:
         raise unwritable(path, error) from error
-    return _own(path)
+    check_private(path, "set HPCBATCH_SSH_SOCKETS")
+    return path
 
 
 def socket_of(login: str) -> str:
@@ -34,7 +34,8 @@ def results(place: str) -> str:
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     path = f"{cache}/hpcbatch/results/{hashlib.sha256(place.encode()).hexdigest()[:16]}"
     make_folder(path)
-    return _own(path)
+    check_private(path, "set XDG_CACHE_HOME")
+    return path
 
 
 def _usual() -> str:
@@ -42,14 +43,3 @@ def _usual() -> str:
     if os.path.isabs(runtime) and os.path.isdir(runtime):
         return f"{runtime}/hpcbatch"
     return f"/tmp/hpcbatch-ssh-{os.getuid()}"
-
-
-def _own(path: str) -> str:
-    found = os.lstat(path)
-    is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
-    if not is_own or found.st_mode & 0o077:
-        raise RegistryUnsafe(
-            f"{path} is not a folder of yours alone (mode 0700): whoever can write there becomes "
-            "you, here and at every site. Remove it, or make it yours (chmod 700)"
-        )
-    return path

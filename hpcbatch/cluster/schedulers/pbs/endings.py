@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from ....words.model import Ending
 from ..answers import Ended
+from ..base import KILLED
 from ..units import bytes_of, seconds_of
 
 _ID = re.compile(r"(\d+)(?:\[(\d*)\]\*?)?(?:\.\S*)?\Z")  # 12, 12[], 12[7]; *: cut off here
 _NUMBER = re.compile(r"-?\d+\Z")
 _RECORD = re.compile(r"^Job Id: *", re.MULTILINE)
 CONTINUED = re.compile(r"\n(?:\t| {8})")
-_KILLED = frozenset(128 + number for number in (1, 2, 3, 6, 9, 11, 13, 15))  # by a shell between
 _TERMINATED = 256 + 15
 _DELETED, _FINISHED, _FAILED = "91", "92", "93"  # substates
 
@@ -107,7 +107,7 @@ def _signal(status: int | None) -> int | None:
         return None
     if 256 < status < 256 + 65:
         return status - 256
-    return status - 128 if status in _KILLED else None
+    return status - 128 if status in KILLED else None
 
 
 def size(fields: dict[str, str], name: str) -> int:

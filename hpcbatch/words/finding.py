@@ -1,4 +1,4 @@
-"""What a check found."""
+"""What a check of a host, a cluster or a site found."""
 
 from __future__ import annotations
 
