@@ -17,7 +17,7 @@ from .waiting import Busy
 
 if TYPE_CHECKING:
     from ..cluster.overview import ClusterInfo, Overview
-    from ..cluster.proposal import Found
+    from ..cluster.proposal import FoundCluster
     from ..cluster.schedulers.answers import Queue
 
 HEADINGS = ("cluster", "scheduler", "here", "array limit", "default")
@@ -126,12 +126,12 @@ def _propose(found: Overview) -> None:
         say(f"\nThere is no hpcbatch.yaml. 'hpcbatch clusters init' writes:\n\n{told}")
 
 
-def _found(overview: Overview) -> list[Found]:
-    from ..cluster.proposal import Found
+def _found(overview: Overview) -> list[FoundCluster]:
+    from ..cluster.proposal import FoundCluster
     from ..cluster.schedulers.answers import Limits
 
     return [
-        Found(
+        FoundCluster(
             each.scheduler,
             each.scheduler,
             Limits(each.array_limit, memory_unit=each.memory_unit),

@@ -65,7 +65,7 @@ def collect(
     site, task_id = setting.find(task)
     with Busy("looking at the jobs"):
         lacking = _lacking(site, task_id, only, on_error)
-    results = Results(site, task_id, only, on_error)
+    results = ChosenResults(site, task_id, only, on_error)
     if output is None or write is None:
         _print(results, setting.json)
     else:
@@ -78,7 +78,7 @@ def collect(
 
 
 @dataclass
-class Results:
+class ChosenResults:
     """The results that were asked for, read anew for each walk through them."""
 
     site: Site
@@ -108,7 +108,7 @@ def _load(loader: Loader, job: int, value: bytes) -> object:
         return loader.load(job, value)
 
 
-def _print(results: Results, as_list: bool) -> None:
+def _print(results: ChosenResults, as_list: bool) -> None:
     stream = sys.stdout.buffer
     if as_list:
         write_list(stream, (json_row(job, value) for job, value in results.rows()))

@@ -20,7 +20,7 @@ BUILT_IN = "built in"
 
 
 @dataclass(frozen=True)
-class Row:
+class SettingRow:
     """One setting as it holds. ``origin`` is a file and its line, or ``built in``."""
 
     cluster: str
@@ -61,7 +61,7 @@ def show(setting: Setting, cluster: str | None) -> None:
     print_table(HEADINGS, [(r.cluster, r.setting, _shown(r.value), r.origin) for r in rows])
 
 
-def _rows(config: ClusterConfig) -> Iterator[Row]:
+def _rows(config: ClusterConfig) -> Iterator[SettingRow]:
     """All that is set; settings without a value are left to the scheduler, and left out."""
     for each in fields(config):
         value = getattr(config, each.name)
@@ -70,10 +70,10 @@ def _rows(config: ClusterConfig) -> Iterator[Row]:
         if each.name in TABLES:
             for key, entry in value.items():
                 name = f"{each.name}.{key}"
-                yield Row(config.name, name, entry, config.origins.get(name, BUILT_IN))
+                yield SettingRow(config.name, name, entry, config.origins.get(name, BUILT_IN))
         else:
             origin = config.origins.get(each.name, BUILT_IN)
-            yield Row(config.name, each.name, value, origin)
+            yield SettingRow(config.name, each.name, value, origin)
 
 
 def _shown(value: Any) -> str:

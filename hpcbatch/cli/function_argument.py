@@ -11,7 +11,8 @@ import traceback
 from types import ModuleType
 from typing import Any
 
-from ..words.errors import InputError, nearest
+from ..words.errors import InputError
+from ..words.messages import nearest
 from .paramfiles import nearest_file
 
 

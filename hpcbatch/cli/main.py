@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from .. import __version__
-from ..words.errors import nearest
+from ..words.messages import nearest
 from .common import Setting, global_options
 from .exit_status import BROKEN_PIPE, HELP, misused, stop_for
 

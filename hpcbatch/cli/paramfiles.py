@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..words.errors import InputError, nearest
+from ..words.errors import InputError
+from ..words.messages import nearest
 from .values import Reader, as_text, as_written, typed
 
 Columns = dict[str, list[Any]]

@@ -105,7 +105,8 @@ def print_logs(setting: Setting, pool_id: str, worker: str | None) -> None:
       hpcbatch pool logs last
       hpcbatch pool logs 3f9a 1-0
     """
-    from ..words.errors import NotFound, nearest
+    from ..words.errors import NotFound
+    from ..words.messages import nearest
 
     meant = find(setting, pool_id)
     if done_there(meant.site, setting, "logs", meant.there, *filter(None, [worker])):

@@ -33,7 +33,7 @@ from .function_argument import load_function
 from .options import submit_options
 from .tables import print_status
 from .waiting import Busy
-from .work import Asked, asked_options, named_project, project_option
+from .work import Work, asked_options, named_project, project_option
 
 if TYPE_CHECKING:
     from ..sites.base import Site
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 @submit_options
 @click.option("--wait", is_flag=True, help="Wait until all jobs are resolved.")
 @common
-def map_command(setting: Setting, asked: Asked, options: SubmitOptions, wait: bool) -> None:
+def map_command(setting: Setting, asked: Work, options: SubmitOptions, wait: bool) -> None:
     """Run a function or a program over many inputs. Prints the id of the new task.
 
     One job per position of the columns. VALUES are range:START:STOP[:STEP], a list such as
@@ -78,7 +78,7 @@ def map_command(setting: Setting, asked: Asked, options: SubmitOptions, wait: bo
 @asked_options
 @submit_options
 @common
-def script(setting: Setting, asked: Asked, options: SubmitOptions) -> None:
+def script(setting: Setting, asked: Work, options: SubmitOptions) -> None:
     """Print the script that map would submit. Nothing is submitted or stored.
 
     Takes the arguments of map. With --site it is the script that would be made there.

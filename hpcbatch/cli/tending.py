@@ -22,7 +22,7 @@ from .formatting import plain_lines
 EVERY = "30s"
 
 
-class Told(NamedTuple):
+class LastKnown(NamedTuple):
     """What was last known of a task, and the number of its newest attempt before that."""
 
     status: TaskStatus
@@ -59,7 +59,7 @@ def _tend_here(
     setting: Setting, registry: Registry, tasks: tuple[str, ...], pause: float, once: bool
 ) -> None:
     chosen = [registry.find(task) for task in tasks]
-    told: dict[str, Told] = {}
+    told: dict[str, LastKnown] = {}
     while True:
         alive = False
         for task_id in chosen or registry.ids():
@@ -98,7 +98,7 @@ def _tend_elsewhere(
         time.sleep(pause)
 
 
-def _is_open(registry: Registry, task_id: str, told: Told | None) -> bool:
+def _is_open(registry: Registry, task_id: str, told: LastKnown | None) -> bool:
     """Whether there may be something to do: it goes on, or was submitted again since."""
     return told is None or not told.status.idle or told.last != _last(registry, task_id)
 
@@ -107,7 +107,7 @@ def _last(registry: Registry, task_id: str) -> int:
     return last_recorded(registry.layout(task_id))
 
 
-def _look(setting: Setting, registry: Registry, task_id: str, told: dict[str, Told]) -> bool:
+def _look(setting: Setting, registry: Registry, task_id: str, told: dict[str, LastKnown]) -> bool:
     """Whether the task goes on; what is wrong with one must not keep us from the others."""
     before = told.get(task_id)
     try:
@@ -119,7 +119,7 @@ def _look(setting: Setting, registry: Registry, task_id: str, told: dict[str, To
     except HpcbatchError as error:
         say(f"hpcbatch: {task_id}: {plain_lines(str(error))}")
         return True
-    told[task_id] = Told(status, last)
+    told[task_id] = LastKnown(status, last)
     if before is None or _shown(before.status) != _shown(status):
         _tell(setting, status)
     return not status.idle

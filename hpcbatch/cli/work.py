@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Work:
     """What is to be run: a function or a shell command, and its inputs. Raises UsageError,
     InputError where it is neither, before anything else is looked at."""
 
@@ -79,8 +79,8 @@ def asked_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def with_asked(*args: Any, **values: Any) -> Any:
-        taken = {name: values.pop(name) for name in Asked.__dataclass_fields__}
-        return command(*args, asked=Asked(**taken), **values)
+        taken = {name: values.pop(name) for name in Work.__dataclass_fields__}
+        return command(*args, asked=Work(**taken), **values)
 
     for option in reversed(_ASKED):
         with_asked = option(with_asked)

@@ -10,7 +10,8 @@ import os
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
-from ..words.errors import JobError, UsageError, nearest
+from ..words.errors import JobError, UsageError
+from ..words.messages import nearest
 
 Row = tuple[int, Any]
 Rows = Callable[[], Iterator[Row]]  # may be walked through more than once

@@ -18,7 +18,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..words.errors import ConfigError, nearest
+from ..words.errors import ConfigError
+from ..words.messages import nearest
 from .config_file import FILE_NAME, ConfigFile, find_file
 from .profile import READERS, TABLES, ClusterConfig
 from .schedulers import get_scheduler, is_scheduler, scheduler_names

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..words.errors import ConfigError, nearest
+from ..words.errors import ConfigError
 from ..words.layout import config_folder
+from ..words.messages import nearest
 
 FILE_NAME = "hpcbatch.yaml"
 DEPTH = 4  # clusters, name, setting, and what a setting holds

@@ -16,7 +16,7 @@ _HEAD = """\
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundCluster:
     """A cluster that is here, and what is known of it."""
 
     name: str
@@ -25,7 +25,7 @@ class Found:
     survey: Survey
 
 
-def proposed(found: Sequence[Found]) -> str:
+def proposed(found: Sequence[FoundCluster]) -> str:
     """The text of an hpcbatch.yaml. With several clusters the default is left to the user."""
     names = [_yaml(each.name) for each in found] or ["local"]
     several = len(names) > 1
@@ -37,7 +37,7 @@ def proposed(found: Sequence[Found]) -> str:
     return _HEAD + "\n".join(lines) + "\n"
 
 
-def _settings(found: Found) -> Iterator[str]:
+def _settings(found: FoundCluster) -> Iterator[str]:
     usable = [queue for queue in found.survey.queues if queue.is_open]
     first = next((queue for queue in usable if queue.is_default), None)
     yield f"scheduler: {_yaml(found.scheduler)}"

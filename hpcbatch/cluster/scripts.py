@@ -11,8 +11,9 @@ from typing import Any
 import jinja2
 import jinja2.nodes
 
-from ..words.errors import ConfigError, ResourceError, nearest
+from ..words.errors import ConfigError, ResourceError
 from ..words.layout import config_folder
+from ..words.messages import nearest
 from ..words.resources import MEMORY_UNITS, Resources
 from .orders import ArrayOrder, ScriptOrder
 

@@ -16,7 +16,7 @@ from ..words.finding import Finding, fine, note
 SPEAKS_WITHIN = 5.0  # seconds
 
 
-class Door(NamedTuple):
+class DialTest(NamedTuple):
     """What a node is told: ``addresses``, best first, and the ``word`` to say there. It is answered
     by the same word backwards."""
 
@@ -25,7 +25,7 @@ class Door(NamedTuple):
 
 
 @contextlib.contextmanager
-def opened(is_local: bool) -> Iterator[Door]:
+def opened(is_local: bool) -> Iterator[DialTest]:
     """Answers those who know the word; ``is_local``: the node is this host."""
     place = place_of(is_local, None, None)
     word = secrets.token_hex(16)
@@ -34,7 +34,7 @@ def opened(is_local: bool) -> Iterator[Door]:
         thread = threading.Thread(target=_answer_all, args=(listener, word), daemon=True)
         thread.start()
         try:
-            yield Door([(host, port) for host in place.hosts], word)
+            yield DialTest([(host, port) for host in place.hosts], word)
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             thread.join(SPEAKS_WITHIN)

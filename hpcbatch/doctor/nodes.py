@@ -21,11 +21,12 @@ from ..disk.files import read, remove_tree
 from ..disk.mounts import is_local_disk
 from ..handles.task import Task
 from ..handles.tasks import create
-from ..words.errors import HpcbatchError, SubmissionError, in_short
+from ..words.errors import HpcbatchError, SubmissionError
 from ..words.finding import Finding, fine, note, wrong
+from ..words.messages import in_short
 from ..words.text import counted, roughly
 from . import node
-from .dialling import Door, dialled, opened
+from .dialling import DialTest, dialled, opened
 
 RESOURCES = {"element_walltime": "10m", "memory": "500MB", "cpus": 1}
 PINGS = 5
@@ -49,7 +50,7 @@ def check_node(cluster: str, root: str, patience: float) -> Iterator[Finding]:
         remove_tree(folder)
 
 
-def _task(folder: str, root: str, patience: float, door: Door) -> Task:
+def _task(folder: str, root: str, patience: float, door: DialTest) -> Task:
     cloudpickle.register_pickle_by_value(node)
     try:
         alive = patience + (PINGS + 2) * ANSWERS_WITHIN

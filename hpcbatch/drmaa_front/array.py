@@ -23,20 +23,20 @@ from typing import Any
 from ..disk import files
 from ..words.errors import RegistryBusy
 from ..words.ranges import Ranges
-from .directives import Asked
+from .directives import Directives
 from .systems import cell
 
 Fields = dict[str, Any]
 
 
-class Array:
+class DrmaaArray:
     def __init__(self, folder: str, name: str):
         self.folder, self.name = folder, name
 
     def path(self, name: str) -> str:
         return f"{self.folder}/{name}"
 
-    def intend(self, asked: Asked, script: bytes, drms: str) -> bool:
+    def intend(self, asked: Directives, script: bytes, drms: str) -> bool:
         """Written before the scheduler is asked; False when there is such an array already.
 
         Raises RegistryUnwritable.

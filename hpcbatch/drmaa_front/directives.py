@@ -16,7 +16,7 @@ OURS, NATIVE = "#DRMAA", "#NATIVE"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*\Z")  # it is a folder's, too
 
 
-class Asked(NamedTuple):
+class Directives(NamedTuple):
     """The directives of one submission; seconds and bytes."""
 
     name: str
@@ -33,7 +33,7 @@ class Asked(NamedTuple):
     native: tuple[str, ...] = ()  # lines of the native specification
 
 
-def parse(script: bytes) -> Asked:
+def parse(script: bytes) -> Directives:
     """Raises SubmissionRejected for a directive that is unknown or has no valid value."""
     lines = leading_comments(script)
     found = read_directives(lines, OURS, _READERS)
@@ -41,7 +41,7 @@ def parse(script: bytes) -> Asked:
         raise SubmissionRejected(f"the script has no line {OURS} --name=NAME")
     marked = (line.partition(" ") for line in lines)
     native = tuple(rest.strip() for mark, _, rest in marked if mark == NATIVE and rest.strip())
-    return Asked(**found, native=native)  # type: ignore[arg-type]
+    return Directives(**found, native=native)  # type: ignore[arg-type]
 
 
 def _name(text: str) -> str:

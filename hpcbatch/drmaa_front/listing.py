@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..words.errors import CommandFailed
-from .array import Array, Fields, in_spans
+from .array import DrmaaArray, Fields, in_spans
 from .session import Session
 from .spool import Spool
 from .systems import cell
@@ -25,7 +25,7 @@ UNDETERMINED = "undetermined"  # as DRMAA says it
 class Candidate:
     """An array with elements that have not told how they ended."""
 
-    def __init__(self, array: Array, names: frozenset[str], asked: Fields):
+    def __init__(self, array: DrmaaArray, names: frozenset[str], asked: Fields):
         self.array, self.asked, self._names = array, asked, names
         self.ids = array.ids(names)
         self.open = array.open_elements(names, asked["elements"])

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..words.errors import SchedulerError, SubmissionDeferred
 from . import native
-from .directives import Asked
+from .directives import Directives
 from .systems import native_specification
 
 _OVER = ("done", "failed")  # of one that is not ours to wait for: it is no longer in the queue
@@ -42,7 +42,7 @@ class Session:
 
     def submit(
         self,
-        asked: Asked,
+        asked: Directives,
         argv: Sequence[str],
         keep: Callable[[list[str]], None],
         is_wanted: Callable[[], bool],
@@ -62,7 +62,7 @@ class Session:
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_BACK)
 
-    def _template(self, asked: Asked, argv: Sequence[str]) -> Any:
+    def _template(self, asked: Directives, argv: Sequence[str]) -> Any:
         try:
             template = self._session.createJobTemplate()
             made = self._with_walltime(template, asked)
@@ -74,7 +74,7 @@ class Session:
             raise native.at_start(error) from error
         return template
 
-    def _with_walltime(self, template: Any, asked: Asked) -> tuple[str, ...]:
+    def _with_walltime(self, template: Any, asked: Directives) -> tuple[str, ...]:
         """The attribute is optional; Grid Engine, for one, has none."""
         if asked.walltime is None or "drmaa_wct_hlimit" not in template.attributeNames:
             return ()

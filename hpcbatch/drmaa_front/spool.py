@@ -14,7 +14,7 @@ import os
 
 from ..disk import files
 from ..disk.private_folder import check_private
-from .array import Array
+from .array import DrmaaArray
 
 _ELSEWHERE = "set HPCBATCH_DRMAA_SPOOL"
 _PROGRAMS = ("element.sh", "element.py")
@@ -41,16 +41,16 @@ class Spool:
         check_private(os.path.realpath(spool.path), _ELSEWHERE)
         return spool
 
-    def arrays(self) -> list[Array]:
+    def arrays(self) -> list[DrmaaArray]:
         try:
             names = sorted(os.listdir(f"{self.path}/arrays"))
         except FileNotFoundError:
             return []
         return [self.array(name) for name in names]
 
-    def array(self, name: str) -> Array:
+    def array(self, name: str) -> DrmaaArray:
         """It may not exist; ``name`` is the name of a folder."""
-        return Array(f"{self.path}/arrays/{name}", name)
+        return DrmaaArray(f"{self.path}/arrays/{name}", name)
 
     def programs(self) -> str:
         """The folder with what elements start. Raises RegistryUnwritable."""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..words.errors import SubmissionRejected
-from .directives import Asked
+from .directives import Directives
 
 _GRID_ENGINE = re.compile(r"\b(?:\w?GE|N1GE6?|OGS|Grid Engine)\b")  # as in "SGE 8.1.9"
 
@@ -26,12 +26,12 @@ class System(NamedTuple):
     """How one scheduler is asked, and which of its refusals may pass later."""
 
     always: str = ""
-    words: Mapping[str, Callable[[Asked], str]] = {}
+    words: Mapping[str, Callable[[Directives], str]] = {}
     deferred_words: tuple[str, ...] = ()
     whole: Callable[[Sequence[str]], Sequence[str]] = tuple  # what all elements are ended by
 
 
-def _memory_per_slot(asked: Asked) -> str:
+def _memory_per_slot(asked: Directives) -> str:
     size = -(-asked.memory // asked.cpus) if asked.memory else 0
     return f"-l h_vmem={-(-size // 1024)}K"
 
@@ -83,14 +83,14 @@ def system(drms: str) -> System:
     return GRID_ENGINE if _GRID_ENGINE.search(drms) else UNKNOWN
 
 
-def native_specification(asked: Asked, drms: str, without: tuple[str, ...] = ()) -> str:
+def native_specification(asked: Directives, drms: str, without: tuple[str, ...] = ()) -> str:
     """All that is no attribute; ``without`` what was made one. The user's own words come last.
 
     Raises SubmissionRejected for what this scheduler's words are not known for.
     """
     known = system(drms)
     said = [known.always]
-    for name, standard in Asked._field_defaults.items():
+    for name, standard in Directives._field_defaults.items():
         value: Any = getattr(asked, name)
         if value == standard or name in ("elements", "native", *without):
             continue

@@ -16,8 +16,8 @@ from ..words.errors import (
     StateError,
     TaskFailed,
     UsageError,
-    nearest,
 )
+from ..words.messages import nearest
 from ..words.model import RESOLVED, Attempt, TaskSpec
 from ..words.options import AUTO, SubmitOptions
 from ..words.ranges import Ranges, whole_numbers

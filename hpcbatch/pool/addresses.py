@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import NamedTuple
 
-from ..words.errors import UsageError, nearest
+from ..words.errors import UsageError
+from ..words.messages import nearest
 
 _SIOCGIFCONF = 0x8912  # netdevice(7)
 _IFREQ = struct.Struct("16s4x4s16x")  # of which the label, and the address of a sockaddr_in

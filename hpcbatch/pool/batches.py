@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..worker import wire
-from .dispatch import Batch
+from .dispatch import TaskBatch
 
 
-def pack_batch(batch: Batch) -> tuple[bytes, list[Any]]:
+def pack_batch(batch: TaskBatch) -> tuple[bytes, list[Any]]:
     """The body of the message, and what travels beside it. The worker has its functions then."""
     worker = batch.worker
     functions, orders = [], []

@@ -1,4 +1,4 @@
-"""The pool's door to the network: one socket that all workers dial in to, under one lock.
+"""Takes what workers send, and sends them tasks: one socket and one dispatch, under one lock.
 
 A *turn* takes what has come and hands out what waits. Turns are made by the pool's thread, and by
 whoever submits a task while a worker has nothing to do, or waits for a result: a message that
@@ -14,29 +14,26 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from socket import has_dualstack_ipv6
 from typing import Any
 
 import zmq
 
-from ..words.errors import PoolClosed, UsageError
+from ..words.errors import PoolClosed
 from ..worker import wire
-from ..worker.link import has_message, receive_frames, send_frames, set_heartbeat
+from ..worker.link import has_message, receive_frames, send_frames
 from ..worker.wire import ERROR, Failure
-from .addresses import bracketed, is_ipv6
 from .batches import pack_batch
-from .dispatch import Batch, Dispatch, Worker
-from .guard import Guard
+from .dispatch import Dispatch, TaskBatch, Worker
 from .interrupts import PutOff
+from .listening_socket import ListeningSocket
 from .receiver import Receiver
-from .task import Result, Task
+from .task import PoolTask, Result
 
 log = logging.getLogger("hpcbatch.pool")
 
-_WATCHED = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 MOST = 1000  # messages that one turn takes
 
-Resolve = Callable[[Task, Result], None]
+Resolve = Callable[[PoolTask, Result], None]
 
 
 class Broker:
@@ -57,39 +54,16 @@ class Broker:
         self.is_torn = False  # a turn was interrupted
         self._resolve, self._forgotten = resolve, forgotten
         self._wake_lock = threading.RLock()  # a signal handler may come in between
-        self._inbox: deque[Task] = deque()
-        self._over: list[tuple[Task, Result]] = []
+        self._inbox: deque[PoolTask] = deque()
+        self._over: list[tuple[PoolTask, Result]] = []
         self._gone: list[Worker] = []
         self._has_idle = self._is_closing = False
         self.wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self.client_key, self.client_secret = zmq.curve_keypair()
-        self.server_key, secret = zmq.curve_keypair()
-        self._context = zmq.Context(io_threads=1)
-        self.guard = Guard(self._context, self.client_key)
-        self._router: Any = self._context.socket(zmq.ROUTER)
-        self._router.router_mandatory = True
-        self._router.linger = 0
-        self._router.backlog = 1024  # all workers of an array come at once
-        self._router.sndhwm = self._router.rcvhwm = 0
-        self._router.curve_server = True
-        self._router.curve_secretkey = secret
-        set_heartbeat(self._router, heartbeat)
-        self._monitor: Any = self._router.get_monitor_socket(_WATCHED)
-        self.router_fd, self.monitor_fd = self._router.FD, self._monitor.FD
+        self.listening = ListeningSocket(heartbeat)
+        self._router = self.listening.router
         self._receiver = Receiver(name, dispatch, self.send, self._lose, self._over)
 
-    def bind(self, host: str, port: int) -> int:
-        """Listen at ``host`` (``*`` for all); returns the port, chosen where ``port`` is 0. Raises
-        UsageError where it cannot."""
-        self._router.ipv6 = has_dualstack_ipv6() if host == "*" else is_ipv6(host)
-        try:
-            self._router.bind(f"tcp://{bracketed(host)}:{port or '*'}")
-        except zmq.ZMQError as error:
-            raise UsageError(f"cannot listen at {host}:{port}: {error.strerror}") from error
-        bound = self._router.getsockopt(zmq.LAST_ENDPOINT).rstrip(b"\0").decode()
-        return int(bound.rpartition(":")[2])
-
-    def submit(self, task: Task) -> None:
+    def submit(self, task: PoolTask) -> None:
         """Raises PoolClosed."""
         self._check_open()
         self.live[task.number] = task
@@ -133,7 +107,7 @@ class Broker:
                 raise
         return more
 
-    def _exchange(self) -> tuple[bool, deque[tuple[Task, Result]]]:
+    def _exchange(self) -> tuple[bool, deque[tuple[PoolTask, Result]]]:
         """Whether there is more already; and what is over."""
         try:
             with self.lock:
@@ -151,17 +125,6 @@ class Broker:
         except BaseException:
             self.is_torn = True
             raise
-
-    def look(self) -> bool:
-        """Whether a connection was cut since the last look."""
-        is_cut = False
-        while has_message(self._monitor):
-            told = self._monitor.recv_multipart(zmq.NOBLOCK)
-            event = int.from_bytes(told[0][:2], "little")
-            is_cut = is_cut or event == zmq.EVENT_DISCONNECTED
-            if event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
-                log.warning("a stranger was not let in: it does not speak as a worker does")
-        return is_cut
 
     def tell_all(self, kind: bytes) -> None:
         """Whose connection is gone is lost then: nothing else tells which it was."""
@@ -194,11 +157,7 @@ class Broker:
         """From the pool's thread, when nobody else uses it any more."""
         with self.lock:
             self._has_idle = False
-            self._router.disable_monitor()
-            self._monitor.close(linger=0)
-            self.guard.close()
-            self._router.close(linger=500)
-            self._context.term()
+            self.listening.close()
             with self._wake_lock:
                 os.close(self.wake_fd)
                 self.wake_fd = -1
@@ -259,7 +218,7 @@ class Broker:
         self._has_idle = dispatch.has_idle
         return bool(batches)
 
-    def _send_tasks(self, batch: Batch) -> None:
+    def _send_tasks(self, batch: TaskBatch) -> None:
         body, parts = pack_batch(batch)
         self.send(batch.worker, wire.TASKS, body, parts)
 

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
-from ..words.errors import PoolClosed, UsageError
+from ..words.errors import UsageError
 from ..words.extras import needs
 from .check import Check
 from .dispatch import Dispatch
 from .display import Displayed
 from .future import PoolFuture
+from .lifecycle import Lifecycle
 from .mapping import Mapping as Map
 from .mapping import columns_of
 from .pushed import Pushed
 from .settings import Settings
 from .summary import Summary
-from .task import Result, Task
+from .task import PoolTask, Result
 from .task_factory import TaskFactory
 
 with needs("a pool", "pool"):
     from .open_pool import OpenPool
 
 
-class Controller(Pushed, Displayed, Executor):
+class Controller(Lifecycle, Pushed, Displayed, Executor):
     """Keeps ``workers`` alive on ``cluster`` and feeds them with calls.
 
     It starts when it is entered, or with the first task. Tasks that were pushed come back as
@@ -54,11 +54,8 @@ class Controller(Pushed, Displayed, Executor):
         self.settings = Settings.of(cluster, workers, settings)
         self._dispatch = Dispatch(crashes_max)
         self._factory = TaskFactory()
-        self._running: Any = None
-        self._starting = threading.Lock()
-        self._is_closed = self._ends = False
-        self._pid = os.getpid()
-        super().__init__()
+        Lifecycle.__init__(self)
+        Pushed.__init__(self)
 
     def __enter__(self) -> Controller:
         self.start()
@@ -66,12 +63,6 @@ class Controller(Pushed, Displayed, Executor):
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         self.shutdown(wait=kind is None, cancel_futures=kind is not None)
-
-    def start(self) -> None:
-        """Open the pool's door and launch its workers; nothing where it is open already. Raises
-        RegistryUnsafe, RegistryUnwritable, ConfigError, UsageError where it cannot listen, and for
-        a site elsewhere SiteError."""
-        self._broker()
 
     def push(
         self,
@@ -186,49 +177,6 @@ class Controller(Pushed, Displayed, Executor):
         """Launch no workers but by ``scale``."""
         self._opened().launching.is_automatic = False
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Close the pool: with ``wait`` when all tasks are resolved. Rows can still be popped. From
-        a callback of a future it returns at once, and the pool closes behind it."""
-        if self._pid != os.getpid() or self._is_closed:
-            return
-        drains = wait and not cancel_futures
-        if self._running is not None and self._running.loop.is_own_thread():
-            self._is_closed = not drains
-            threading.Thread(target=self._close, args=(drains,), name="hpcbatch-close").start()
-        else:
-            self._close(drains)
-
-    def _close(self, drains: bool) -> None:
-        running = self._running
-        if running is not None and drains:
-            running.drain()
-        with self._starting:
-            if self._ends:
-                return
-            self._ends = self._is_closed = True
-        for task in running.close() if running is not None else ():
-            task.sink.resolve(task, Result("canceled", controller=self.name))
-
-    def terminate(self) -> None:
-        """Close the pool now; what is not resolved is canceled."""
-        self.shutdown(wait=False, cancel_futures=True)
-
-    @property
-    def is_closed(self) -> bool:
-        return self._is_closed
-
-    def _broker(self) -> Any:
-        running = self._running
-        if running is not None and not self._is_closed and self._pid == os.getpid():
-            return running.broker
-        self._check()
-        if self._is_closed:
-            raise PoolClosed(f"the pool {self.name} has closed: it takes no more tasks")
-        with self._starting:
-            if self._running is None:
-                self._running = self._open()
-        return self._running.broker
-
     def _opened(self) -> OpenPool:
         self._broker()
         if not isinstance(self._running, OpenPool):
@@ -239,31 +187,18 @@ class Controller(Pushed, Displayed, Executor):
         forgotten = self._factory.functions.forgotten
         return OpenPool(self.name, self.settings, self._dispatch, forgotten, self._take)
 
-    def _check(self) -> None:
-        if self._pid != os.getpid():
-            raise PoolClosed(
-                f"the pool {self.name} belongs to process {self._pid}, and this is one that was "
-                "forked from it: make a Controller here"
-            )
-
-    def _take(self, task: Task, result: Result) -> None:
+    def _take(self, task: PoolTask, result: Result) -> None:
         """A task is over here; ``backup`` has another try where it crashed too often."""
         if result.status == "crash" and self.backup is not None and not self._is_closed:
             self.backup.adopt(task)
         else:
             task.sink.resolve(task, result)
 
-    def adopt(self, task: Task) -> None:
+    def adopt(self, task: PoolTask) -> None:
         """Run a task of another controller; its result goes where it was expected."""
         self._broker().submit(self._factory.adopt(task))
 
-    def help(self, is_over: Callable[[], bool], timeout: float | None = None) -> None:
-        """Who waits does the pool's work for a moment, until ``is_over``."""
-        self._check()
-        if self._running is not None:
-            self._running.loop.help(is_over, timeout)
-
-    def cancel_waiting(self, task: Task) -> bool:
+    def cancel_waiting(self, task: PoolTask) -> bool:
         """Cancel a task that no worker has; whether it is canceled."""
         if self._running is None or self._pid != os.getpid():
             return False
@@ -275,7 +210,7 @@ class Controller(Pushed, Displayed, Executor):
         task.sink.resolve(task, Result("canceled", controller=self.name))
         return True
 
-    def _drop(self, tasks: Iterable[Task]) -> list[Task]:
+    def _drop(self, tasks: Iterable[PoolTask]) -> list[PoolTask]:
         if self._running is None:
             return []
         with self._running.broker.lock:

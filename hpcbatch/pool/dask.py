@@ -7,8 +7,9 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..words.errors import UsageError, nearest
+from ..words.errors import UsageError
 from ..words.extras import needs
+from ..words.messages import nearest
 
 with needs("a DaskCluster", "dask"):
     import dask

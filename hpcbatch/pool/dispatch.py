@@ -16,17 +16,17 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from .task import Task
+from .task import PoolTask
 
 _HELD = attrgetter("held")
 CHUNKS = 2  # that a worker holds at most
 
 
-class Batch(NamedTuple):
+class TaskBatch(NamedTuple):
     """Tasks for a worker, by their dispatch numbers."""
 
     worker: Worker
-    tasks: list[tuple[int, Task]]
+    tasks: list[tuple[int, PoolTask]]
 
 
 class Worker:
@@ -40,7 +40,7 @@ class Worker:
 
     def __init__(self, key: bytes, name: str, left: int | None = None, ends: float | None = None):
         self.key, self.name, self.left, self.ends = key, name, left, ends
-        self.held: dict[int, Task] = {}
+        self.held: dict[int, PoolTask] = {}
         self.running: int | None = None  # the dispatch of a task that takes long
         self.functions: set[int] = set()
         self.forgotten: list[int] = []  # of them, which it is yet to be told
@@ -53,20 +53,20 @@ class Worker:
 class Dispatch:
     def __init__(self, crashes_max: int):
         self.crashes_max = crashes_max
-        self.live: dict[int, Task] = {}  # by number: submitted, or split off, and not resolved
+        self.live: dict[int, PoolTask] = {}  # by number: submitted, or split off, and not resolved
         self.workers: dict[bytes, Worker] = {}
-        self.waiting: deque[Task] = deque()
-        self.alone: deque[Task] = deque()
+        self.waiting: deque[PoolTask] = deque()
+        self.alone: deque[PoolTask] = deque()
         self.came: deque[dict[str, Any]] = deque()  # what new workers said of themselves
         self._open: dict[bytes, Worker] = {}  # those that may have room
         self._next = 1
-        self._charged: dict[str, Task] = {}  # of workers that were lost
+        self._charged: dict[str, PoolTask] = {}  # of workers that were lost
 
     @property
     def has_idle(self) -> bool:
         return not all(map(_HELD, self._open.values()))
 
-    def begin_again(self, tasks: list[Task]) -> None:
+    def begin_again(self, tasks: list[PoolTask]) -> None:
         """As if ``tasks`` had just been added, and no worker were there."""
         self.workers.clear()
         self._open.clear()
@@ -96,12 +96,12 @@ class Dispatch:
                     worker.functions.discard(number)
                     worker.forgotten.append(number)
 
-    def add(self, tasks: Iterable[Task]) -> None:
+    def add(self, tasks: Iterable[PoolTask]) -> None:
         self.waiting.extend(tasks)
 
-    def assign(self, now: float) -> list[Batch]:
+    def assign(self, now: float) -> list[TaskBatch]:
         """Hand out what waits to whoever has room."""
-        batches: dict[bytes, Batch] = {}
+        batches: dict[bytes, TaskBatch] = {}
         self._assign_alone(now, batches)
         while self.waiting and self._open:
             share = -(-len(self.waiting) // len(self._open))
@@ -109,13 +109,13 @@ class Dispatch:
             for worker in list(self._open.values()):
                 batch = self._take(worker, share, now)
                 if batch:
-                    found = batches.setdefault(worker.key, Batch(worker, []))
+                    found = batches.setdefault(worker.key, TaskBatch(worker, []))
                     found.tasks.extend(batch)
             if len(self.waiting) == before:
                 break
         return list(batches.values())
 
-    def finish(self, key: bytes, dispatch: int, seconds: float) -> Task | None:
+    def finish(self, key: bytes, dispatch: int, seconds: float) -> PoolTask | None:
         """The task whose result this is; None where it counts no more."""
         worker = self.workers.get(key)
         task = worker.held.pop(dispatch, None) if worker is not None else None
@@ -151,7 +151,7 @@ class Dispatch:
         if not worker.held and not worker.is_closed:
             self._open[key] = worker
 
-    def lose(self, key: bytes, is_planned: bool = False) -> list[Task]:
+    def lose(self, key: bytes, is_planned: bool = False) -> list[PoolTask]:
         """What a worker held goes back. Returns the task that has crashed too often, if any."""
         worker = self.workers.pop(key, None)
         self._open.pop(key, None)
@@ -172,11 +172,11 @@ class Dispatch:
         self._put_back([task for task in held if task is not culprit])
         return self._charge(worker, culprit)
 
-    def drop(self, task: Task) -> None:
+    def drop(self, task: PoolTask) -> None:
         """It is wanted no more; its result will not count."""
         task.is_over = True
 
-    def _charge(self, worker: Worker, task: Task) -> list[Task]:
+    def _charge(self, worker: Worker, task: PoolTask) -> list[PoolTask]:
         if task.is_over:
             return []
         if task.size > 1:
@@ -195,14 +195,14 @@ class Dispatch:
         self.alone.append(task)
         return []
 
-    def _put_back(self, tasks: list[Task]) -> None:
+    def _put_back(self, tasks: list[PoolTask]) -> None:
         wanted = [task for task in tasks if not task.is_over]
         for task in wanted:
             task.is_out = False
         self.alone.extendleft(task for task in reversed(wanted) if task.alone)
         self.waiting.extendleft(task for task in reversed(wanted) if not task.alone)
 
-    def _assign_alone(self, now: float, batches: dict[bytes, Batch]) -> None:
+    def _assign_alone(self, now: float, batches: dict[bytes, TaskBatch]) -> None:
         for worker in list(self._open.values()) if self.alone else ():
             if worker.held:
                 continue
@@ -213,10 +213,10 @@ class Dispatch:
                 dispatch = self._hand_out(worker, task)
                 worker.slow.add(dispatch)
                 del self._open[worker.key]
-                batches[worker.key] = Batch(worker, [(dispatch, task)])
+                batches[worker.key] = TaskBatch(worker, [(dispatch, task)])
 
-    def _take(self, worker: Worker, share: int, now: float) -> list[tuple[int, Task]]:
-        taken: list[tuple[int, Task]] = []
+    def _take(self, worker: Worker, share: int, now: float) -> list[tuple[int, PoolTask]]:
+        taken: list[tuple[int, PoolTask]] = []
         waiting, held = self.waiting, worker.held
         is_for_ever = worker.left is None and worker.ends is None
         while waiting and len(taken) < share:
@@ -237,7 +237,7 @@ class Dispatch:
             taken.append((dispatch, task))
         return taken
 
-    def _hand_out(self, worker: Worker, task: Task) -> int:
+    def _hand_out(self, worker: Worker, task: PoolTask) -> int:
         dispatch = self._next
         self._next += 1
         worker.held[dispatch] = task
@@ -247,7 +247,7 @@ class Dispatch:
         return dispatch
 
 
-def _fits(worker: Worker, task: Task, now: float) -> bool:
+def _fits(worker: Worker, task: PoolTask, now: float) -> bool:
     """Whether a worker may begin one more, and will be there at its end as far as is known."""
     if worker.left is not None and worker.left <= 0:
         return False

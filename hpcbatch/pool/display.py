@@ -40,7 +40,7 @@ class Displayed:
             return
         from IPython.display import display
 
-        handle = display(View(self), display_id=True)
+        handle = display(PoolView(self), display_id=True)
         arguments = (weakref.ref(self), handle, seconds)
         threading.Thread(target=_follow, args=arguments, name="hpcbatch-show", daemon=True).start()
 
@@ -48,7 +48,7 @@ class Displayed:
         return html_of(self)
 
 
-class View:
+class PoolView:
     """How a pool looked in one moment."""
 
     def __init__(self, pool: HasWorkers):
@@ -109,7 +109,7 @@ def _cell(value: Any) -> str:
 def _follow(pool_of: Any, handle: Any, seconds: float) -> None:
     shown = ""
     while (pool := pool_of()) is not None:
-        is_last, view = pool.is_closed, View(pool)
+        is_last, view = pool.is_closed, PoolView(pool)
         del pool
         if view.html != shown:
             handle.update(view)

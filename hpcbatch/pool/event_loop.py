@@ -19,7 +19,7 @@ from ..worker import wire
 from ..worker.wire import ERROR, Failure
 from .broker import Broker
 from .interrupts import PutOff
-from .task import Result, Task
+from .task import PoolTask, Result
 
 log = logging.getLogger("hpcbatch.pool")
 
@@ -41,7 +41,7 @@ class EventLoop:
         self._closing = self._drains = self._has_ended = False
         self._drained = threading.Event()
         self._help_poll = select.poll()
-        self._help_poll.register(broker.router_fd, select.POLLIN)
+        self._help_poll.register(broker.listening.fd, select.POLLIN)
         self._thread = threading.Thread(
             target=self._live, name=f"hpcbatch-{broker.name}", daemon=True
         )
@@ -93,7 +93,7 @@ class EventLoop:
             self._broker.wake()
             self._drained.wait()
 
-    def close(self) -> list[Task]:
+    def close(self) -> list[PoolTask]:
         """Send all workers away, and wait for them a little; returns the tasks that are left."""
         self._closing = True
         with self._helping:
@@ -120,17 +120,17 @@ class EventLoop:
 
     def _run(self) -> None:
         broker = self._broker
-        told: set[int] = {broker.guard.fd, broker.monitor_fd}
+        told: set[int] = {broker.listening.key_check.fd, broker.listening.monitor_fd}
         while not self._closing:
             if self._why:
                 raise PoolError(self._why)
             if broker.is_torn:
                 broker.mend()
-            if broker.guard.fd in told:
-                broker.guard.answer()
+            if broker.listening.key_check.fd in told:
+                broker.listening.key_check.answer()
             now = time.monotonic()
             count = len(broker.dispatch.workers)
-            is_cut = broker.monitor_fd in told and broker.look()
+            is_cut = broker.listening.monitor_fd in told and broker.listening.was_cut()
             is_due = now >= self._probe_at
             if is_cut or is_due:
                 broker.tell_all(wire.PROBE)
@@ -150,14 +150,14 @@ class EventLoop:
         """Until something happens; returns where."""
         broker = self._broker
         poll = select.poll()
-        for fd in (broker.wake_fd, broker.monitor_fd, broker.guard.fd):
+        for fd in (broker.wake_fd, broker.listening.monitor_fd, broker.listening.key_check.fd):
             poll.register(fd, select.POLLIN)
         now = time.monotonic()
         seconds = max(self._probe_at - now, 0.0)
         if stands_back:
             seconds = min(seconds, max(self._helped + HELP - now, TICK))
         else:
-            poll.register(broker.router_fd, select.POLLIN)
+            poll.register(broker.listening.fd, select.POLLIN)
         told = {fd for fd, _ in poll.poll(seconds * 1000)}
         if broker.wake_fd in told:
             with contextlib.suppress(BlockingIOError):

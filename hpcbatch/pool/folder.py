@@ -12,9 +12,10 @@ from ..disk.boot_id import boot_id
 from ..disk.files import make_folder, publish, read
 from ..registry.root import safe_root
 from ..words.door import Door
-from ..words.errors import DamagedFile, NotFound, nearest
+from ..words.errors import DamagedFile, NotFound
 from ..words.formats import FORMAT, checked_format
 from ..words.layout import PoolLayout, is_task_id, new_task_id, pools_folder
+from ..words.messages import nearest
 
 
 @dataclass(frozen=True)

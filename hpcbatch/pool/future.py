@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from ..worker import wire
 from .result_values import exception_of, value_of
-from .task import Result, Task
+from .task import PoolTask, Result
 
 _making = threading.Lock()
 _FINISHED, _CANCELLED = "FINISHED", "CANCELLED_AND_NOTIFIED"
@@ -23,7 +23,7 @@ _FINISHED, _CANCELLED = "FINISHED", "CANCELLED_AND_NOTIFIED"
 class Owner(Protocol):
     """Whoever runs a future's task."""
 
-    def cancel_waiting(self, task: Task) -> bool: ...
+    def cancel_waiting(self, task: PoolTask) -> bool: ...
 
     def help(self, is_over: Callable[[], bool], timeout: float | None = None) -> None: ...
 
@@ -38,7 +38,7 @@ class PoolFuture(Future):  # type: ignore[type-arg]
     _result: Any = None
     _came: Result | None = None
     _made: threading.Condition | None = None
-    _task: Task
+    _task: PoolTask
     _owner: Owner
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class PoolFuture(Future):  # type: ignore[type-arg]
                     self._made = threading.Condition()
         return self._made
 
-    def resolve(self, task: Task, result: Result) -> None:
+    def resolve(self, task: PoolTask, result: Result) -> None:
         """Called by the pool; the first time counts."""
         if self._state != "PENDING":
             return

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
-from ..words.errors import UsageError, nearest
+from ..words.errors import UsageError
+from ..words.messages import nearest
 from .controller import Controller
 from .display import Displayed
 from .future import PoolFuture

@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..words.errors import HpcbatchError, SubmissionDeferred, in_short
+from ..words.errors import HpcbatchError, SubmissionDeferred
 from ..words.layout import PoolLayout
+from ..words.messages import in_short
 from .arrivals import Arrivals, Expected
 from .launchers.base import Call, Launcher
 from .logs import Logs, Said

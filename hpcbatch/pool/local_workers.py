@@ -16,7 +16,7 @@ PATIENCE = 3.0  # seconds to leave by themselves
 PAUSE = 0.02
 
 
-class Found(NamedTuple):
+class LocalWorker(NamedTuple):
     """A worker, with the number of its launch and its own in that."""
 
     process: Process
@@ -24,7 +24,7 @@ class Found(NamedTuple):
     element: int
 
 
-def workers_here(folder: str) -> list[Found]:
+def workers_here(folder: str) -> list[LocalWorker]:
     """Those of the pool in ``folder``, by their command lines."""
     return list(_workers(folder))
 
@@ -45,7 +45,7 @@ def end_here(pool: str, folder: str) -> None:
         time.sleep(PAUSE)
 
 
-def _workers(folder: str) -> Iterator[Found]:
+def _workers(folder: str) -> Iterator[LocalWorker]:
     wanted = os.fsencode(folder)
     for name in filter(str.isdecimal, os.listdir("/proc")):
         try:
@@ -60,4 +60,4 @@ def _workers(folder: str) -> Iterator[Found]:
         if seen is not None:
             told = [int(word) for word in argv[argv.index(wanted) + 1 :] if word.isdigit()]
             launch, element = (*told, 0, 0)[:2]
-            yield Found(seen[0], launch, element)
+            yield LocalWorker(seen[0], launch, element)

@@ -15,7 +15,7 @@ from ..worker import wire
 from ..worker.wire import Failure
 from .result_values import exception_of, value_of
 from .sent_functions import Function
-from .task import Result, Task
+from .task import PoolTask, Result
 
 SECONDS = 0.02  # of work in a chunk
 FIRST = 8  # items in the first chunks
@@ -31,7 +31,7 @@ class Mapping:
         self,
         function: Function,
         columns: Sequence[Sequence[Any]],
-        send: Callable[[Task], None],
+        send: Callable[[PoolTask], None],
         workers: Callable[[], int],
         first: int,
     ):
@@ -41,11 +41,11 @@ class Mapping:
         self.values: list[Any] = [None] * self.total
         self.failures: dict[int, BaseException] = {}
         self._changed = threading.Condition()
-        self._results: list[tuple[Task, Result]] = []
+        self._results: list[tuple[PoolTask, Result]] = []
         self._seen: set[int] = set()
         self._sent = self._done = 0
         self._seconds = 0.0
-        self.tasks: list[Task] = []
+        self.tasks: list[PoolTask] = []
 
     def run(self, timeout: float | None = None, fails_early: bool = False) -> None:
         """Until all items are over. Raises WaitTimeout."""
@@ -77,10 +77,10 @@ class Mapping:
             self.values[place] = error
         return self.values
 
-    def unfinished(self) -> list[Task]:
+    def unfinished(self) -> list[PoolTask]:
         return [task for task in self.tasks if not task.is_over]
 
-    def resolve(self, task: Task, result: Result) -> None:
+    def resolve(self, task: PoolTask, result: Result) -> None:
         with self._changed:
             if task.number in self._seen:
                 return  # its turn was interrupted, and made again
@@ -100,12 +100,12 @@ class Mapping:
             except Exception as error:
                 raise InputError(f"an argument cannot be pickled: {error}") from error
         number = self._first + self._sent
-        task = Task(number, self._function, how, payload, self, items=chunk, parts=parts)
+        task = PoolTask(number, self._function, how, payload, self, items=chunk, parts=parts)
         self._sent += size
         self.tasks.append(task)
         self._send(task)
 
-    def _send_pieces(self, task: Task) -> None:
+    def _send_pieces(self, task: PoolTask) -> None:
         """Of a chunk that could not begin, since one of its items cannot be unpickled there."""
         with self._changed:
             self._seen.discard(task.number)  # the first piece has it
@@ -120,7 +120,7 @@ class Mapping:
         fair = -(-(self.total - self._sent) // (2 * max(self._workers(), 1)))
         return max(1, min(int(SECONDS / each), GROWTH * self._done, fair))
 
-    def _note(self, task: Task, result: Result) -> None:
+    def _note(self, task: PoolTask, result: Result) -> None:
         if result.how == wire.ERROR and result.status == "error" and task.size > 1:
             self._send_pieces(task)
             return

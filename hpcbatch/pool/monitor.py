@@ -16,8 +16,9 @@ from ..disk.boot_id import boot_id
 from ..disk.files import unlink_quietly
 from ..registry.registry import Registry
 from ..use.arrays import listing_of
-from ..words.errors import DamagedFile, NewerFormat, NotFound, nearest
+from ..words.errors import DamagedFile, NewerFormat, NotFound
 from ..words.layout import PoolLayout
+from ..words.messages import nearest
 from .folder import PoolRecord, close_pool, pool_ids, read_record
 from .launch_records import Launch, read_launches, write_launch
 from .listed_workers import adopted, alive_of, end_launches

@@ -24,7 +24,7 @@ from .import_paths import own_import_paths
 from .launching import Launching
 from .settings import Settings
 from .summary import Summary
-from .task import Result, Task
+from .task import PoolTask, Result
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class OpenPool:
         settings: Settings,
         dispatch: Dispatch,
         forgotten: deque[int],
-        resolve: Callable[[Task, Result], None],
+        resolve: Callable[[PoolTask, Result], None],
     ):
         self._settings, self._dispatch = settings, dispatch
         workers = _workers(settings)
@@ -56,7 +56,9 @@ class OpenPool:
             self.broker = Broker(name, dispatch, forgotten, settings.heartbeat, resolve)
             undo.callback(self.broker.close)
             self.loop = EventLoop(self.broker, self._scale)
-            port = self.broker.bind(place.bind, settings.port if settings.site is None else 0)
+            port = self.broker.listening.bind(
+                place.bind, settings.port if settings.site is None else 0
+            )
             door = self._door(place.addresses(port), workers.seconds)
             undo.callback(workers.close)
             seen = workers.open(name, door, port, self.loop.fail)
@@ -121,7 +123,7 @@ class OpenPool:
         """Until no task is left."""
         self.loop.drain()
 
-    def close(self) -> list[Task]:
+    def close(self) -> list[PoolTask]:
         """Send the workers away; returns what is not resolved."""
         unlink_quietly(self.layout.door)
         left = self.loop.close()
@@ -134,12 +136,12 @@ class OpenPool:
         return left
 
     def _door(self, addresses: list[str], walltime: float | None) -> Door:
-        settings, broker = self._settings, self.broker
+        settings, listening = self._settings, self.broker.listening
         return Door(
             addresses=addresses,
-            server_key=broker.server_key.decode(),
-            client_key=broker.client_key.decode(),
-            client_secret=broker.client_secret.decode(),
+            server_key=listening.server_key.decode(),
+            client_key=listening.client_key.decode(),
+            client_secret=listening.client_secret.decode(),
             version=VERSION,
             python=PYTHON,
             seed=settings.seed,

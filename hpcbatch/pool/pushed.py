@@ -12,7 +12,7 @@ from ..words.errors import UsageError
 from .interrupts import PutOff
 from .rows import Row, row_of
 from .settings import Settings
-from .task import Result, Task
+from .task import PoolTask, Result
 
 
 class Pushed:
@@ -25,9 +25,9 @@ class Pushed:
         self._lock = threading.RLock()
         self._opening = threading.RLock()
         self._waiters: list[Any] = []  # locks: Ctrl-C finds a Condition between two of its lines
-        self._done: deque[Task] = deque()  # not popped
-        self._rowless: deque[Task] = deque()  # those without a row, which are the last of them
-        self._pushed: dict[int, Task] = {}
+        self._done: deque[PoolTask] = deque()  # not popped
+        self._rowless: deque[PoolTask] = deque()  # those without a row, which are the last of them
+        self._pushed: dict[int, PoolTask] = {}
         self._resolved = 0
         self._backlog: deque[str] = deque()
         self._listeners: tuple[Callable[[], None], ...] = ()
@@ -38,14 +38,14 @@ class Pushed:
     def help(self, is_over: Callable[[], bool], timeout: float | None = None) -> None:
         """Do the pool's work for a moment, until ``is_over``."""
 
-    def keep(self, task: Task) -> None:
+    def keep(self, task: PoolTask) -> None:
         self._pushed[task.number] = task
 
-    def withdraw(self, task: Task) -> None:
+    def withdraw(self, task: PoolTask) -> None:
         """It was not taken after all."""
         self._pushed.pop(task.number, None)
 
-    def unresolved_of(self, names: str | Iterable[str] | None) -> list[Task]:
+    def unresolved_of(self, names: str | Iterable[str] | None) -> list[PoolTask]:
         """Those of these names, or all."""
         wanted = None if names is None else {names} if isinstance(names, str) else set(names)
         waiting = list(self._pushed.values())
@@ -107,7 +107,7 @@ class Pushed:
     def _take_rows(self, most: int) -> list[Row]:
         """Rows that are made; none by a call that Ctrl-C ends: nothing comes between the end of
         the block and whoever gets them."""
-        taken: list[Task] = []
+        taken: list[PoolTask] = []
         rows: list[Row] = []
         try:
             with PutOff(), self._opening:
@@ -129,7 +129,7 @@ class Pushed:
                 self._row_of(self._rowless[0])
                 self._rowless.popleft()
 
-    def _row_of(self, task: Task) -> Row:
+    def _row_of(self, task: PoolTask) -> Row:
         result = task.result
         if task.row is None and result is not None:
             task.row = row_of(task, result, self.settings.seed)
@@ -137,7 +137,7 @@ class Pushed:
         row: Row = task.row
         return row
 
-    def resolve(self, task: Task, result: Result) -> None:
+    def resolve(self, task: PoolTask, result: Result) -> None:
         """Called by the pool: a pushed task is resolved."""
         with self._lock:
             if self._pushed.pop(task.number, None) is None:

@@ -13,7 +13,7 @@ from ..words.version import PYTHON, VERSION
 from ..worker import wire
 from ..worker.link import Message
 from .dispatch import Dispatch, Worker
-from .task import Result, Task
+from .task import PoolTask, Result
 
 log = logging.getLogger("hpcbatch.pool")
 
@@ -27,7 +27,7 @@ class Receiver:
         dispatch: Dispatch,
         send: Callable[..., bool],
         lose: Callable[[Worker], None],
-        over: list[tuple[Task, Result]],
+        over: list[tuple[PoolTask, Result]],
     ):
         self._name, self._dispatch = name, dispatch
         self._send, self._lose, self._over = send, lose, over

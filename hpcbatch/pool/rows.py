@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ..runner.seeding import job_seed
 from ..worker import wire
 from .result_values import value_of
-from .task import Result, Task
+from .task import PoolTask, Result
 
 SHOWN = 60  # characters of a call's arguments
 _CODES = {"done": 0, "error": 1, "crash": 2, "canceled": 3}
@@ -34,7 +34,7 @@ class Row(NamedTuple):
     worker: str
 
 
-def row_of(task: Task, result: Result, pool_seed: int) -> Row:
+def row_of(task: PoolTask, result: Result, pool_seed: int) -> Row:
     status, value, error, trace = result.status, None, None, None
     if result.how == wire.ERROR:
         kind, message, trace, _ = result.value
@@ -54,7 +54,7 @@ def row_of(task: Task, result: Result, pool_seed: int) -> Row:
     return tuple.__new__(Row, fields)  # Row(...) takes three times as long
 
 
-def command_of(task: Task) -> str:
+def command_of(task: PoolTask) -> str:
     """The call as it would be written, where its arguments are plain."""
     if task.how != wire.PLAIN:
         return f"{task.function.label}(…)"

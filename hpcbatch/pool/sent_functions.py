@@ -67,7 +67,7 @@ class Function:
         return wire.in_parts([memoryview(self.content)], parts)
 
 
-class Functions:
+class SentFunctions:
     """Those that a pool was given, while they are in use. ``forgotten`` are the numbers of those
     that no longer are, for whoever tells the workers."""
 

@@ -14,7 +14,7 @@ from ..worker import wire
 from ..worker.calls import failure_of
 from .controller import Controller
 from .summary import Summary
-from .task import Result, Task
+from .task import PoolTask, Result
 
 
 class SequentialController(Controller):
@@ -31,13 +31,13 @@ class SequentialController(Controller):
 class InProcess:
     """Stands for an open pool and for its broker."""
 
-    def __init__(self, name: str, resolve: Callable[[Task, Result], None]):
+    def __init__(self, name: str, resolve: Callable[[PoolTask, Result], None]):
         self._name, self._resolve = name, resolve
         self.broker = self.loop = self
         self.lock = threading.Lock()
-        self.live: dict[int, Task] = {}
+        self.live: dict[int, PoolTask] = {}
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: PoolTask) -> None:
         function, constants = pickle.loads(task.function.content)
         began = time.perf_counter()
         parts: list[memoryview] = []
@@ -70,12 +70,12 @@ class InProcess:
     def drain(self) -> None:
         """Nothing is ever left."""
 
-    def close(self) -> list[Task]:
+    def close(self) -> list[PoolTask]:
         return []
 
 
 def _call(
-    function: Any, constants: dict[str, Any], task: Task, parts: list[memoryview]
+    function: Any, constants: dict[str, Any], task: PoolTask, parts: list[memoryview]
 ) -> tuple[int, Any]:
     values = wire.unpack(task.how, task.payload, task.parts)
     if not task.size:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ..words.errors import UsageError, nearest
+from ..words.errors import UsageError
+from ..words.messages import nearest
 from ..words.resources import parse_walltime
 
 SLOW_HEARTBEAT = 10.0  # seconds: behind a connection that others' words may fill

@@ -27,10 +27,10 @@ class Result(NamedTuple):
 class Sink(Protocol):
     """Whoever waits for tasks."""
 
-    def resolve(self, task: Task, result: Result) -> None: ...
+    def resolve(self, task: PoolTask, result: Result) -> None: ...
 
 
-class Task:
+class PoolTask:
     """``items`` are the columns of a chunk, ``size`` is their length; 0 for a single call.
     ``alone`` is set where a worker was lost that held it among others: the next that is lost with
     it is its doing.
@@ -62,7 +62,7 @@ class Task:
         self.row: Any = None
         self.is_out = self.is_over = self.alone = False
 
-    def split(self) -> list[Task]:
+    def split(self) -> list[PoolTask]:
         """A chunk as chunks of one item each, so that one which ends its worker is found. Made of
         the items themselves: to unpickle them may be what ended it."""
         pieces = []
@@ -71,9 +71,11 @@ class Task:
             items = [[each] for each in arguments]
             how, payload = wire.pack(items, parts, dumps)
             number = self.number + place
-            piece = Task(number, self.function, how, payload, self.sink, parts=parts, items=items)
+            piece = PoolTask(
+                number, self.function, how, payload, self.sink, parts=parts, items=items
+            )
+            piece.alone = True
             pieces.append(piece)
-            pieces[-1].alone = True
         return pieces
 
     def label(self) -> str:

@@ -9,15 +9,15 @@ from typing import Any
 from ..use.pickling import dumps
 from ..words.errors import InputError
 from ..worker import wire
-from .sent_functions import Function, Functions
-from .task import Result, Sink, Task
+from .sent_functions import Function, SentFunctions
+from .task import PoolTask, Result, Sink
 
 _SMALL = frozenset({type(None), bool, int, float, complex})
 
 
 class TaskFactory:
     def __init__(self) -> None:
-        self.functions = Functions()
+        self.functions = SentFunctions()
         self._numbers = itertools.count(1)
 
     def function(
@@ -34,11 +34,11 @@ class TaskFactory:
         sink: Sink,
         seed: int | None = None,
         name: str | None = None,
-    ) -> Task:
+    ) -> PoolTask:
         """Raises InputError where the arguments cannot be pickled."""
         number = next(self._numbers)
         if not kwargs and _SMALL.issuperset(map(type, args)):
-            return Task(number, function, wire.PLAIN, args, sink, seed, name)
+            return PoolTask(number, function, wire.PLAIN, args, sink, seed, name)
         parts: list[memoryview] = []
         try:
             how, payload = wire.pack((args, dict(kwargs)), parts, dumps)
@@ -46,7 +46,7 @@ class TaskFactory:
             raise InputError(
                 f"the arguments of {function.label} cannot be pickled: {error}"
             ) from error
-        return Task(number, function, how, payload, sink, seed, name, parts)
+        return PoolTask(number, function, how, payload, sink, seed, name, parts)
 
     def reserve(self, count: int) -> int:
         """The first of so many numbers."""
@@ -54,9 +54,9 @@ class TaskFactory:
         self._numbers = itertools.count(first + count)
         return first
 
-    def adopt(self, task: Task) -> Task:
+    def adopt(self, task: PoolTask) -> PoolTask:
         """A task of another pool, whose result goes where it was expected."""
-        return Task(
+        return PoolTask(
             next(self._numbers),
             self.functions.adopt(task.function),
             task.how,
@@ -72,9 +72,9 @@ class TaskFactory:
 class _Home:
     """Brings a result back to the task that a backup runs."""
 
-    def __init__(self, task: Task):
+    def __init__(self, task: PoolTask):
         self._task = task
 
-    def resolve(self, task: Task, result: Result) -> None:
+    def resolve(self, task: PoolTask, result: Result) -> None:
         self._task.crashes += task.crashes
         self._task.sink.resolve(self._task, result)

@@ -18,9 +18,9 @@ from ..words.errors import (
     NotFound,
     RegistryError,
     StateError,
-    nearest,
 )
 from ..words.layout import TaskLayout, draft_name, grave_name, is_task_id, new_task_id
+from ..words.messages import nearest
 from ..words.model import TaskSpec
 from .draft import Draft
 from .root import safe_root

@@ -19,7 +19,7 @@ from ..words.model import Ending
 
 _RECORD = struct.Struct(FRAME.format + KIND_AND_JOB.format[1:])  # as it begins on disk
 
-Told = TypeVar("Told")
+Other = TypeVar("Other")
 
 
 class Results:
@@ -45,8 +45,8 @@ class Results:
     def values(
         self,
         found: Iterable[tuple[int, tuple[int, int]]],
-        otherwise: Callable[[int, int, int], Told],
-    ) -> Iterator[tuple[int, bytes | Told]]:
+        otherwise: Callable[[int, int, int], Other],
+    ) -> Iterator[tuple[int, bytes | Other]]:
         """Jobs as they come, each with its pickled value, in one go, for speed. ``found`` tells
         what is said of each and its place; where it has no value, or ``value`` is needed to get
         it, what ``otherwise`` returns for the three stands there."""

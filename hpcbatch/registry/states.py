@@ -21,7 +21,7 @@ Endings = Mapping[int, Ending]  # by element
 Alive = Mapping[int, Mapping[int, Sighting]]  # attempt -> element -> how the scheduler lists it
 
 
-class Process(NamedTuple):
+class RunningProcess(NamedTuple):
     """One that is not known to have ended, and the job that it runs."""
 
     attempt: int
@@ -29,9 +29,9 @@ class Process(NamedTuple):
     job: int | None
 
 
-def processes(snapshot: Snapshot) -> list[Process]:
+def processes(snapshot: Snapshot) -> list[RunningProcess]:
     return [
-        Process(*segment_owner(name), segment.job)
+        RunningProcess(*segment_owner(name), segment.job)
         for name, segment in snapshot.segments.items()
         if segment.is_alive
     ]
@@ -41,7 +41,7 @@ def job_states(
     njobs: int,
     attempts: Sequence[Attempt],
     endings: Mapping[int, Endings],
-    begun: Sequence[Process],
+    begun: Sequence[RunningProcess],
     said: bytes,
     alive: Alive,
 ) -> bytes:
@@ -59,7 +59,10 @@ def job_states(
 
 
 def element_states(
-    attempt: Attempt, endings: Endings, begun: Sequence[Process], alive: Mapping[int, Sighting]
+    attempt: Attempt,
+    endings: Endings,
+    begun: Sequence[RunningProcess],
+    alive: Mapping[int, Sighting],
 ) -> dict[int, str]:
     """The state that the jobs of each element have while no record says better."""
     own = {process.element for process in begun if process.attempt == attempt.number}
@@ -81,7 +84,7 @@ def _fill(
     states: bytearray,
     attempt: Attempt,
     endings: Endings,
-    begun: Sequence[Process],
+    begun: Sequence[RunningProcess],
     alive: Mapping[int, Sighting],
 ) -> None:
     if attempt.canceled is None:

@@ -12,7 +12,7 @@ from ..words.layout import TaskLayout
 from ..words.model import ALIVE, STATES, Array, Attempt, Ending, Listing, Sighting, TaskSpec
 from ..words.ranges import Ranges
 from .snapshot import Snapshot
-from .states import CODE, Process, element_states, job_states, processes
+from .states import CODE, RunningProcess, element_states, job_states, processes
 
 _IS_ALIVE = bytes(1 if code in {CODE[s] for s in ALIVE} else 0 for code in range(256))
 
@@ -40,7 +40,7 @@ class View:
         return self.column.said
 
     @cached_property
-    def _processes(self) -> list[Process]:
+    def _processes(self) -> list[RunningProcess]:
         return processes(self.snapshot)
 
     @cached_property

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..words.assignment import Assignment
 from ..words.errors import DamagedFile
 from ..words.layout import TaskLayout
-from .job import Call
+from .job import JobCall
 from .leaving import Leave, Leaving, tell_of_swallowing
 from .markers import Markers
 from .outcome import Outcome
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from .isolated import IsolatedCall
 
 
-class Calls:
+class JobCalls:
     def __init__(
         self, layout: TaskLayout, assignment: Assignment, markers: Markers, leaving: Leaving
     ):
         self._assignment, self._markers, self._leaving = assignment, markers, leaving
-        self._call = Call(layout, assignment)
+        self._call = JobCall(layout, assignment)
         self._isolates = assignment.isolate or assignment.job_timeout is not None
         self._is_prepared = False
-        self._run: Call | IsolatedCall = self._call
+        self._run: JobCall | IsolatedCall = self._call
 
     def outcome(self, job: int, payload: bytes | DamagedFile) -> Outcome | None:
         """None for a job that was ended because it is no longer wanted.

@@ -24,7 +24,7 @@ from ..words.layout import TaskLayout, segment_name
 from ..words.plan import Plan
 from ..words.ranges import Ranges
 from . import code, seeding
-from .calls import Calls
+from .calls import JobCalls
 from .done_before import done_in_segments, is_done
 from .leaving import Leave, Leaving
 from .markers import LOOK_EVERY, Markers
@@ -86,7 +86,7 @@ class Element:
             leaving.leave("dependency")
             return
         seeding.install(self.assignment.seed)
-        calls = Calls(self.layout, self.assignment, self.markers, leaving)
+        calls = JobCalls(self.layout, self.assignment, self.markers, leaving)
         begun = False
         for job, payload in self._inputs():
             reason, unwanted = self.markers.look(job)

@@ -17,7 +17,7 @@ from ..words import events
 from ..words.events import pack_text
 from .child import Child
 from .descendants import end_descendants
-from .job import Call
+from .job import JobCall
 from .leaving import SIGNALS, Leave, is_forking, send_again, tell_of_swallowing
 from .outcome import Outcome
 
@@ -34,7 +34,7 @@ class IsolatedCall:
     reason other than the empty one ends it.
     """
 
-    def __init__(self, call: Call, timeout: float | None, unwanted: Callable[[int], str]):
+    def __init__(self, call: JobCall, timeout: float | None, unwanted: Callable[[int], str]):
         self._call, self._timeout, self._unwanted = call, timeout, unwanted
 
     def __call__(self, job: int, payload: Any) -> Outcome | None:
@@ -45,7 +45,7 @@ class IsolatedCall:
         pid = os.fork()
         if pid == 0:
             os.close(reading)
-            self._live(job, payload, Pipe(reading, writing))
+            self._live(job, payload, ChildPipe(reading, writing))
         os.close(writing)
         child = Child(pid, reading)
         try:
@@ -63,7 +63,7 @@ class IsolatedCall:
         finally:
             os.close(reading)
 
-    def _live(self, job: int, payload: Any, pipe: Pipe) -> NoReturn:
+    def _live(self, job: int, payload: Any, pipe: ChildPipe) -> NoReturn:
         """The child: one job, its outcome into the pipe, and the end."""
         status, asked = 0, 0
         try:
@@ -109,7 +109,7 @@ class IsolatedCall:
         return reason
 
 
-class Pipe:
+class ChildPipe:
     """A child's way to tell its parent, who reads; to be made right after the fork. A job may
     close all that it finds open, and get the same number for a file of its own."""
 

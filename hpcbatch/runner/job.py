@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MEASURED_FROM = 0.01  # seconds; the memory of shorter jobs is not looked up
 
 
-class Call:
+class JobCall:
     """The task's function, for one job after another.
 
     It is unpickled by the first job, so that a crash of an import has a culprit; where that

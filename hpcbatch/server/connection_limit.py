@@ -26,7 +26,7 @@ def room() -> int:
     return int(min(MOST, max(files - AT_ONCE - OWN_FILES, files // 4)))
 
 
-class Door(socket.socket):
+class LimitedListener(socket.socket):
     """One that listens. A connection is a stranger's until a request on it was let in; then it is
     some user's. Where every place is taken, a stranger's leaves for who comes next, the oldest of
     the address that has most of them; where there are none, the oldest of the user who has most.

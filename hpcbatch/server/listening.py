@@ -16,7 +16,7 @@ import httpx
 from ..disk.files import unlink_quietly
 from ..supervisor.spool import Spool
 from ..words.errors import ConfigError
-from .connection_limit import Door, room
+from .connection_limit import LimitedListener, room
 from .settings import Settings
 
 
@@ -38,7 +38,7 @@ def listening(settings: Settings, root: str) -> Iterator[Listener]:
 def _at_port(settings: Settings, most: int) -> Iterator[Listener]:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     # asyncio turns Nagle's algorithm off only where it sees that this is TCP
-    with Door(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, most) as listener:
+    with LimitedListener(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, most) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((settings.host, settings.port))

@@ -21,7 +21,7 @@ TYPE = CONTENT_TYPE_LATEST
 SECONDS = (0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0)
 
 
-class Metrics:
+class ServerMetrics:
     """Of one server: requests as they come, tasks as they are when somebody asks."""
 
     def __init__(self, site: ServedSite):
@@ -47,7 +47,7 @@ class Metrics:
 class Counting:
     """An ASGI application before another one, which counts the answers that begin."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics):
+    def __init__(self, app: ASGIApp, metrics: ServerMetrics):
         self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

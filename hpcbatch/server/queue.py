@@ -20,7 +20,7 @@ log = logging.getLogger("hpcbatch.server")
 
 
 @dataclass(frozen=True)
-class Entry:
+class QueuedSubmission:
     """A submission that was accepted. ``request`` is its word, which its attempt carries too: the
     same one again is done once."""
 
@@ -42,7 +42,7 @@ class Entry:
         return f"{int(self.added * 1e6):020d}-{self.task}.json"
 
 
-class Queue:
+class SubmissionQueue:
     """The entries in ``folder``; one server has it at a time."""
 
     def __init__(self, folder: str):
@@ -54,12 +54,12 @@ class Queue:
         self._turns: defaultdict[str, Lock] = defaultdict(Lock)
         self._troubles: dict[str, str] = {}  # of entries, by name
         self._tidied = float("-inf")
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, QueuedSubmission] = {}
         for name in sorted(os.listdir(self._folder)):
             if name.endswith(".json") and (entry := self._read(name)) is not None:
                 self._entries[entry.name] = entry
 
-    def add(self, entry: Entry) -> bool:
+    def add(self, entry: QueuedSubmission) -> bool:
         """Whether it is new. Raises RegistryUnwritable: then it was not accepted."""
         with self._lock:
             if self._is_known(entry.request):
@@ -79,11 +79,11 @@ class Queue:
         with self._lock:
             return self._turns[task_id]
 
-    def holds(self, entry: Entry) -> bool:
+    def holds(self, entry: QueuedSubmission) -> bool:
         with self._lock:
             return entry.name in self._entries
 
-    def trouble(self, entry: Entry, why: str) -> None:
+    def trouble(self, entry: QueuedSubmission, why: str) -> None:
         """It could not be released yet."""
         with self._lock:
             self._troubles[entry.name] = why
@@ -94,13 +94,13 @@ class Queue:
             names = (name for name, entry in self._entries.items() if entry.task == task_id)
             return next((self._troubles[name] for name in names if name in self._troubles), "")
 
-    def finish(self, entry: Entry) -> None:
+    def finish(self, entry: QueuedSubmission) -> None:
         """It was released, or never will be: the same request again is nothing new."""
         publish(f"{self._done}/{entry.request}", b"")
         self._drop(entry)
         self._forget_old()
 
-    def refuse(self, entry: Entry, why: str) -> None:
+    def refuse(self, entry: QueuedSubmission, why: str) -> None:
         """It never will be."""
         publish(f"{self._refused}/{entry.task}", why.encode("utf-8", "replace"))
         self.finish(entry)
@@ -123,7 +123,7 @@ class Queue:
         except FileNotFoundError:
             return ""
 
-    def waiting(self) -> list[Entry]:
+    def waiting(self) -> list[QueuedSubmission]:
         """Oldest first."""
         with self._lock:
             return sorted(self._entries.values(), key=lambda entry: entry.name)
@@ -135,11 +135,11 @@ class Queue:
                 return count
         return None
 
-    def _read(self, name: str) -> Entry | None:
+    def _read(self, name: str) -> QueuedSubmission | None:
         """One that cannot be read is put aside, and told as refused: it is to hold up no other."""
         path = f"{self._folder}/{name}"
         try:
-            entry = Entry(**json.loads(read(path)))
+            entry = QueuedSubmission(**json.loads(read(path)))
             if entry.name != name or not isinstance(entry.order["options"], dict):
                 raise ValueError("it is no submission of the task in its name")
         except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -156,7 +156,7 @@ class Queue:
         waits = any(request == entry.request for entry in self._entries.values())
         return waits or os.path.exists(f"{self._done}/{request}")
 
-    def _drop(self, entry: Entry) -> None:
+    def _drop(self, entry: QueuedSubmission) -> None:
         with self._lock:
             self._entries.pop(entry.name, None)
             self._troubles.pop(entry.name, None)

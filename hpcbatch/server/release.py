@@ -27,7 +27,7 @@ from ..words.errors import (
     SubmissionRejected,
 )
 from ..words.options import SubmitOptions
-from .queue import Entry, Queue
+from .queue import QueuedSubmission, SubmissionQueue
 from .settings import Options
 from .tracking import Tracking
 from .users import Users
@@ -47,7 +47,7 @@ class Releaser(Thread):
         self,
         registry: Registry,
         users: Users,
-        queue: Queue,
+        queue: SubmissionQueue,
         tracking: Tracking,
         options: Options,
     ):
@@ -89,7 +89,7 @@ class Releaser(Thread):
             self._release(entry)
             self._wake.wait(max(0.0, pause - (time.monotonic() - began)))
 
-    def _next(self) -> Entry | None:
+    def _next(self) -> QueuedSubmission | None:
         """The oldest of the user who has the fewest tasks released."""
         running = self._tracking.running()
         if len(running) >= self._options.max_concurrent_tasks:
@@ -111,7 +111,7 @@ class Releaser(Thread):
         except HpcbatchError:
             return ""  # it was removed or damaged meanwhile
 
-    def _release(self, entry: Entry) -> None:
+    def _release(self, entry: QueuedSubmission) -> None:
         """In the turn of its task: whoever cancels comes before or after."""
         with self._queue.turn(entry.task):
             if not self._queue.holds(entry):
@@ -127,7 +127,7 @@ class Releaser(Thread):
                 self._waits_until.pop(entry.name, None)
                 self._objections.pop(entry.name, None)
 
-    def _submit_once(self, entry: Entry) -> None:
+    def _submit_once(self, entry: QueuedSubmission) -> None:
         owner = self._users.get(entry.owner)
         if owner is not None and owner.revoked is not None:
             raise AccessDenied(f"the key of {owner.name} was revoked")
@@ -144,7 +144,7 @@ class Releaser(Thread):
             log.warning("%s: %s", entry.task, error)
         self._queue.finish(entry)
 
-    def _object(self, entry: Entry, error: Exception) -> None:
+    def _object(self, entry: QueuedSubmission, error: Exception) -> None:
         """Refuse what will never be; try again what may be."""
         kind, first = self._objections.get(entry.name, (None, 0.0))
         if is_news := kind is not type(error):
@@ -160,11 +160,11 @@ class Releaser(Thread):
         else:
             self._queue.refuse(entry, str(error) or repr(error))
 
-    def _wait(self, entry: Entry) -> None:
+    def _wait(self, entry: QueuedSubmission) -> None:
         pause = max(RETRIED_AFTER, self._options.task_queue_interval)
         self._waits_until[entry.name] = time.monotonic() + pause
 
-    def _submit(self, entry: Entry) -> None:
+    def _submit(self, entry: QueuedSubmission) -> None:
         if entry.verb == "submit":
             options = self.throttled(wire.options_from(entry.order["options"]))
             options = replace(options, request=entry.request)

@@ -22,7 +22,7 @@ from ..sites.run_file import Run
 from ..words.errors import ConfigError, RegistryBusy, StateError
 from ..words.layout import ServerLayout
 from .app import make_app
-from .connection_limit import AT_ONCE, Door
+from .connection_limit import AT_ONCE, LimitedListener
 from .lifecycle import cancel_released
 from .listening import listening
 from .logfile import renew_if_large
@@ -111,7 +111,7 @@ def _server(site: ServedSite, listener: socket.socket, log: str) -> uvicorn.Serv
             "ssl_certfile": site.identity.certificate_path,
         }
     level = "debug" if site.settings.options.debug else "warning"
-    app, door = make_app(site), listener if isinstance(listener, Door) else None
+    app, door = make_app(site), listener if isinstance(listener, LimitedListener) else None
     if door is not None:
         app.state.knows = door.known
     protocol: Any = partial(ImpatientProtocol, door=door)

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from ..words.errors import ConfigError, ResourceError, nearest
+from ..words.errors import ConfigError, ResourceError
+from ..words.messages import nearest
 from ..words.resources import parse_walltime
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 7033

@@ -47,8 +47,8 @@ from .dashboard.shared_answers import SharedAnswers
 from .failures import Failures
 from .hooks import Hooks
 from .identity import Identity
-from .metrics import Metrics
-from .queue import Entry, Queue
+from .metrics import ServerMetrics
+from .queue import QueuedSubmission, SubmissionQueue
 from .release import Releaser
 from .settings import MODULES, Settings
 from .tokens import Tokens
@@ -72,9 +72,9 @@ class ServedSite:
         self.failures = Failures()
         self.hooks = Hooks(settings.options)
         self.uploads = Uploads(layout.uploads, registry)
-        self.queue = Queue(layout.queue)
+        self.queue = SubmissionQueue(layout.queue)
         self.tracking = Tracking(registry, self.queue)
-        self.metrics = Metrics(self)
+        self.metrics = ServerMetrics(self)
         self.clusters = Clusters(registry.root, settings.batch_cluster)
         self.releaser = Releaser(registry, self.users, self.queue, self.tracking, settings.options)
         self.cancels_at_end = False
@@ -183,7 +183,7 @@ class ServedSite:
         self, user: User, spec: TaskSpec, verb: str, request: str, order: Mapping[str, Any]
     ) -> None:
         owner = spec.owner or user.id
-        self.queue.add(Entry(spec.id, owner, verb, request, time.time(), order))
+        self.queue.add(QueuedSubmission(spec.id, owner, verb, request, time.time(), order))
         self.releaser.wake()
 
     def _seen_by(self, user: User, options: SubmitOptions) -> SubmitOptions:

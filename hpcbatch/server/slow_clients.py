@@ -7,7 +7,7 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .connection_limit import Door
+from .connection_limit import LimitedListener
 
 ASKS_WITHIN = 20.0  # seconds from a first byte, or from the connection, to the end of the headers
 
@@ -17,7 +17,7 @@ class ImpatientProtocol(H11Protocol):
 
     _deadline: TimerHandle | None = None
 
-    def __init__(self, *args: Any, door: Door | None = None, **more: Any):
+    def __init__(self, *args: Any, door: LimitedListener | None = None, **more: Any):
         super().__init__(*args, **more)
         self._door = door
 

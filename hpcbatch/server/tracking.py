@@ -15,7 +15,7 @@ from ..words.errors import HpcbatchError, NotFound
 from ..words.look import Look
 from ..words.status import TaskStatus
 from ..words.text import counted
-from .queue import Queue
+from .queue import SubmissionQueue
 
 FRESH = 1.0  # seconds that a status answers for
 LOOKED_AT = 5  # tasks at rest that are looked at again with the others
@@ -25,7 +25,7 @@ log = logging.getLogger("hpcbatch.server")
 class Tracking:
     """The last status of each task, and which of them go on."""
 
-    def __init__(self, registry: Registry, queue: Queue):
+    def __init__(self, registry: Registry, queue: SubmissionQueue):
         self._registry, self._queue = registry, queue
         self._lock = Lock()
         self._known: dict[str, tuple[float, TaskStatus]] = {}

@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass, replace
 from ..disk.files import make_folder, publish, read
 from ..disk.locks import held
 from ..sites.keys import key_id, load_public, public_pem
-from ..words.errors import DamagedFile, NotFound, RegistryError, UsageError, nearest
+from ..words.errors import DamagedFile, NotFound, RegistryError, UsageError
 from ..words.formats import FORMAT, checked_format
+from ..words.messages import nearest
 
 PATIENCE = 10.0  # seconds to wait for another who changes users
 _ID = re.compile(r"[a-z2-7]{52}")

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from urllib.parse import urlsplit
 
 from ..disk.files import make_folder, publish
-from ..words.errors import ConfigError, NotFound, UsageError, nearest
+from ..words.errors import ConfigError, NotFound, UsageError
 from ..words.layout import config_folder
+from ..words.messages import nearest
 
 _KEY = re.compile(r"[a-z2-7]{52}\Z")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,40}\Z")

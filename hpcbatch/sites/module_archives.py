@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from ..disk.files import publish
 
 
-class Modules:
+class ModuleArchives:
     """Those of each task, which are fetched once."""
 
     def __init__(self, fetch: Callable[[str], Iterable[str]]):

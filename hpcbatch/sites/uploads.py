@@ -33,7 +33,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
 
 @dataclass(frozen=True)
-class Told:
+class Upload:
     """What its client says of an upload."""
 
     task: str
@@ -50,7 +50,7 @@ class Uploads:
         self._folder, self._registry = folder, registry
         self._tidied = float("-inf")
 
-    def begin(self, told: Told) -> int:
+    def begin(self, told: Upload) -> int:
         """The bytes that are here; all of them where the task was stored. Raises InputError,
         StateError for the id of another task."""
         if not is_task_id(told.task) or not _DIGEST.match(told.digest):
@@ -100,7 +100,7 @@ class Uploads:
                 raise
             return here
 
-    def _append(self, told: Told, offset: int, content: bytes) -> int:
+    def _append(self, told: Upload, offset: int, content: bytes) -> int:
         path = self._path(told.task)
         try:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -118,7 +118,7 @@ class Uploads:
             raise unwritable(path, error) from error
         return here + len(content)
 
-    def _store(self, told: Told) -> None:
+    def _store(self, told: Upload) -> None:
         path = self._path(told.task)
         if digest_of(path) != told.digest:
             self._drop(told.task)
@@ -130,18 +130,18 @@ class Uploads:
             raise
         self._finish(told)
 
-    def _finish(self, told: Told) -> None:
+    def _finish(self, told: Upload) -> None:
         publish(f"{self._path(told.task)}.stored", json.dumps(asdict(told)).encode())
         self._drop(told.task)
 
-    def _stored(self, task_id: str) -> Told | None:
+    def _stored(self, task_id: str) -> Upload | None:
         """Of an upload that has become a task, which may have been removed since."""
         path = f"{self._path(task_id)}.stored"
-        return Told(**json.loads(read(path))) if os.path.exists(path) else None
+        return Upload(**json.loads(read(path))) if os.path.exists(path) else None
 
-    def _told(self, task_id: str) -> Told:
+    def _told(self, task_id: str) -> Upload:
         try:
-            return Told(**json.loads(read(f"{self._path(task_id)}.json")))
+            return Upload(**json.loads(read(f"{self._path(task_id)}.json")))
         except FileNotFoundError:
             raise NotFound(f"there is no upload {task_id!r}") from None
 

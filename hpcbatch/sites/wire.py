@@ -1,4 +1,4 @@
-"""What travels between a site elsewhere and its clients, as JSON and as records, and back."""
+"""What travels between a site elsewhere and its clients, as JSON, and back."""
 
 from __future__ import annotations
 
@@ -6,23 +6,18 @@ import errno
 import json
 import os
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
-from itertools import chain
-from struct import Struct
 from typing import TYPE_CHECKING, Any
 
-from ..disk.records import FRAME, checksum, frame
 from ..words import errors
 from ..words.errors import (
-    DamagedFile,
     HpcbatchError,
     InputError,
     JobError,
     RegistryError,
     RegistryUnwritable,
 )
-from ..words.events import pack_text, unpack_text
 from ..words.layout import is_task_id
 from ..words.model import Array, Attempt, TaskSpec
 from ..words.options import SubmitOptions
@@ -35,11 +30,7 @@ if TYPE_CHECKING:  # which load all that submits
     from ..use.create import Mended
     from ..use.resubmit import Resubmission
 
-_HEAD = Struct("<cQ")  # what a record of a result is, and of which job
-_VALUE, _ERROR, _END = b"v", b"e", b"z"
-MOST_JOBS = 10**7  # of a task that is not stored: nobody has sent its inputs
-
-Result = tuple[int, bytes | JobError]
+MOST_UNSTORED_JOBS = 10**7  # of a task that is not stored: nobody has sent its inputs
 
 
 def job_json(info: JobInfo) -> dict[str, Any]:
@@ -158,7 +149,7 @@ def spec_from(told: Mapping[str, Any]) -> TaskSpec:
         json.dumps(spec.to_json(), ensure_ascii=False).encode()  # ValueError: what is no text
     except (ValueError, TypeError, KeyError, RegistryError) as error:
         raise InputError(f"that is no task: {error}") from error
-    if not is_task_id(spec.id) or not 0 < spec.njobs <= MOST_JOBS:
+    if not is_task_id(spec.id) or not 0 < spec.njobs <= MOST_UNSTORED_JOBS:
         raise InputError("that is no task: of its id, or its number of jobs, there is none")
     return spec
 
@@ -205,59 +196,3 @@ def error_from(told: Mapping[str, Any]) -> HpcbatchError:
 
 
 _WITH_FIELDS = (errors.JobError, errors.TaskFailed, errors.RemoteError, errors.WorkerLost)
-
-
-def results_stream(results: Iterable[Result]) -> Iterator[bytes]:
-    """Results as records; the last one says that nothing is missing."""
-    for job, value in results:
-        if isinstance(value, bytes):
-            yield frame(_HEAD.pack(_VALUE, job) + value)
-        else:
-            words = pack_text(value.state, value.type, value.message, value.traceback)
-            yield frame(_HEAD.pack(_ERROR, job) + words)
-    yield frame(_HEAD.pack(_END, 0))
-
-
-def results_from(chunks: Iterable[bytes]) -> Iterator[Result]:
-    """Raises DamagedFile where the stream is altered, EOFError where it was cut off: all that was
-    yielded before is whole."""
-    held = bytearray()
-    for chunk in chunks:
-        held += chunk
-        begin = 0
-        while len(held) - begin >= FRAME.size:
-            length, check = FRAME.unpack_from(held, begin)
-            end = begin + FRAME.size + length
-            if len(held) < end:
-                break
-            payload = bytes(memoryview(held)[begin + FRAME.size : end])
-            if checksum(payload) != check or length < _HEAD.size:
-                raise DamagedFile("what came over the network was altered on its way")
-            begin = end
-            kind, job = _HEAD.unpack_from(payload)
-            rest = payload[_HEAD.size :]
-            if kind == _END:
-                return
-            yield job, rest if kind == _VALUE else JobError(job, *unpack_text(rest))
-        del held[:begin]
-    raise EOFError("the connection was cut off")
-
-
-def begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same, of which the first is there: what is wrong is known before an answer begins."""
-    first = next(pieces, b"")
-    return chain((first,), pieces)
-
-
-def in_blocks(records: Iterator[bytes], size: int = 1 << 16) -> Iterator[bytes]:
-    """Joined, since each piece that is sent costs a turn between threads."""
-    held: list[bytes] = []
-    length = 0
-    for record in records:
-        held.append(record)
-        length += len(record)
-        if length >= size:
-            yield b"".join(held)
-            held, length = [], 0
-    if held:
-        yield b"".join(held)

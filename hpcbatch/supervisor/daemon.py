@@ -33,7 +33,7 @@ _HEARTBEAT_SECONDS = 3600.0
 _UNWRITTEN_SECONDS = 3600.0  # how long endings that cannot be written are kept
 
 
-class Element:
+class RunningElement:
     """A running element, from the supervisor's side; ``keeper`` is a pid, ours to wait for."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Daemon:
     def __init__(self, submission: Submission, asked: dict[str, Any]):
         self._submission, self._asked = submission, asked
         self._queued = Ranges([(0, asked["elements"])])
-        self._running: dict[int, Element] = {}
+        self._running: dict[int, RunningElement] = {}
         self._keepers: set[int] = set()
         self._saved = ""
         self._failing_since: float | None = None
@@ -128,7 +128,7 @@ class Daemon:
                 raise
             if pid == 0:
                 keeper.live(order, theirs)
-        element = Element(index, slots, started, pid, ours)
+        element = RunningElement(index, slots, started, pid, ours)
         self._keepers.add(pid)
         self._running[index] = element
         self._selector.register(ours, selectors.EVENT_READ, lambda: self._heard(element))
@@ -145,7 +145,7 @@ class Daemon:
             self._asked["kill_wait"],
         )
 
-    def _heard(self, element: Element) -> None:
+    def _heard(self, element: RunningElement) -> None:
         """The keeper's report, or its end."""
         try:
             told = element.channel.recv(4096)
@@ -162,7 +162,7 @@ class Daemon:
         if element.number in self._running:
             self._bury(element, status)
 
-    def _bury(self, element: Element, status: int) -> None:
+    def _bury(self, element: RunningElement, status: int) -> None:
         """An element whose keeper was killed: what that kept is ours now, and is killed."""
         process.kill_below(os.getpid(), self._keepers)
         code = os.waitstatus_to_exitcode(status)
@@ -170,7 +170,7 @@ class Daemon:
         now = round(time.time(), 3)
         self._ended(element, ending(element.number, word, signal=number, ended=now))
 
-    def _ended(self, element: Element, how: Ending) -> None:
+    def _ended(self, element: RunningElement, how: Ending) -> None:
         self._journal.add({**how, "started": element.started})
         self._slots.release(element.slots)
         del self._running[element.number]

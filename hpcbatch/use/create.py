@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from ..cluster.shell import user_name
 from ..registry.draft import Draft
 from ..runner.program import places
-from ..words.errors import InputError, nearest
+from ..words.errors import InputError
+from ..words.messages import nearest
 from ..words.model import TaskSpec
 from ..words.version import PYTHON
 from .code import take_code

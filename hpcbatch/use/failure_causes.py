@@ -16,7 +16,7 @@ PREEMPTED = "preempted"
 BLOCK = 1000  # entries read at once
 
 
-class Failure(NamedTuple):
+class FailedJobs(NamedTuple):
     """Jobs of one attempt that failed for one reason; ``tried``: they began there. Without an
     ``element``, each ended alone."""
 
@@ -51,7 +51,7 @@ def begun_last(view: View) -> Ranges:
     )
 
 
-def failures(view: View) -> Iterator[Failure]:
+def failures(view: View) -> Iterator[FailedJobs]:
     """All jobs in error or expired, each with its last attempt."""
     expired = view.jobs_in(("expired",))
     errors = view.jobs_saying(ERROR)
@@ -60,7 +60,7 @@ def failures(view: View) -> Iterator[Failure]:
     alone, begun = view.jobs_saying(EXPIRED), begun_last(view)
     for attempt, own in last_attempts(view):
         if failed := errors.common(own):
-            yield Failure(attempt, failed, "error")
+            yield FailedJobs(attempt, failed, "error")
         yield from _of_their_own(view, attempt, alone.common(own))
         lost = expired.common(own).without(alone)
         for element, ending in view.snapshot.endings.get(attempt.number, {}).items():
@@ -68,10 +68,10 @@ def failures(view: View) -> Iterator[Failure]:
             tried = gone.common(begun)
             for jobs, is_tried in ((tried, True), (gone.without(tried), False)):
                 if jobs:
-                    yield Failure(attempt, jobs, ending.reason, is_tried, element)
+                    yield FailedJobs(attempt, jobs, ending.reason, is_tried, element)
 
 
-def counts(view: View, failure: Failure) -> bool:
+def counts(view: View, failure: FailedJobs) -> bool:
     """Whether that was a try of theirs. Preemption is no fault of a job, nor is the end of an
     element that ran others and never came to it. One that ran no job would do so again: it counts.
     """
@@ -89,7 +89,7 @@ def reasons(view: View) -> dict[str, int]:
     return dict(found)
 
 
-def _of_their_own(view: View, attempt: Attempt, jobs: Ranges) -> Iterator[Failure]:
+def _of_their_own(view: View, attempt: Attempt, jobs: Ranges) -> Iterator[FailedJobs]:
     """Jobs whose own process ended without a result."""
     from ..registry.results import Results  # which a status of a task without failures lacks
 
@@ -102,10 +102,10 @@ def _of_their_own(view: View, attempt: Attempt, jobs: Ranges) -> Iterator[Failur
                 reason = "damaged"
             found.setdefault(reason, []).append(job)
     for reason, members in found.items():
-        yield Failure(attempt, Ranges.of(members), reason)
+        yield FailedJobs(attempt, Ranges.of(members), reason)
 
 
-def _ran_any(view: View, failure: Failure) -> bool:
+def _ran_any(view: View, failure: FailedJobs) -> bool:
     """Whether the element ran a job in this very attempt."""
     if failure.element is None:
         return True

@@ -26,9 +26,9 @@ from ..words.errors import (
     StateError,
     SubmissionRejected,
     SubmissionUnclear,
-    in_short,
 )
 from ..words.look import Look
+from ..words.messages import in_short
 from ..words.model import Attempt, Setback
 from .profiles import kept_cluster
 from .submission_pauses import PAUSE, hindrance

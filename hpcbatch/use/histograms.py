@@ -41,7 +41,7 @@ class Bins:
         return self.sum / self.count if self.count else 0.0
 
 
-class Busy:
+class Concurrency:
     """How much ran at once between ``start`` and ``end``, on average in each of some bins."""
 
     def __init__(self, start: float, end: float):

@@ -17,7 +17,7 @@ from ..registry.results import Results
 from ..registry.states import CODE
 from ..registry.view import View
 from ..words.look import Look
-from .histograms import Bins, Busy
+from .histograms import Bins, Concurrency
 from .update import update
 
 SHOWN = 250  # elements
@@ -46,7 +46,7 @@ class Figures:
 
     elements: list[Span] = field(default_factory=list)
     others: int = 0
-    busy: Busy | None = None
+    busy: Concurrency | None = None
     times: Bins | None = None
     memory: Bins | None = None
 
@@ -95,7 +95,7 @@ def _with_ranges(view: View, now: float) -> Figures:
         if entry.memory:
             smallest, largest = min(smallest, entry.memory), max(largest, entry.memory)
     return Figures(
-        busy=Busy(first, last) if last else None,
+        busy=Concurrency(first, last) if last else None,
         times=Bins(shortest, longest) if shortest <= longest else None,
         memory=Bins(smallest, largest) if smallest <= largest else None,
     )

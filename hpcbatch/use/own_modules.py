@@ -28,7 +28,7 @@ _IMPORT = re.compile(
 _RUNNERS = {"hpcbatch", "cloudpickle"}  # which it brings along
 
 
-class Modules(NamedTuple):
+class OwnModules(NamedTuple):
     """``files`` with data of packages: name below its root -> path. ``imports``: the first parts of
     names, of neither these nor the standard library, that the function or what is loaded of these
     imports."""
@@ -37,7 +37,7 @@ class Modules(NamedTuple):
     imports: frozenset[str]
 
 
-def own_modules(roots: Sequence[str], named: Set[str]) -> Modules:
+def own_modules(roots: Sequence[str], named: Set[str]) -> OwnModules:
     """The modules of the folders ``roots`` that the script or the modules loaded from there may
     need; ``named`` are the words that a pickled function holds."""
     main = sys.modules.get("__main__")
@@ -66,7 +66,7 @@ def own_modules(roots: Sequence[str], named: Set[str]) -> Modules:
                     waiting += _add(root, name, found)
     own = {re.split(r"/|\.py$", name, maxsplit=1)[0] for name in found}
     files = {name: path for name, path in found.items() if not name.endswith("/")}
-    return Modules(files, frozenset(imports - own - sys.stdlib_module_names - _RUNNERS))
+    return OwnModules(files, frozenset(imports - own - sys.stdlib_module_names - _RUNNERS))
 
 
 def warn_of_others(function: Any, named: Set[str], roots: Sequence[str]) -> None:

@@ -17,9 +17,9 @@ from ..words.errors import (
     SchedulerError,
     StateError,
     SubmissionRejected,
-    in_short,
 )
 from ..words.look import Look
+from ..words.messages import in_short
 from ..words.model import ALIVE, RESOLVED
 from ..words.ranges import Ranges
 from ..words.status import TaskStatus

@@ -29,8 +29,8 @@ from ..words.errors import (
     SchedulerError,
     StateError,
     SubmissionUnclear,
-    in_short,
 )
+from ..words.messages import in_short
 from ..words.model import Attempt, TaskSpec
 from ..words.options import SubmitOptions
 from ..words.ranges import Ranges

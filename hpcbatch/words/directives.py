@@ -6,7 +6,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping
 
-from .errors import SubmissionRejected, nearest
+from .errors import SubmissionRejected
+from .messages import nearest
 
 # by name: the value's reader, which raises ValueError, and what it wants in words
 Readers = Mapping[str, tuple[Callable[[str], object], str]]

@@ -47,8 +47,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-SHOWN = 16  # names that a hint lists
-
 
 class HpcbatchError(Exception):
     """Root of all errors raised by hpcbatch."""
@@ -192,12 +190,6 @@ class TaskStuck(StateError):
     """All that is left of a task waits for what will never come by itself."""
 
 
-def in_short(error: Exception) -> str:
-    """What went wrong, on a line: what a scheduler said, without the script that it refused."""
-    cause = error.__cause__ if isinstance(error.__cause__, SchedulerError) else error
-    return " ".join(line.strip() for line in str(cause).splitlines()[:3] if line.strip())
-
-
 class JobError(HpcbatchError):
     """One job that has no result, and why.
 
@@ -276,14 +268,3 @@ class WaitTimeout(HpcbatchError, TimeoutError):
 
 class CodeWarning(UserWarning):
     """A module or file does not travel with the task, or its site has other packages than here."""
-
-
-def nearest(word: object, known: Iterable[str]) -> str:
-    """A hint such as ``; did you mean 'memory'? (known: cpus, memory)``."""
-    import difflib
-
-    names = sorted(known)
-    close = difflib.get_close_matches(str(word), names, 1, 0.5)
-    guess = f"; did you mean {close[0]!r}?" if close else ""
-    more = ", …" if len(names) > SHOWN else ""
-    return f"{guess} (known: {', '.join(names[:SHOWN])}{more})" if names else guess

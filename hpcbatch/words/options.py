@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from .errors import ResourceError, UsageError, nearest
+from .errors import ResourceError, UsageError
+from .messages import nearest
 from .resources import Resources, parse_walltime
 
 AUTO = "auto"

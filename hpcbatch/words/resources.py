@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
-from .errors import ResourceError, nearest
+from .errors import ResourceError
+from .messages import nearest
 
 WALLTIME_FORMS = "90s, 10m, 2h, 1d12h, 01:30:00, 1-12:00:00, a timedelta, or seconds as a number"
 MEMORY_FORMS = "500MB, 4GB, 1.5G, 2TB, or bytes as a whole number"

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from .errors import UsageError, nearest
+from .errors import UsageError
+from .messages import nearest
 from .model import ALIVE, RESOLVED, STATES
 from .text import counted, plain, roughly, speed
 

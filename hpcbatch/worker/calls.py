@@ -13,22 +13,22 @@ from ..runner import seeding
 from ..runner.console import Console
 from ..runner.exceptions import describe
 from . import wire
-from .received_functions import Functions, Loaded
+from .received_functions import Loaded, ReceivedFunctions
 from .resets import Between
-from .wire import Failure, Order, Outcome
+from .wire import Dispatched, Failure, TaskOutcome
 
 _NUMBERS = frozenset({bool, int, float, complex, type(None)})
 
 
-class Calls:
-    def __init__(self, functions: Functions, between: Between):
+class TaskCalls:
+    def __init__(self, functions: ReceivedFunctions, between: Between):
         self._functions, self._between = functions, between
         self._console = Console()
         self._warned: list[str] = []
         warnings.simplefilter("always")
         warnings.showwarning = self._note
 
-    def run(self, order: Order, parts: Sequence[Any], large: list[memoryview]) -> Outcome:
+    def run(self, order: Dispatched, parts: Sequence[Any], large: list[memoryview]) -> TaskOutcome:
         """``parts`` are those of the order; those of a large result are added to ``large``."""
         dispatch, function, how, is_chunk, number, seed, payload = order
         began = perf_counter()
@@ -53,7 +53,7 @@ class Calls:
         told: tuple[str, ...] = ()
         if self._warned:
             told, self._warned = tuple(self._warned), []
-        return Outcome(dispatch, how, value, seconds, told)
+        return TaskOutcome(dispatch, how, value, seconds, told)
 
     def _run_chunk(self, loaded: Loaded, number: int, columns: Sequence[Sequence[Any]]) -> Any:
         call, put_back, tidy = loaded.call, loaded.put_back, self._between.is_needed

@@ -47,22 +47,22 @@ def main(arguments: list[str]) -> int:
         if place not in sys.path:
             sys.path.insert(1, place)
     sys.argv = [sys.argv[0]]
-    from .calls import Calls
+    from .calls import TaskCalls
     from .loop import Loop
-    from .received_functions import Functions
+    from .received_functions import ReceivedFunctions
     from .resets import Between
 
-    functions = Functions(door.reset_globals)
+    functions = ReceivedFunctions(door.reset_globals)
     between = Between(door.reset_packages, door.garbage_collection)
     hello = _hello(door, arguments[1:])
     if door.metrics is not None:
-        from .metrics import Metrics
+        from .metrics import WorkerMetrics
 
-        Metrics(door.metrics, str(hello["worker"])).start()
+        WorkerMetrics(door.metrics, str(hello["worker"])).start()
     to_controller = link.Link(door, path, json.dumps(hello).encode())
     gc.freeze()  # the modules, which stay
     gc.enable()  # boot.py has turned it off
-    Loop(door, to_controller, Calls(functions, between), functions).run()
+    Loop(door, to_controller, TaskCalls(functions, between), functions).run()
 
 
 def _hello(door: Door, launch: list[str]) -> dict[str, object]:

@@ -19,17 +19,17 @@ from typing import Any, NoReturn
 from ..runner.descendants import end_descendants
 from . import wire
 from .link import Link, Message
-from .received_functions import Functions
-from .wire import Order, Outcome
+from .received_functions import ReceivedFunctions
+from .wire import Dispatched, TaskOutcome
 
 
 class Exchange:
     """``rests`` is set by the main thread while it waits, or is about to."""
 
-    def __init__(self, link: Link, functions: Functions):
+    def __init__(self, link: Link, functions: ReceivedFunctions):
         self.link, self._functions = link, functions
-        self.queue: deque[tuple[Order, Sequence[Any]]] = deque()
-        self.outcomes: deque[tuple[Outcome, list[memoryview]]] = deque()
+        self.queue: deque[tuple[Dispatched, Sequence[Any]]] = deque()
+        self.outcomes: deque[tuple[TaskOutcome, list[memoryview]]] = deque()
         self.rests = self.retires = False
         self.nudge = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._lock = threading.RLock()
@@ -41,7 +41,7 @@ class Exchange:
             self._send_outcomes()
             self._receive()
 
-    def tell_busy(self, order: Order, returned: Sequence[int]) -> None:
+    def tell_busy(self, order: Dispatched, returned: Sequence[int]) -> None:
         """``order`` takes long; those of the dispatches ``returned`` are given back."""
         with self._lock:
             self._send_outcomes()
@@ -56,7 +56,7 @@ class Exchange:
                 returned.append(self.queue.popleft()[0].dispatch)
         return returned
 
-    def leave(self, reason: str, running: Order | None, status: int) -> NoReturn:
+    def leave(self, reason: str, running: Dispatched | None, status: int) -> NoReturn:
         """End this process; what is queued goes back."""
         with self._lock:
             self._send_outcomes()
@@ -86,7 +86,7 @@ class Exchange:
             _end(1)
 
     def _send_outcomes(self) -> None:
-        told: list[Outcome] = []
+        told: list[TaskOutcome] = []
         parts: list[memoryview] = []
         while self.outcomes:
             outcome, large = self.outcomes.popleft()
@@ -122,7 +122,7 @@ class Exchange:
         for number, how, content in functions:
             self._functions.take(number, _whole(how, content, parts))
         for fields in orders:
-            order = Order(*fields)
+            order = Dispatched(*fields)
             value, own = wire.own_parts(order.how, order.payload, parts)
             self.queue.append((order._replace(payload=value) if own else order, own))
 

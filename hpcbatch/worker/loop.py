@@ -17,11 +17,11 @@ import time
 from typing import Any, NoReturn
 
 from ..words.door import Door
-from .calls import Calls
+from .calls import TaskCalls
 from .exchange import Exchange
 from .link import Link
-from .received_functions import Functions
-from .wire import Order
+from .received_functions import ReceivedFunctions
+from .wire import Dispatched
 
 TICK = 0.02  # seconds after which a task is no longer short
 LONG = 0.1  # seconds after which nothing waits behind a task
@@ -32,10 +32,10 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Loop:
-    def __init__(self, door: Door, link: Link, calls: Calls, functions: Functions):
+    def __init__(self, door: Door, link: Link, calls: TaskCalls, functions: ReceivedFunctions):
         self._door, self._link, self._calls = door, link, calls
         self._exchange = Exchange(link, functions)
-        self._running: Order | None = None
+        self._running: Dispatched | None = None
         self._began = self._rested = time.monotonic()
         self._started = time.monotonic()
         self._attends = False  # whether the other thread is awake
@@ -136,7 +136,7 @@ class Loop:
             if before is not None and self._running is before:
                 self._attend(before)
 
-    def _attend(self, order: Order) -> None:
+    def _attend(self, order: Dispatched) -> None:
         """To the controller, while a task takes long."""
         self._exchange.tell_busy(order, [])
         has_returned = False

@@ -15,7 +15,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 COLUMNS = "time,worker,host,pid,cpu_seconds,cpu_percent,resident_bytes,peak_bytes"
 
 
-class Metrics:
+class WorkerMetrics:
     """``asked``: ``folder``, ``seconds`` between two samples, and ``form``, csv or prometheus."""
 
     def __init__(self, asked: Mapping[str, Any], worker: str):

@@ -21,7 +21,7 @@ class Loaded:
         self.put_back = globals_of(call) if resets else None
 
 
-class Functions:
+class ReceivedFunctions:
     """Unpickled by the first task that needs them, so that a crash of an import has a culprit."""
 
     def __init__(self, resets: bool):

@@ -30,7 +30,7 @@ PIECE = 1 << 20
 Dumps = Callable[[Any, Callable[[pickle.PickleBuffer], Any]], bytes]
 
 
-class Order(NamedTuple):
+class Dispatched(NamedTuple):
     """One dispatch of a task. ``number`` is the task's, or of the first item of a chunk, whose
     ``payload`` holds columns of arguments. ``seed`` is that of the number where it is None."""
 
@@ -52,7 +52,7 @@ class Failure(NamedTuple):
     pickled: bytes | None = None
 
 
-class Outcome(NamedTuple):
+class TaskOutcome(NamedTuple):
     """What came of a dispatch: ``how`` is ERROR, with a Failure as ``value``, or how a value lies.
     A chunk's value is its values, and the failures of its items by their place."""
 

@@ -12,7 +12,7 @@ import yaml
 from hpcbatch.cluster.cluster import Cluster
 from hpcbatch.cluster.config import load_clusters
 from hpcbatch.cluster.profile import ClusterConfig
-from hpcbatch.cluster.proposal import Found, proposed
+from hpcbatch.cluster.proposal import FoundCluster, proposed
 from hpcbatch.cluster.schedulers import get_scheduler
 from hpcbatch.cluster.schedulers.answers import Limits, Queue, Survey
 from hpcbatch.cluster.shell import Output
@@ -175,7 +175,7 @@ def test_nonsense_is_no_error(name: str, text: str) -> None:
 def test_what_is_proposed_can_be_read(
     name: str, survey: Survey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = proposed([Found(name, name, Limits(1000, memory_unit="MB"), survey)])
+    text = proposed([FoundCluster(name, name, Limits(1000, memory_unit="MB"), survey)])
     path = tmp_path / "hpcbatch.yaml"
     path.write_text(text)
     clusters, default = load_clusters(str(path))
@@ -195,13 +195,13 @@ def test_what_is_proposed_can_be_read(
 
 def test_names_that_yaml_would_misread_are_quoted() -> None:
     queues = (Queue("on", max_walltime=60), Queue("a: b #c", max_walltime=61))
-    text = proposed([Found("slurm", "slurm", Limits(), Survey("", queues))])
+    text = proposed([FoundCluster("slurm", "slurm", Limits(), Survey("", queues))])
     entry = yaml.safe_load(text.replace("# queues", "queues"))["clusters"]["slurm"]
     assert entry["queues"] == {"on": "1m", "a: b #c": "61s"}
 
 
 def test_among_several_schedulers_the_user_chooses() -> None:
-    found = [Found(name, name, Limits(), Survey()) for name in ("slurm", "sge")]
+    found = [FoundCluster(name, name, Limits(), Survey()) for name in ("slurm", "sge")]
     text = proposed(found)
     assert "# default: one of slurm, sge, local" in text
     assert set(yaml.safe_load(text)["clusters"]) == {"slurm", "sge"}

@@ -15,7 +15,7 @@ from hpcbatch.registry.registry import Registry
 from hpcbatch.server import tracking as module
 from hpcbatch.server.dashboard import shared_answers
 from hpcbatch.server.dashboard.shared_answers import SharedAnswers
-from hpcbatch.server.queue import Queue
+from hpcbatch.server.queue import SubmissionQueue
 from hpcbatch.server.tracking import LOOKED_AT, Tracking
 from hpcbatch.use import service
 
@@ -51,7 +51,7 @@ def test_tasks_at_rest_are_looked_at_in_turn(
 ) -> None:
     made = [hb.create(abs, [1]) for _ in range(2 * LOOKED_AT)]
     registry = Registry(str(own_registry))
-    tracking = Tracking(registry, Queue(str(own_registry / "queue")))
+    tracking = Tracking(registry, SubmissionQueue(str(own_registry / "queue")))
     looks: Counter[str] = Counter()
     status = service.status
 

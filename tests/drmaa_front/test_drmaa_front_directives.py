@@ -10,7 +10,7 @@ import pytest
 
 from hpcbatch.cluster.orders import ArrayOrder, ScriptOrder
 from hpcbatch.cluster.scripts import render
-from hpcbatch.drmaa_front.directives import Asked, parse
+from hpcbatch.drmaa_front.directives import Directives, parse
 from hpcbatch.drmaa_front.systems import UNKNOWN, cell, native_specification, system
 from hpcbatch.words.errors import ResourceError, SubmissionRejected
 from hpcbatch.words.resources import Resources
@@ -23,7 +23,7 @@ SGE = "SGE 8.1.9"
 def test_directives_are_read() -> None:
     lines = ["# a title", "#DRMAA --walltime=60 --memory=4096 --cpus=2", "#DRMAA --after=a-1,b.2"]
     asked = parse(script("x-1", 5, *lines, "#NATIVE -l a=1 ", "#NATIVE -m 'n'").encode())
-    assert asked == Asked(
+    assert asked == Directives(
         "x-1", 5, None, 60, 4096, 2, after=("a-1", "b.2"), native=("-l a=1", "-m 'n'")
     )
 
@@ -66,7 +66,7 @@ def test_wrong_scripts_are_refused(text: str, words: str) -> None:
     ],
 )
 def test_words_of_grid_engine(asked: dict[str, Any], words: str) -> None:
-    assert native_specification(Asked("x", 9, **asked), SGE) == f"-w n -r n {words}".strip()
+    assert native_specification(Directives("x", 9, **asked), SGE) == f"-w n -r n {words}".strip()
 
 
 @pytest.mark.parametrize("drms", [SGE, "GE 6.2u5", "OGS/GE 2011.11p1", "UGE 8.6.4", "N1GE6"])
@@ -86,11 +86,11 @@ def test_others_are_not(drms: str) -> None:
 def test_words_that_nobody_knows_are_refused(field: str, value: Any) -> None:
     said = f"(?s){field}=.*words of SLURM 22.05 are not known.*'extra'.*block 'requests'"
     with pytest.raises(SubmissionRejected, match=said):
-        native_specification(Asked("x", **{field: value}), "SLURM 22.05")
+        native_specification(Directives("x", **{field: value}), "SLURM 22.05")
 
 
 def test_the_users_own_words_pass_anywhere() -> None:
-    asked = Asked("x", walltime=60, native=("--mem=4G",))
+    asked = Directives("x", walltime=60, native=("--mem=4G",))
     assert native_specification(asked, "SLURM 22.05", without=("walltime",)) == "--mem=4G"
 
 
@@ -127,6 +127,6 @@ def test_a_site_has_its_own_words(tmp_path: Path) -> None:
         task="/t",
     )
     asked = parse(render(str(template), order).encode())
-    assert asked == Asked("own-1", 3, walltime=60, native=("-l mem_free=2048M", "-p 1"))
+    assert asked == Directives("own-1", 3, walltime=60, native=("-l mem_free=2048M", "-p 1"))
     with pytest.raises(ResourceError, match="cpus=2 was asked for"):
         render(str(template), replace(order, resources=Resources.parse({"cpus": 2})))

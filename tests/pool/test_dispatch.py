@@ -8,15 +8,15 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from hpcbatch.pool.dispatch import Batch, Dispatch, Worker
-from hpcbatch.pool.sent_functions import KEPT, MOST, Function, Functions, Pace
-from hpcbatch.pool.task import Result, Task
+from hpcbatch.pool.dispatch import Dispatch, TaskBatch, Worker
+from hpcbatch.pool.sent_functions import KEPT, MOST, Function, Pace, SentFunctions
+from hpcbatch.pool.task import PoolTask, Result
 
 QUICK, LONG = 0.0001, 1.0
 
 
 class NoSink:
-    def resolve(self, task: Task, result: Result) -> None:
+    def resolve(self, task: PoolTask, result: Result) -> None:
         raise AssertionError("the dispatch resolves nothing")
 
 
@@ -27,11 +27,11 @@ def a_function(mean: float | None = None) -> Function:
     return function
 
 
-def a_task(function: Function, number: int = 1, **more: Any) -> Task:
-    return Task(number, function, 0, (number,), NoSink(), **more)
+def a_task(function: Function, number: int = 1, **more: Any) -> PoolTask:
+    return PoolTask(number, function, 0, (number,), NoSink(), **more)
 
 
-def numbers(batches: list[Batch]) -> dict[str, list[int]]:
+def numbers(batches: list[TaskBatch]) -> dict[str, list[int]]:
     return {batch.worker.name: [task.number for _, task in batch.tasks] for batch in batches}
 
 
@@ -144,7 +144,7 @@ def test_a_worker_that_comes_back_has_not_crashed() -> None:
 
 def test_a_chunk_that_is_lost_is_tried_item_by_item() -> None:
     dispatch, function = a_dispatch("a"), a_function(QUICK)
-    chunk = Task(7, function, 0, [[1, 2, 3]], NoSink(), items=[[1, 2, 3]])
+    chunk = PoolTask(7, function, 0, [[1, 2, 3]], NoSink(), items=[[1, 2, 3]])
     dispatch.live[7] = chunk
     dispatch.add([chunk])
     dispatch.assign(0.0)
@@ -174,7 +174,7 @@ def test_a_worker_is_given_no_more_than_it_will_run() -> None:
 
 
 def test_functions_are_known_by_identity_and_by_pickle() -> None:
-    functions = Functions()
+    functions = SentFunctions()
 
     def make(n: int) -> Any:
         return lambda x: x + n
@@ -187,7 +187,7 @@ def test_functions_are_known_by_identity_and_by_pickle() -> None:
 
 
 def test_functions_that_no_task_has_any_more_are_forgotten() -> None:
-    functions = Functions()
+    functions = SentFunctions()
     numbers = [functions.find(lambda n=n: n).number for n in range(KEPT + 3)]
     assert list(functions.forgotten) == numbers[:3]
     dispatch = a_dispatch("a")
@@ -198,7 +198,7 @@ def test_functions_that_no_task_has_any_more_are_forgotten() -> None:
 
 
 def test_functions_of_one_place_have_one_pace() -> None:
-    functions = Functions()
+    functions = SentFunctions()
     one, two = (functions.find(lambda n=n: n) for n in range(2))
     assert one is not two
     assert one.pace is two.pace
@@ -211,7 +211,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.dispatch = Dispatch(2)
         self.functions = [a_function(mean) for mean in (None, QUICK, 0.01, LONG)]
-        self.made: list[Task] = []
+        self.made: list[PoolTask] = []
         self.done: dict[int, int] = {}
         self.crashed: set[int] = set()
         self.given: dict[bytes, list[int]] = {}

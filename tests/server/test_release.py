@@ -15,7 +15,7 @@ import hpcbatch as hb
 from hpcbatch.registry.attempts import mark_canceled, read_attempts, write_attempt
 from hpcbatch.registry.registry import Registry
 from hpcbatch.server import release
-from hpcbatch.server.queue import Queue
+from hpcbatch.server.queue import SubmissionQueue
 from hpcbatch.server.serve import ensure_local_user
 from hpcbatch.server.settings import Options, Settings
 from hpcbatch.server.site import ServedSite
@@ -23,7 +23,7 @@ from hpcbatch.server.users import User
 from hpcbatch.sites.here import Here
 from hpcbatch.sites.keys import new_key, public_pem
 from hpcbatch.sites.run_file import Run
-from hpcbatch.sites.uploads import Told
+from hpcbatch.sites.uploads import Upload
 from hpcbatch.use.submit import submit_defined
 from hpcbatch.words.assignment import Assignment
 from hpcbatch.words.layout import ServerLayout
@@ -187,7 +187,7 @@ def test_nobody_learns_of_anothers_task_by_waiting_for_it(house: House) -> None:
 
 
 def test_an_upload_is_begun_anew_by_its_owner_alone(house: House) -> None:
-    told = Told("0123abcd__x", house.alice.id, 10, "0" * 64)
+    told = Upload("0123abcd__x", house.alice.id, 10, "0" * 64)
     uploads = house.site.uploads
     assert uploads.begin(told) == 0
     assert uploads.add(told.task, told.owner, 0, b"12345") == 5
@@ -222,7 +222,7 @@ def test_its_owner_sees_what_waits_without_asking_the_server(
         with pytest.raises(hb.StateError, match=r"--site https://127\.0\.0\.1:1"):
             task.cancel()
     assert not task.cancel().unreleased
-    assert Queue(ServerLayout(root).queue).waiting() == []
+    assert SubmissionQueue(ServerLayout(root).queue).waiting() == []
 
 
 def test_jobs_that_are_not_there_are_told_at_once(house: House) -> None:

@@ -14,7 +14,7 @@ from hpcbatch.registry.draft import Draft
 from hpcbatch.registry.registry import Registry
 from hpcbatch.sites import parcel, uploads
 from hpcbatch.sites.digest import digest_of
-from hpcbatch.sites.uploads import Told, Uploads
+from hpcbatch.sites.uploads import Upload, Uploads
 
 
 @pytest.fixture
@@ -23,10 +23,10 @@ def there(tmp_path: Path) -> Registry:
 
 
 @pytest.fixture
-def sent(tmp_path: Path) -> tuple[Told, bytes]:
+def sent(tmp_path: Path) -> tuple[Upload, bytes]:
     path = str(tmp_path / "parcel")
     packed = parcel.pack(path, Draft(hb.create(abs, [1]).spec, (b"f", b"c"), iter([[b"1"]]), None))
-    return Told(packed.id, "", os.path.getsize(path), digest_of(path)), Path(path).read_bytes()
+    return Upload(packed.id, "", os.path.getsize(path), digest_of(path)), Path(path).read_bytes()
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def is_full(fd: int, content: bytes) -> None:
 
 
 def test_all_of_it_is_there_and_was_not_stored(
-    there: Registry, mine: Uploads, sent: tuple[Told, bytes], monkeypatch: pytest.MonkeyPatch
+    there: Registry, mine: Uploads, sent: tuple[Upload, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told, content = sent
     mine.begin(told)
@@ -65,7 +65,7 @@ def test_a_full_disk_gets_its_room_back(
     tmp_path: Path,
     there: Registry,
     mine: Uploads,
-    sent: tuple[Told, bytes],
+    sent: tuple[Upload, bytes],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     told, content = sent

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hpcbatch as hb
-from hpcbatch.sites import wire
+from hpcbatch.sites import streams, wire
 from hpcbatch.use.create import Mended
 from hpcbatch.use.resubmit import Resubmission
 from hpcbatch.words import errors
@@ -34,21 +34,21 @@ def shown(results: list[Any]) -> list[Any]:
 
 @given(RESULTS, st.integers(1, 40))
 def test_results_come_in_pieces_of_any_size(results: list[Any], size: int) -> None:
-    stream = b"".join(wire.results_stream(results))
+    stream = b"".join(streams.results_stream(results))
     pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
-    assert shown(list(wire.results_from(pieces))) == shown(results)
+    assert shown(list(streams.results_from(pieces))) == shown(results)
 
 
 @given(RESULTS, st.data())
 def test_of_a_stream_that_was_cut_all_before_is_whole(results: list[Any], data: Any) -> None:
-    stream = b"".join(wire.results_stream(results))
+    stream = b"".join(streams.results_stream(results))
     cut = data.draw(st.integers(0, len(stream) - 1))
     got = []
     with pytest.raises(EOFError):
-        got.extend(wire.results_from([stream[:cut]]))
+        got.extend(streams.results_from([stream[:cut]]))
     got = []
     try:
-        for result in wire.results_from([stream[:cut]]):
+        for result in streams.results_from([stream[:cut]]):
             got.append(result)
     except EOFError:
         pass
@@ -57,10 +57,10 @@ def test_of_a_stream_that_was_cut_all_before_is_whole(results: list[Any], data: 
 
 @given(RESULTS.filter(bool), st.data())
 def test_a_stream_that_was_altered_is_refused(results: list[Any], data: Any) -> None:
-    stream = bytearray(b"".join(wire.results_stream(results)))
+    stream = bytearray(b"".join(streams.results_stream(results)))
     stream[data.draw(st.integers(12, len(stream) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     with pytest.raises((hb.DamagedFile, EOFError)):
-        list(wire.results_from([bytes(stream)]))
+        list(streams.results_from([bytes(stream)]))
 
 
 @given(FAILURES)

@@ -13,7 +13,7 @@ from hpcbatch.disk.index import BEGUN, DONE, ERROR, Entry
 from hpcbatch.use import job_statistics as module
 from hpcbatch.use import outcomes
 from hpcbatch.use.groups import grouped
-from hpcbatch.use.histograms import MOMENTS, Bins, Busy
+from hpcbatch.use.histograms import MOMENTS, Bins, Concurrency
 from hpcbatch.use.job_statistics import _Spans, figures
 from hpcbatch.use.state_runs import LETTERS, run_lengths, state_runs
 from hpcbatch.words.errors import JobError, NotFound
@@ -58,7 +58,7 @@ def test_every_number_is_in_a_bin(given: list[float]) -> None:
 @given(st.lists(st.tuples(st.floats(0, 1000), st.floats(0, 1000)), min_size=1, max_size=60))
 def test_what_ran_at_once_adds_up(given: list[tuple[float, float]]) -> None:
     spans = [(min(span), max(span)) for span in given]
-    busy = Busy(min(a for a, _ in spans), max(b for _, b in spans))
+    busy = Concurrency(min(a for a, _ in spans), max(b for _, b in spans))
     for a, b in spans:
         busy.add(a, b)
     width = (busy.end - busy.start) / MOMENTS

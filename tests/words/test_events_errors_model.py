@@ -15,6 +15,7 @@ from hpcbatch.words import errors, events
 from hpcbatch.words.errors import HpcbatchError, JobError, NewerFormat, NotFound, TaskFailed
 from hpcbatch.words.events import Event, pack_text, unpack_text
 from hpcbatch.words.formats import FORMAT, checked_format
+from hpcbatch.words.messages import nearest
 from hpcbatch.words.model import ALIVE, RESOLVED, STATES, UNFINISHED, TaskSpec
 from hpcbatch.words.status import TaskStatus, known_states
 
@@ -119,11 +120,11 @@ def test_a_job_error_without_a_type_tells_its_reason() -> None:
 
 
 def test_the_nearest_name_is_told() -> None:
-    assert errors.nearest("memry", {"memory", "cpus"}) == (
+    assert nearest("memry", {"memory", "cpus"}) == (
         "; did you mean 'memory'? (known: cpus, memory)"
     )
-    assert errors.nearest("zzz", ["a"]) == " (known: a)"
-    assert errors.nearest("zzz", []) == ""
+    assert nearest("zzz", ["a"]) == " (known: a)"
+    assert nearest("zzz", []) == ""
 
 
 def _status(**counts: int) -> TaskStatus:

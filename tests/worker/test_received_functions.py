@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from hpcbatch.use.pickling import dumps
-from hpcbatch.worker.received_functions import Functions
+from hpcbatch.worker.received_functions import ReceivedFunctions
 from hpcbatch.worker.resets import Between, globals_of
 
 
@@ -17,7 +17,7 @@ def by_value(source: str) -> Any:
 
 
 def test_constants_come_with_the_function() -> None:
-    functions = Functions(resets=True)
+    functions = ReceivedFunctions(resets=True)
     functions.take(1, dumps((by_value("def f(x, y): return x + y"), {"y": 2})))
     assert functions.load(1).call(3) == 5
     assert functions.load(1) is functions.load(1)

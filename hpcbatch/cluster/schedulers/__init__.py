@@ -6,7 +6,8 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 
-from ...words.errors import ConfigError, nearest
+from ...words.errors import ConfigError
+from ...words.messages import nearest
 from .base import Scheduler
 
 BUILT_IN = {

@@ -11,7 +11,7 @@ from ...words.model import Sighting
 from ...words.ranges import Ranges
 from ..shell import Output
 from .base import Argv
-from .pbs.endings import Codes
+from .pbs.endings import EndingCodes
 from .pbs.scheduler import Pbs, batches
 
 _SUFFIX = re.compile(r"-\d*\Z")  # an element's name is its array's and its index, cut off at 16
@@ -23,7 +23,7 @@ class Torque(Pbs):
     programs, known_by = ("qsub", "qstat", "qdel"), "qchkpt"
     variables = ("PBS_DEFAULT", "PBS_SERVER")
     base = 1
-    codes = Codes(
+    codes = EndingCodes(
         ended="C",  # shown for keep_completed seconds
         exit_field="exit_status",
         out_of_memory=(-10,),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...words.errors import ConfigError, LaunchError, nearest
+from ...words.errors import ConfigError, LaunchError
+from ...words.messages import nearest
 from .base import Call, Foreign, Launcher, Standing
 
 __all__ = ["Call", "Launcher", "Standing", "find_launcher", "launcher_names"]

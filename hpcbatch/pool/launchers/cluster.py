@@ -15,9 +15,9 @@ from ...words.errors import (
     SchedulerError,
     SubmissionDeferred,
     SubmissionUnclear,
-    in_short,
 )
 from ...words.layout import PoolLayout
+from ...words.messages import in_short
 from ...words.model import Listing
 from ...words.resources import Resources
 from ..launch_records import Launch, read_launches, write_launch

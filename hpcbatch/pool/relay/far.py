@@ -19,7 +19,7 @@ from ...disk.limits import allow_open_files
 from ...sites.here import Here
 from ...sites.ssh import frames
 from ...sites.ssh.answers import Talk
-from ...sites.ssh.verbs import Asked
+from ...sites.ssh.verbs import Request
 from ...sites.wire import error_json
 from ...use.requirements import compared
 from ...words.errors import HpcbatchError, NotFound
@@ -36,7 +36,7 @@ OWN_FILES = 256  # open ones, beside the workers' connections
 SILENCE = 60.0  # seconds without a word of the controller, after which the connection is lost
 
 
-def relay(site: Here, asked: Asked, talk: Talk) -> None:
+def relay(site: Here, asked: Request, talk: Talk) -> None:
     """What the login node is asked for: it goes on until the pool is over."""
     allow_open_files(MOST + OWN_FILES)
     taken = RelayedPool.of(site.registry.root, asked)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...disk.boot_id import boot_id
-from ...sites.ssh.verbs import Asked
+from ...sites.ssh.verbs import Request
 from ...words.door import Door
 from ...words.errors import UsageError
 from ...words.layout import PoolLayout
@@ -37,7 +37,7 @@ class RelayedPool:
         self._addresses: list[str] = []
 
     @classmethod
-    def of(cls, root: str, asked: Asked) -> RelayedPool:
+    def of(cls, root: str, asked: Request) -> RelayedPool:
         """A new pool, or one whose connection was lost. Raises what is wrong with its settings."""
         settings = Settings.of(asked["cluster"], asked["workers"], asked["settings"])
         workers = Workers(settings)

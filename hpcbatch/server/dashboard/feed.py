@@ -30,7 +30,7 @@ REMEMBERED = 1000  # tasks that were removed
 log = logging.getLogger("hpcbatch.server")
 
 
-class Task(NamedTuple):
+class ListedTask(NamedTuple):
     """One that is known. ``told`` is what a page needs, as JSON."""
 
     version: int
@@ -52,7 +52,7 @@ class Feed:
         self._look, self._tell, self._is_ending = look, tell, is_ending
         self._word = secrets.token_hex(4)  # of this feed: a version of another one says nothing
         self._version = 0
-        self._tasks: dict[str, Task] = {}  # what changed last comes last
+        self._tasks: dict[str, ListedTask] = {}  # what changed last comes last
         self._gone: deque[tuple[int, str, str]] = deque(maxlen=REMEMBERED)  # version, id, owner
         self._messages: dict[tuple[str, int], bytes] = {}  # of this version
         self._news = asyncio.Event()
@@ -123,7 +123,7 @@ class Feed:
             if known is None or known.status != status:
                 self._tasks.pop(spec.id, None)
                 told = json.dumps(self._tell(spec, status), separators=(",", ":"))
-                self._tasks[spec.id] = Task(version, spec.owner, status, told)
+                self._tasks[spec.id] = ListedTask(version, spec.owner, status, told)
                 is_news = True
         for gone in self._tasks.keys() - {spec.id for spec, _ in found}:
             self._gone.append((version, gone, self._tasks.pop(gone).owner))

@@ -23,7 +23,7 @@ ENTER = "/dashboard/enter"  # the one route to which a page on a disk may post: 
 router = APIRouter(prefix="/dashboard", tags=["dashboard"])
 
 
-class Asked(BaseModel):
+class CodeName(BaseModel):
     model_config = ConfigDict(extra="forbid")
     name: str = Field(max_length=100)
 
@@ -37,7 +37,7 @@ def code(user: Caller, site: Site) -> dict[str, Any]:
 
 
 @router.post("/used")
-def used(user: Caller, site: Site, asked: Asked) -> dict[str, Any]:
+def used(user: Caller, site: Site, asked: CodeName) -> dict[str, Any]:
     """Whether the code of that name was used."""
     return {"used": site.codes.is_used(asked.name, user.id)}
 

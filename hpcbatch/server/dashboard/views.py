@@ -18,7 +18,7 @@ from ...words.errors import JobError
 from ...words.model import STATES, TaskSpec
 from ...words.ranges import Ranges
 from ..access import Caller, Site, caller
-from ..routes.task import Asked
+from ..routes.task import TaskRequest
 from ..site import ServedSite
 from . import page_data
 from .feed import Feed
@@ -30,16 +30,16 @@ COMPARED = 20_000  # failures that are grouped; a look at more would take long
 router = APIRouter(tags=["dashboard"])
 
 
-class Failed(Asked):
+class Failed(TaskRequest):
     job: int | None = Field(None, ge=0)
 
 
-class Script(Asked):
+class Script(TaskRequest):
     attempt: int = Field(ge=1, le=LARGEST)
     array: int = Field(0, ge=0, le=LARGEST)
 
 
-class Log(Asked):
+class Log(TaskRequest):
     attempt: int = Field(ge=1, le=LARGEST)
     element: int = Field(ge=0, le=LARGEST)
     begin: int = Field(0, ge=-(1 << 50), le=1 << 50)
@@ -59,7 +59,7 @@ async def events(request: Request, user: Caller, site: Site, since: str = "") ->
 
 
 @router.post("/view/grid")
-def view_grid(user: Caller, site: Site, asked: Asked) -> dict[str, Any]:
+def view_grid(user: Caller, site: Site, asked: TaskRequest) -> dict[str, Any]:
     """The state of each job, in runs: ``e10fe3`` are ten jobs done, one in error, three done."""
     spec = site.spec(user, asked.id)
     runs = _fresh(site, "grid", spec, lambda: state_runs(site.registry, spec.id))
@@ -67,7 +67,7 @@ def view_grid(user: Caller, site: Site, asked: Asked) -> dict[str, Any]:
 
 
 @router.post("/view/figures")
-def view_figures(user: Caller, site: Site, asked: Asked) -> Any:
+def view_figures(user: Caller, site: Site, asked: TaskRequest) -> Any:
     """When elements ran, how many jobs ran at once, and histograms of time and memory."""
     spec = site.spec(user, asked.id)
 
@@ -95,7 +95,7 @@ def view_failures(user: Caller, site: Site, asked: Failed) -> Any:
 
 
 @router.post("/view/attempts")
-def view_attempts(user: Caller, site: Site, asked: Asked) -> dict[str, Any]:
+def view_attempts(user: Caller, site: Site, asked: TaskRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
     found = outcomes.attempts(site.registry, spec.id)
     return {"attempts": [page_data.attempt_json(attempt) for attempt in found]}

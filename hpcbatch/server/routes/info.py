@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
-from ...sites import wire
+from ...sites import streams, wire
 from ...use import outcomes
 from ...words.errors import JobError
 from ...words.ranges import Ranges
@@ -54,7 +54,7 @@ def results(
     name = f'attachment; filename="{spec.id}.jsonl"'
     lines = (_line(job, value).encode() for job, value in found)
     return StreamingResponse(
-        wire.begun(wire.in_blocks(lines)),
+        streams.begun(streams.in_blocks(lines)),
         media_type="application/x-ndjson",
         headers={"Content-Disposition": name},
     )

@@ -10,9 +10,9 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...disk.files import read
-from ...sites import wire
+from ...sites import streams, wire
 from ...sites.here import Here
-from ...sites.uploads import Told
+from ...sites.uploads import Upload
 from ...use import outcomes, service
 from ...use.newest_failures import newest_failures
 from ...use.requirements import compared
@@ -28,75 +28,75 @@ RequestWord = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="of th
 JobList = Annotated[str | None, Field(max_length=1 << 22, description="such as 3,7-9")]
 
 
-class Asked(BaseModel):
+class TaskRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
     id: str = Field(max_length=200)
 
 
-class New(Asked):
+class NewRequest(TaskRequest):
     size: int = Field(gt=0)
     digest: str
     requirements: dict[str, dict[str, str]] = Field({}, max_length=1000)
 
 
-class Listed(BaseModel):
+class ListRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
     id: str | None = None
     find: str | None = None
 
 
-class Status(Asked):
+class StatusRequest(TaskRequest):
     afresh: bool = False
     resolved: bool = False
 
 
-class Some(Asked):
+class SomeJobsRequest(TaskRequest):
     jobs: JobList = None
 
 
-class Jobs(Some):
+class JobsRequest(SomeJobsRequest):
     states: list[str] | None = None
 
 
-class Submission(Asked):
+class SubmitRequest(TaskRequest):
     request: RequestWord
     options: dict[str, Any] = {}
 
 
-class Previewed(BaseModel):
+class PreviewRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
     spec: dict[str, Any]
     options: dict[str, Any] = {}
 
 
-class Resubmission(Submission):
+class ResubmitRequest(SubmitRequest):
     states: list[str] | None = None
     jobs: JobList = None
     mended: dict[str, Any] | None = None
     revoke: bool = False
 
 
-class Logs(Asked):
+class LogsRequest(TaskRequest):
     job: int | None = Field(None, ge=0)
     attempt: int | None = Field(None, ge=1)
     element: int | None = Field(None, ge=0)
     begin: int = Field(0, ge=0)
 
 
-class Errors(Asked):
+class ErrorsRequest(TaskRequest):
     newest: int | None = Field(None, ge=1, le=1000)
 
 
-class Download(Some):
+class DownloadRequest(SomeJobsRequest):
     modules: bool = False
 
 
 @router.post("/new")
-def new(user: Caller, site: Site, asked: New) -> dict[str, Any]:
+def new(user: Caller, site: Site, asked: NewRequest) -> dict[str, Any]:
     """Begin an upload, or go on with it: ``offset`` bytes are here. ``environment`` tells which of
     the ``requirements`` (name that is imported, its distributions, their versions) are absent, or
     of another version."""
-    told = Told(asked.id, user.id, asked.size, asked.digest)
+    told = Upload(asked.id, user.id, asked.size, asked.digest)
     environment = compared(asked.requirements)
     return {"id": asked.id, "offset": site.uploads.begin(told), "environment": environment}
 
@@ -122,7 +122,7 @@ async def upload(
 
 
 @router.post("/list")
-def list_tasks(user: Caller, site: Site, asked: Listed) -> dict[str, Any]:
+def list_tasks(user: Caller, site: Site, asked: ListRequest) -> dict[str, Any]:
     """The tasks that the caller may see, oldest first; or one of them."""
     if asked.find is not None:
         return {"id": site.find(user, asked.find)}
@@ -133,7 +133,7 @@ def list_tasks(user: Caller, site: Site, asked: Listed) -> dict[str, Any]:
 
 
 @router.post("/status")
-def status(user: Caller, site: Site, asked: Status) -> dict[str, Any]:
+def status(user: Caller, site: Site, asked: StatusRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
     if asked.resolved:
         return {"resolved": str(service.resolved_jobs(site.registry, spec.id))}
@@ -142,14 +142,14 @@ def status(user: Caller, site: Site, asked: Status) -> dict[str, Any]:
 
 
 @router.post("/jobs")
-def jobs(user: Caller, site: Site, asked: Jobs) -> dict[str, Any]:
+def jobs(user: Caller, site: Site, asked: JobsRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
     found = outcomes.jobs(site.registry, spec.id, asked.states, wire.ranges_of(asked.jobs))
     return {"jobs": [wire.job_json(info) for info in found]}
 
 
 @router.post("/logs")
-def logs(user: Caller, site: Site, asked: Logs) -> dict[str, Any]:
+def logs(user: Caller, site: Site, asked: LogsRequest) -> dict[str, Any]:
     """What a job printed; or an element's log from the byte ``begin``, as hexadecimal."""
     spec = site.spec(user, asked.id)
     if asked.job is not None:
@@ -161,7 +161,7 @@ def logs(user: Caller, site: Site, asked: Logs) -> dict[str, Any]:
 
 
 @router.post("/errors")
-def errors(user: Caller, site: Site, asked: Errors) -> dict[str, Any]:
+def errors(user: Caller, site: Site, asked: ErrorsRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
     if asked.newest is not None:
         found = newest_failures(site.registry, spec.id, asked.newest)
@@ -171,13 +171,13 @@ def errors(user: Caller, site: Site, asked: Errors) -> dict[str, Any]:
 
 
 @router.post("/preview")
-def preview(user: Caller, site: Site, asked: Previewed) -> dict[str, Any]:
+def preview(user: Caller, site: Site, asked: PreviewRequest) -> dict[str, Any]:
     """The script that a submission of such a task would be. Nothing is stored."""
     return site.preview(user, wire.spec_from(asked.spec), asked.options)._asdict()
 
 
 @router.post("/submit")
-def submit(user: Caller, site: Site, asked: Submission) -> dict[str, Any]:
+def submit(user: Caller, site: Site, asked: SubmitRequest) -> dict[str, Any]:
     """Put a task into the queue, from which it is released onto its cluster."""
     spec = site.spec(user, asked.id)
     site.submit(user, spec, asked.request, asked.options)
@@ -185,7 +185,7 @@ def submit(user: Caller, site: Site, asked: Submission) -> dict[str, Any]:
 
 
 @router.post("/resubmit")
-def resubmit(user: Caller, site: Site, asked: Resubmission) -> dict[str, Any]:
+def resubmit(user: Caller, site: Site, asked: ResubmitRequest) -> dict[str, Any]:
     """Put into the queue what has no result."""
     spec = site.spec(user, asked.id)
     site.resubmit(user, spec, asked.request, asked.model_dump(exclude={"id", "request"}))
@@ -193,14 +193,14 @@ def resubmit(user: Caller, site: Site, asked: Resubmission) -> dict[str, Any]:
 
 
 @router.post("/cancel")
-def cancel(user: Caller, site: Site, asked: Some) -> dict[str, Any]:
+def cancel(user: Caller, site: Site, asked: SomeJobsRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
     done = site.cancel(spec, wire.ranges_of(asked.jobs))
     return {"id": spec.id, "canceled": done.jobs, "objections": done.objections}
 
 
 @router.post("/download")
-def download(user: Caller, site: Site, asked: Download) -> Any:
+def download(user: Caller, site: Site, asked: DownloadRequest) -> Any:
     """Results, as records of bytes, in the order of the jobs; whoever was cut off asks for the
     jobs that are missing. Or the modules that they may need."""
     spec = site.spec(user, asked.id)
@@ -208,12 +208,12 @@ def download(user: Caller, site: Site, asked: Download) -> Any:
         paths = Here(site.registry.root).modules(spec.id)
         return {"modules": [b64encode(read(path)).decode() for path in paths]}
     found = outcomes.collect(site.registry, spec.id, wire.ranges_of(asked.jobs))
-    blocks = wire.begun(wire.in_blocks(wire.results_stream(found)))
+    blocks = streams.begun(streams.in_blocks(streams.results_stream(found)))
     return StreamingResponse(blocks, media_type="application/x-hpcbatch")
 
 
 @router.post("/remove")
-def remove(user: Caller, site: Site, asked: Asked) -> dict[str, Any]:
+def remove(user: Caller, site: Site, asked: TaskRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
     site.remove(spec)
     return {"removed": spec.id}

@@ -20,10 +20,10 @@ from ...words.model import Attempt, TaskSpec
 from ...words.options import SubmitOptions
 from ...words.ranges import Ranges
 from ...words.status import JobInfo, TaskStatus, known_states
-from .. import parcel, wire
+from .. import parcel, streams, wire
 from ..base import Site
 from ..digest import digest_of
-from ..module_archives import Modules
+from ..module_archives import ModuleArchives
 from .client import PATIENCE, Client
 
 CHUNK = 4 << 20  # bytes of one upload request
@@ -37,7 +37,7 @@ class Rest(Site):
     def __init__(self, client: Client):
         self._client = client
         self.place = client.address
-        self._modules = Modules(self._fetch_modules)
+        self._modules = ModuleArchives(self._fetch_modules)
 
     def create(self, draft: Draft) -> TaskSpec:
         with tempfile.TemporaryDirectory(prefix="hpcbatch-") as folder:
@@ -128,7 +128,7 @@ class Rest(Site):
             got: list[int] = []
             try:
                 with self._client.stream("/task/download", body) as chunks:
-                    for job, value in wire.results_from(chunks):
+                    for job, value in streams.results_from(chunks):
                         got.append(job)
                         yield job, value
                 return

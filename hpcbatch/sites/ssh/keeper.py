@@ -36,7 +36,7 @@ LOOKS_EVERY = 1.0  # seconds, for whether it is to end
 log = logging.getLogger("hpcbatch.ssh")
 
 
-class Keeper:
+class ConnectionKeeper:
     """Serves ``path`` until nobody has come for ``keep`` seconds, or it is told to end."""
 
     def __init__(self, address: Address, path: str, keep: float):
@@ -195,7 +195,7 @@ def main() -> None:
         if not is_free:
             return  # another one was quicker, or is about to end
         unlink_quietly(told["socket"])
-        keeper = Keeper(Address.read(told["login"]), told["socket"], told["keep"])
+        keeper = ConnectionKeeper(Address.read(told["login"]), told["socket"], told["keep"])
         with listening(told["socket"]) as listener:
             if os.fork():
                 os._exit(0)

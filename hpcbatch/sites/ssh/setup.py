@@ -48,7 +48,7 @@ bash -l -c '
 
 
 @dataclass(frozen=True)
-class Found:
+class LoginNode:
     """What is there."""
 
     python: str
@@ -61,7 +61,7 @@ class Found:
     variables: dict[str, str]
 
 
-def look(line: Line, python: str, lines: Sequence[str]) -> Found:
+def look(line: Line, python: str, lines: Sequence[str]) -> LoginNode:
     """Raises SiteNotReady."""
     candidates = [python] if python else [f"python{PYTHON}", "python3", "python"]
     with open(f"{_HERE}/probe.py", "rb") as file:
@@ -89,10 +89,10 @@ def look(line: Line, python: str, lines: Sequence[str]) -> Found:
         raise SiteNotReady(f"what --setup says fails at {line.login}: {done.said}")
     if done.status:
         raise SiteNotReady(f"nothing can be set up at {line.login}: {done.said}")
-    return Found(**json.loads(done.output.strip().splitlines()[-1]))
+    return LoginNode(**json.loads(done.output.strip().splitlines()[-1]))
 
 
-def install(line: Line, found: Found, tell: Callable[[str], None]) -> None:
+def install(line: Line, found: LoginNode, tell: Callable[[str], None]) -> None:
     """Make the environment, and the entrance when it is whole. Raises SiteNotReady."""
     if found.free < NEEDS:
         raise SiteNotReady(
@@ -120,11 +120,11 @@ def install(line: Line, found: Found, tell: Callable[[str], None]) -> None:
     Exchange(line, "").ask("hello")
 
 
-def environment(found: Found) -> str:
+def environment(found: LoginNode) -> str:
     return f"{found.home}/{remote_paths.FOLDER}/venv-{VERSION}-py{found.minor}"
 
 
-def _installing(found: Found, wheels: Sequence[tuple[str, bytes]] = ()) -> str:
+def _installing(found: LoginNode, wheels: Sequence[tuple[str, bytes]] = ()) -> str:
     venv = scripts.quoted(environment(found))
     pip = f"{venv}/bin/python -m pip --no-input --disable-pip-version-check --quiet install"
     index = '--no-index --find-links "$T/wheels"' if wheels else "--retries 1 --timeout 10"
@@ -145,7 +145,7 @@ def _installing(found: Found, wheels: Sequence[tuple[str, bytes]] = ()) -> str:
     )
 
 
-def _wheels(found: Found) -> list[tuple[str, bytes]]:
+def _wheels(found: LoginNode) -> list[tuple[str, bytes]]:
     """Of what hpcbatch needs, for the machine there. Raises SiteError."""
     needed = wheel.requirements()
     with tempfile.TemporaryDirectory(prefix="hpcbatch-") as folder:
@@ -175,11 +175,11 @@ def _read(path: str) -> bytes:
         return file.read()
 
 
-def _exports(found: Found) -> list[str]:
+def _exports(found: LoginNode) -> list[str]:
     return [f"export {n}={scripts.quoted(v)}" for n, v in sorted(found.variables.items())]
 
 
-def _entrance(found: Found) -> str:
+def _entrance(found: LoginNode) -> str:
     """Published whole: a command may be using the one before."""
     venv = scripts.quoted(environment(found))
     lines = [

@@ -15,10 +15,10 @@ from ...words.model import Attempt, TaskSpec
 from ...words.options import SubmitOptions
 from ...words.ranges import Ranges
 from ...words.status import JobInfo, TaskStatus, known_states
-from .. import wire
+from .. import streams, wire
 from ..base import Site
 from ..digest import digest_of
-from ..module_archives import Modules
+from ..module_archives import ModuleArchives
 from . import frames
 from .address import Address
 from .exchange import Exchange, Patience
@@ -46,7 +46,7 @@ class Ssh(Site):
         self._ask = self.exchange.ask
         self._known: dict[str, tuple[TaskSpec, str]] = {}  # what of a task never changes
         self._seen = StatusCache()
-        self._modules = Modules(lambda task_id: self._ask("modules", id=task_id))
+        self._modules = ModuleArchives(lambda task_id: self._ask("modules", id=task_id))
 
     def create(self, draft: Draft) -> TaskSpec:
         from ...use.requirements import requirements
@@ -210,7 +210,7 @@ class Ssh(Site):
             got: list[int] = []
             try:
                 with self.exchange.begun("collect", id=task_id, jobs=str(left)) as answer:
-                    for job, value in wire.results_from(answer.data()):
+                    for job, value in streams.results_from(answer.data()):
                         got.append(job)
                         yield job, value
                 return

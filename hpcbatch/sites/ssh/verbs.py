@@ -12,25 +12,25 @@ from typing import Any
 from ...words.errors import HpcbatchError, InputError, NotFound
 from ...words.look import Look
 from ...words.version import VERSION
-from .. import wire
+from .. import streams, wire
 from ..here import Here
 from . import frames
 from .answers import Talk
 from .status_cache import new_of
 
-Asked = Mapping[str, Any]
-Verb = Callable[[Here, Asked, Talk], Any]
+Request = Mapping[str, Any]
+Verb = Callable[[Here, Request, Talk], Any]
 
 
-def create(site: Here, asked: Asked, talk: Talk) -> Any:
+def create(site: Here, asked: Request, talk: Talk) -> Any:
     """The bytes of a task, from where they were cut off; then it is stored. What is not installed
     here is told before they come."""
     from ...use.requirements import compared
     from ...words.layout import RemoteLayout
-    from ..uploads import Told, Uploads
+    from ..uploads import Upload, Uploads
 
     uploads = Uploads(RemoteLayout(site.registry.root).uploads, site.registry)
-    told = Told(str(asked["id"]), "", int(asked["size"]), str(asked["digest"]))
+    told = Upload(str(asked["id"]), "", int(asked["size"]), str(asked["digest"]))
     here = uploads.begin(told)
     talk.tell(frames.GO_ON, {"offset": here, "environment": compared(asked["requirements"])})
     while here < told.size:
@@ -45,33 +45,33 @@ def create(site: Here, asked: Asked, talk: Talk) -> Any:
     return _known(site, told.task)
 
 
-def collect(site: Here, asked: Asked, talk: Talk) -> None:
+def collect(site: Here, asked: Request, talk: Talk) -> None:
     """Results as records, in blocks; whoever was cut off asks for those that are missing."""
     found = site.collect(asked["id"], wire.ranges_of(asked["jobs"]))
-    for block in wire.in_blocks(wire.results_stream(found), frames.BLOCK):
+    for block in streams.in_blocks(streams.results_stream(found), frames.BLOCK):
         talk.write(frames.message(frames.DATA, frames.packed(block)))
 
 
-def find(site: Here, asked: Asked, talk: Talk) -> Any:
+def find(site: Here, asked: Request, talk: Talk) -> Any:
     return _known(site, site.find(asked["text"]))
 
 
-def specs(site: Here, asked: Asked, talk: Talk) -> Any:
+def specs(site: Here, asked: Request, talk: Talk) -> Any:
     return [spec.to_json() for spec in site.specs()]
 
 
-def clusters(site: Here, asked: Asked, talk: Talk) -> Any:
+def clusters(site: Here, asked: Request, talk: Talk) -> Any:
     return wire.overview_json(site.clusters())
 
 
-def preview(site: Here, asked: Asked, talk: Talk) -> Any:
+def preview(site: Here, asked: Request, talk: Talk) -> Any:
     from ..parcel import as_here
 
     spec = as_here(wire.spec_from(asked["spec"]), "")
     return site.preview(spec, wire.options_from(asked["options"]))._asdict()
 
 
-def submit(site: Here, asked: Asked, talk: Talk) -> Any:
+def submit(site: Here, asked: Request, talk: Talk) -> Any:
     from ...use.idempotency import submit_once
 
     word = str(asked["request"])
@@ -80,7 +80,7 @@ def submit(site: Here, asked: Asked, talk: Talk) -> Any:
     return None if made is None else wire.attempt_json(made)
 
 
-def resubmit(site: Here, asked: Asked, talk: Talk) -> Any:
+def resubmit(site: Here, asked: Request, talk: Talk) -> Any:
     from ...use.idempotency import submit_once
 
     word = str(asked["request"])
@@ -90,23 +90,23 @@ def resubmit(site: Here, asked: Asked, talk: Talk) -> Any:
     return None if made is None else wire.attempt_json(made)
 
 
-def cancel(site: Here, asked: Asked, talk: Talk) -> Any:
+def cancel(site: Here, asked: Request, talk: Talk) -> Any:
     return site.cancel(asked["id"], wire.ranges_of(asked["jobs"]))._asdict()
 
 
-def remove(site: Here, asked: Asked, talk: Talk) -> None:
+def remove(site: Here, asked: Request, talk: Talk) -> None:
     site.remove(asked["id"])
 
 
-def status(site: Here, asked: Asked, talk: Talk) -> Any:
+def status(site: Here, asked: Request, talk: Talk) -> Any:
     return _news(asked, site.status(asked["id"], Look[asked["look"]]).to_json())
 
 
-def track(site: Here, asked: Asked, talk: Talk) -> Any:
+def track(site: Here, asked: Request, talk: Talk) -> Any:
     return _news(asked, site.track(asked["id"], asked["begins"]).to_json())
 
 
-def statuses(site: Here, asked: Asked, talk: Talk) -> Any:
+def statuses(site: Here, asked: Request, talk: Talk) -> Any:
     """Of several tasks; what is wrong with one hides no other."""
     found = [
         wire.error_json(told) if isinstance(told, HpcbatchError) else told.to_json()
@@ -115,45 +115,45 @@ def statuses(site: Here, asked: Asked, talk: Talk) -> Any:
     return new_of(found, asked["known"])
 
 
-def _news(asked: Asked, told: Mapping[str, Any]) -> Any:
+def _news(asked: Request, told: Mapping[str, Any]) -> Any:
     """Of a status, for whoever has seen it before."""
     return new_of([told], asked["known"])[0]
 
 
-def jobs(site: Here, asked: Asked, talk: Talk) -> Any:
+def jobs(site: Here, asked: Request, talk: Talk) -> Any:
     found = site.jobs(asked["id"], asked["states"], wire.ranges_of(asked["jobs"]))
     return [wire.job_json(info) for info in found]
 
 
-def resolved_jobs(site: Here, asked: Asked, talk: Talk) -> Any:
+def resolved_jobs(site: Here, asked: Request, talk: Talk) -> Any:
     return str(site.resolved_jobs(asked["id"]))
 
 
-def errors(site: Here, asked: Asked, talk: Talk) -> Any:
+def errors(site: Here, asked: Request, talk: Talk) -> Any:
     return [wire.failure_json(failure) for failure in site.errors(asked["id"])]
 
 
-def newest_failures(site: Here, asked: Asked, talk: Talk) -> Any:
+def newest_failures(site: Here, asked: Request, talk: Talk) -> Any:
     found = site.newest_failures(asked["id"], asked["limit"])
     return [wire.failure_json(failure) for failure in found]
 
 
-def log(site: Here, asked: Asked, talk: Talk) -> Any:
+def log(site: Here, asked: Request, talk: Talk) -> Any:
     return site.log(asked["id"], asked["job"])
 
 
-def element_log(site: Here, asked: Asked, talk: Talk) -> Any:
+def element_log(site: Here, asked: Request, talk: Talk) -> Any:
     where = asked["attempt"], asked["element"], asked["begin"]
     return b64encode(site.element_log(asked["id"], *where)).decode()
 
 
-def modules(site: Here, asked: Asked, talk: Talk) -> Any:
+def modules(site: Here, asked: Request, talk: Talk) -> Any:
     from ...disk.files import read
 
     return [b64encode(read(path)).decode() for path in site.modules(asked["id"])]
 
 
-def server(site: Here, asked: Asked, talk: Talk) -> Any:
+def server(site: Here, asked: Request, talk: Talk) -> Any:
     """Where a server of the registry listens, and what it is known by."""
     from ..run_file import find_run
 
@@ -163,11 +163,11 @@ def server(site: Here, asked: Asked, talk: Talk) -> Any:
     return {"address": run.addresses[0], "key": run.key, "host": run.host}
 
 
-def hello(site: Here, asked: Asked, talk: Talk) -> Any:
+def hello(site: Here, asked: Request, talk: Talk) -> Any:
     return {"version": VERSION, "root": site.registry.root, "host": os.uname().nodename}
 
 
-def health(site: Here, asked: Asked, talk: Talk) -> Any:
+def health(site: Here, asked: Request, talk: Talk) -> Any:
     """Whether the registry can be written, and the scheduler of a cluster answers."""
     from ...cluster.cluster import Cluster
     from ...cluster.config import is_installed

@@ -21,7 +21,7 @@ _DELETED, _FINISHED, _FAILED = "91", "92", "93"  # substates
 
 
 @dataclass(frozen=True)
-class Codes:
+class EndingCodes:
     """What relatives of PBS tell otherwise: states of what has ended (X: an element of an array
     that lives on), the field of the exit status, and those that mean a limit (pbs_ifl.h, job.h);
     substates without which a status may be that of the whole array, where there are some."""
@@ -33,7 +33,7 @@ class Codes:
     own_status: tuple[str, ...] = (_FINISHED, _FAILED)
 
 
-def endings(text: str, base: int, codes: Codes) -> Iterator[Ended]:
+def endings(text: str, base: int, codes: EndingCodes) -> Iterator[Ended]:
     for name, fields in _records(text):
         array, index = element_of(name, base) or ("", None)
         if index is not None and fields.get("job_state") in tuple(codes.ended):
@@ -60,7 +60,7 @@ def _records(text: str) -> Iterator[tuple[str, dict[str, str]]]:
         yield first.strip(), {name: value for name, equals, value in pairs if equals}
 
 
-def _ending(fields: dict[str, str], codes: Codes) -> Ending:
+def _ending(fields: dict[str, str], codes: EndingCodes) -> Ending:
     status = fields.get(codes.exit_field, "")
     number = int(status) if _NUMBER.match(status) else None
     signal = _signal(number)
@@ -78,7 +78,7 @@ def _ending(fields: dict[str, str], codes: Codes) -> Ending:
 
 
 def _reason(
-    fields: dict[str, str], codes: Codes, status: int | None, signal: int | None, ran: bool
+    fields: dict[str, str], codes: EndingCodes, status: int | None, signal: int | None, ran: bool
 ) -> str:
     waited = "afterok" in fields.get("depend", "")
     if "result of dependency" in fields.get("comment", "") or (waited and not ran):

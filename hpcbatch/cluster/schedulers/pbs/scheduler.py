@@ -18,7 +18,7 @@ from ....words.ranges import Ranges
 from ...shell import Output
 from ..answers import Ended, Limits, Survey
 from ..base import Argv, Scheduler
-from .endings import Codes, element_of, endings
+from .endings import EndingCodes, element_of, endings
 from .survey import parse_survey, survey_argv
 
 _PRINTED_ID = re.compile(r"^(\d+(?:\[\])?)\.\S+\s*$", re.MULTILINE)
@@ -56,7 +56,7 @@ class Pbs(Scheduler):
         "Queue is not enabled",
         "Server is shutting down",
     )
-    codes = Codes()
+    codes = EndingCodes()
     array_limit = re.compile(r"^\s+max_array_size = (\d+)", re.MULTILINE)
     default_limit: int | None = 10000
 

@@ -13,7 +13,7 @@ from ..worker.link import has_message
 log = logging.getLogger("hpcbatch.pool")
 
 
-class Guard:
+class KeyCheck:
     """Answers libzmq's questions; ``fd`` is to be polled for them."""
 
     def __init__(self, context: Any, client_key: bytes):

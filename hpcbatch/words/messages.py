@@ -1,0 +1,26 @@
+"""Parts of what errors tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .errors import SchedulerError
+
+SHOWN = 16  # names that a hint lists
+
+
+def nearest(word: object, known: Iterable[str]) -> str:
+    """A hint such as ``; did you mean 'memory'? (known: cpus, memory)``."""
+    import difflib
+
+    names = sorted(known)
+    close = difflib.get_close_matches(str(word), names, 1, 0.5)
+    guess = f"; did you mean {close[0]!r}?" if close else ""
+    more = ", …" if len(names) > SHOWN else ""
+    return f"{guess} (known: {', '.join(names[:SHOWN])}{more})" if names else guess
+
+
+def in_short(error: Exception) -> str:
+    """What went wrong, on a line: what a scheduler said, without the script that it refused."""
+    cause = error.__cause__ if isinstance(error.__cause__, SchedulerError) else error
+    return " ".join(line.strip() for line in str(cause).splitlines()[:3] if line.strip())
