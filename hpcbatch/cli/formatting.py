@@ -33,8 +33,8 @@ def duration(seconds: float | None) -> str:
     """``0.12 s``, ``12.3 s``, ``1:02:03``, ``2d 03:04:05``."""
     if seconds is None:
         return ""
-    if seconds < 60:
-        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
+    if seconds < 59.95:  # as it is shown
+        return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     days, hour = divmod(hours, 24)

@@ -33,16 +33,22 @@ def users_of(setting: Setting, file: str | None) -> Users:
 
 
 def card_of(setting: Setting, file: str | None) -> Card:
-    """That of the server, also of one that does not run."""
+    """That of the server, also of one that does not run. Raises StateError where only a server that
+    runs has an address."""
     from ..server.identity import Identity
     from ..sites.known_sites import Card
-    from ..sites.run_file import find_run
+    from ..sites.run_file import find_run, reached_at
+    from ..words.errors import StateError
     from ..words.layout import ServerLayout
 
     root, settings = _served(setting, file)
     run = find_run(root)
+    if run is not None:
+        return run.card
+    if settings.protocol == "unix" or not settings.port:
+        raise StateError("its address is chosen when the server starts: hpcbatch server start")
     own = Identity.at(ServerLayout(root).identity)
-    return run.card if run else Card(settings.address, own.id)
+    return Card(reached_at(settings.address)[-1], own.id)
 
 
 def own_id() -> str:

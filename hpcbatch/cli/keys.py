@@ -94,8 +94,8 @@ def add(setting: Setting, file: str, settings: str | None, name: str, admin: boo
     """
     from ..disk.files import read
 
-    user = users_of(setting, settings).add(read(file), name, admin)
     card = str(card_of(setting, settings))
+    user = users_of(setting, settings).add(read(file), name, admin)
     if setting.json:
         print_json({"id": user.id, "name": user.name, "admin": user.admin, "card": card})
         return
@@ -127,7 +127,7 @@ def issue(
     from ..server.users import check_name
     from ..sites.issued_keys import IssuedKey
     from ..sites.keys import new_key, private_pem, public_pem, store_once
-    from ..words.errors import KeyFileError, UsageError
+    from ..words.errors import KeyFileError
 
     check_name(name)
     key, password = new_key(), secrets.token_urlsafe(15)
@@ -137,7 +137,7 @@ def issue(
         raise KeyFileError(f"there is a file {path} already: a key is never overwritten")
     try:
         added = users_of(setting, settings).add(public_pem(key), name, admin)
-    except UsageError:
+    except BaseException:  # nobody is told its password
         unlink_quietly(path)
         raise
     if setting.json:

@@ -11,6 +11,7 @@ import click
 from ..server.lifecycle import Serving
 from ..words.extras import needs
 from .common import Setting, common_here, completed, here_options, print_json, say
+from .exit_status import WAITING, Stop
 
 if TYPE_CHECKING:
     from ..registry.registry import Registry
@@ -138,10 +139,8 @@ def status(setting: Setting, file: str | None) -> None:
     root = _registry(setting, _settings(Serving(settings=file))).root
     found = find_run(root)
     if found is None:
-        say(f"No server runs for {root}.")
-        click.get_current_context().exit(3)
-    else:
-        _tell(setting, found)
+        raise Stop(f"no server runs for {root}", WAITING, "StateError")
+    _tell(setting, found)
 
 
 @server.command("stop", short_help="End the server, and cancel what it had released.")

@@ -68,6 +68,15 @@ class Cluster:
         env = passed_environment(self.config.env)
         return Cluster(replace(self.config, python=self.python, env=env))
 
+    def limited(self, longest: int | None, by: str) -> Cluster:
+        """With elements of ``longest`` seconds at most (None: as it is); ``by`` says who wants it
+        so."""
+        known = self.config.max_walltime
+        if longest is None or (known is not None and known <= longest):
+            return self
+        origins = {**self.config.origins, "max_walltime": by}
+        return Cluster(replace(self.config, max_walltime=longest, origins=origins))
+
     @property
     def name(self) -> str:
         return self.config.name

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ..cluster.cluster import Cluster
 from ..cluster.config import is_installed, load_clusters
 from ..cluster.config_file import find_file
-from ..words.errors import HpcbatchError, SchedulerError
+from ..words.errors import HpcbatchError, ProgramMissing, RegistryError, SchedulerError
 from ..words.finding import Finding, fine, note, wrong
 
 
@@ -31,10 +31,10 @@ def chosen_clusters(name: str | None) -> list[str]:
 
 def check_cluster(name: str, root: str) -> Iterator[Finding]:
     cluster = Cluster.named(name)
-    missing = cluster.scheduler.missing()
-    if missing:
-        advice = "load the scheduler's module, or put its folder on PATH"
-        yield wrong("programs", f"{', '.join(missing)} are not on PATH", advice)
+    try:
+        cluster.check_here()
+    except ProgramMissing as error:
+        yield wrong("programs", str(error), "load the scheduler's module, or put it on PATH")
         return
     version = cluster.survey().version
     programs = ", ".join(cluster.scheduler.programs) or "none needed"
@@ -45,6 +45,9 @@ def check_cluster(name: str, root: str) -> Iterator[Finding]:
     try:
         limits = cluster.limits(root)
         cluster.listing()
+    except RegistryError as error:
+        yield wrong("registry", str(error))
+        return
     except SchedulerError as error:
         yield wrong(
             "scheduler",

@@ -230,7 +230,7 @@ class Task:
 
     def _watched(self, timeout: float | None) -> Iterator[TaskStatus]:
         for status in watch(self.site, self.id, timeout):
-            if status.counts["defined"] == status.njobs and not status.unreleased:
+            if status.counts["defined"] == status.njobs and status.idle:
                 told = "; ".join(status.notes) or "submit it first"
                 raise NotSubmitted(f"{self.id} was never submitted: {told}")
             yield status

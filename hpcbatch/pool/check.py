@@ -14,7 +14,7 @@ PAUSE = 0.05
 
 # step -> what a worker that comes no further says in its log
 _SAID = (
-    ("Python", re.compile(r"needs pyzmq|was submitted with Python|No module named")),
+    ("Python", re.compile(r"needs pyzmq|was made with Python|No module named")),
     ("versions", re.compile(r"the controller refuses")),
     ("port", re.compile(r"no address of the controller accepts.*refused")),
     ("address", re.compile(r"no address of the controller accepts")),

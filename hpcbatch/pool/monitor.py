@@ -17,6 +17,7 @@ from ..disk.files import unlink_quietly
 from ..registry.registry import Registry
 from ..use.arrays import listing_of
 from ..words.errors import DamagedFile, NewerFormat, NotFound
+from ..words.ids import LAST, ids_meant
 from ..words.layout import PoolLayout
 from ..words.messages import nearest
 from .folder import PoolRecord, close_pool, pool_ids, read_record
@@ -154,11 +155,11 @@ def pools(root: str | None = None) -> list[Pool]:
 
 
 def find_pool(text: str, root: str | None = None) -> Pool:
-    """By the beginning of its id, or ``last``. Raises NotFound."""
-    known = pools(root)
-    fitting = known[-1:] if text == "last" else [p for p in known if p.id.startswith(text)]
+    """By its id, the unique beginning of it, or ``last``. Raises NotFound."""
+    known = {pool.id: pool for pool in pools(root)}
+    fitting = list(known)[-1:] if text == LAST else ids_meant(known, text)
     if len(fitting) == 1:
-        return fitting[0]
+        return known[fitting[0]]
     if fitting:
         raise NotFound(f"{text!r} is the beginning of {len(fitting)} pools: write more of it")
-    raise NotFound(f"there is no pool {text!r}{nearest(text, [pool.id for pool in known])}")
+    raise NotFound(f"there is no pool {text!r}{nearest(text, known)}")

@@ -19,13 +19,12 @@ from ..words.errors import (
     RegistryError,
     StateError,
 )
+from ..words.ids import LAST, ids_meant
 from ..words.layout import TaskLayout, draft_name, grave_name, is_task_id, new_task_id
 from ..words.messages import nearest
 from ..words.model import TaskSpec
 from .draft import Draft
 from .root import safe_root
-
-LAST = "last"
 
 
 class Registry:
@@ -111,10 +110,10 @@ class Registry:
             raise NotFound(f"there is no task {text!r}: {self.root} has none yet")
         if text == LAST:
             return ids[0]
-        found = [text] if text in ids else [one for one in ids if one.startswith(text)]
-        if len(found) == 1 and text:
+        found = ids_meant(ids, text)
+        if len(found) == 1:
             return found[0]
-        if not found or not text:
+        if not found:
             raise NotFound(f"there is no task {text!r} in {self.root}{nearest(text, ids[:200])}")
         raise NotFound(f"{text!r} is the beginning of several tasks: {', '.join(found[:8])}")
 

@@ -100,8 +100,11 @@ class Segment:
     def _write(self, payload: bytes) -> None:
         self._writing = True
         try:
-            self._writer.append(*self._held, payload)
+            before = [self._leave] if self._leave is not None else []  # which the disk did not take
+            self._writer.append(*self._held, *before, payload)
             self._held.clear()
+            if before and self._leave is before[0]:  # else a signal has come meanwhile
+                self._leave = None
         finally:
             self._writing = False
         if self._leave is not None:

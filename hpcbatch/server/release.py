@@ -165,14 +165,15 @@ class Releaser(Thread):
         self._waits_until[entry.name] = time.monotonic() + pause
 
     def _submit(self, entry: QueuedSubmission) -> None:
+        longest = self._options.max_nodetime
         if entry.verb == "submit":
             options = self.throttled(wire.options_from(entry.order["options"]))
             options = replace(options, request=entry.request)
-            submit_defined(self._registry, self._registry.spec(entry.task), options)
+            submit_defined(self._registry, self._registry.spec(entry.task), options, longest)
         else:
             asked = wire.resubmission_from(entry.order)
             options = replace(self.throttled(asked.options), request=entry.request)
-            resubmit(self._registry, entry.task, replace(asked, options=options))
+            resubmit(self._registry, entry.task, replace(asked, options=options), longest)
 
     def throttled(self, options: SubmitOptions) -> SubmitOptions:
         """As they are released."""

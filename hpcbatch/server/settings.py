@@ -34,7 +34,7 @@ class Options:
     max_release_tasks_per_second: float = 10.0
     keep_alive: float = 3600.0  # of a token
     task_root: str = ""  # the registry; empty: as without a server
-    max_nodetime: int | None = None  # of an element
+    max_nodetime: int | None = None  # that an element may ask for
     func_newjob: str = ""  # see hooks
     func_validate_server: str = ""
 
@@ -241,7 +241,7 @@ options:
   max_release_tasks_per_second: 10
   keep_alive: 3600                    # seconds: of a token, and of an unused browser's session
   # task_root: ~/.hpcbatch            # the registry
-  max_nodetime: null                  # the longest walltime of an element, such as 24h
+  max_nodetime: null                  # the most walltime that an element may ask for, such as 24h
   # func_newjob: package.module:name           # asked before a submission is accepted, or shown
   # func_validate_server: package.module:name  # asked by /validate/ping
 """

@@ -114,7 +114,7 @@ class ServedSite:
         """The script of a task that is not stored, as a submission of it would be released."""
         own = as_here(spec, user.id)
         options = self.releaser.throttled(self._options(user, own, told))
-        return preview(self.registry, own, options)
+        return preview(self.registry, own, options, self.settings.options.max_nodetime)
 
     def submit(self, user: User, spec: TaskSpec, request: str, told: Mapping[str, Any]) -> None:
         """Accept a submission, or tell at once what is wrong with it."""
@@ -144,7 +144,7 @@ class ServedSite:
         check = with_whole_ids if asked.options.cluster is None else checked
         options = self.hooks.new_job(user, spec, asked.options)
         asked = replace(asked, options=check(self.registry, self._seen_by(user, options)))
-        self._check_time(asked.options, {})
+        self._check_time(spec, asked.options, {})
         request = _word(user, spec, "resubmit", request)
         if not self.queue.is_known(request) and self.queue.ahead_of(spec.id) is None:
             with contextlib.suppress(RegistryError, SchedulerError):  # which pass until its release
@@ -176,7 +176,7 @@ class ServedSite:
             given["cluster"] = self.settings.batch_cluster
         options = self.hooks.new_job(user, spec, wire.options_from(given))
         options = checked(self.registry, self._seen_by(user, options))
-        self._check_time(options, Cluster.named(options.cluster).config.resources)
+        self._check_time(spec, options, Cluster.named(options.cluster).config.resources)
         return options
 
     def _enqueue(
@@ -194,10 +194,14 @@ class ServedSite:
         )
         return replace(options, after=after, after_ok=after_ok)
 
-    def _check_time(self, options: SubmitOptions, defaults: Mapping[str, Any]) -> None:
+    def _check_time(
+        self, spec: TaskSpec, options: SubmitOptions, defaults: Mapping[str, Any]
+    ) -> None:
+        """What can be told at once; its release knows how many jobs an element has."""
         most = self.settings.options.max_nodetime
+        chunk = options.chunk if isinstance(options.chunk, int) else 1
         asked = Resources.parse(defaults, options.resources)
-        seconds = asked.element_walltime or asked.walltime
+        seconds = asked.for_element(min(chunk, spec.njobs))
         if most is not None and seconds is not None and seconds > most:
             told = f"an element of {clock(seconds)} is longer than this server allows"
             raise ResourceError(f"{told}: {clock(most)}")

@@ -58,6 +58,7 @@ class Tracking:
                 known[task_id] = self._keep(began, service.status(self._registry, task_id))
             except NotFound:
                 known.pop(task_id, None)
+                self.forget(task_id)
             except HpcbatchError as error:
                 self._warn(task_id, str(error))
         return [self._as_seen(known[id][1], places.get(id)) for id in ids if id in known]
@@ -90,6 +91,9 @@ class Tracking:
         """What whoever watches a task does, for all that go on: retries, parts, notifications."""
         with self._lock:
             waiting = sorted(self._open)
+            resting = self._known.keys() - self._open
+        for task_id in resting.difference(self._registry.ids()):  # somebody else removed it
+            self.forget(task_id)
         for task_id in waiting:
             began = time.monotonic()
             try:

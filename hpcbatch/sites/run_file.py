@@ -31,16 +31,7 @@ class Run:
 
     @property
     def addresses(self) -> list[str]:
-        """Where it is reached; the last one by those who are elsewhere."""
-        if self.address.startswith(UNIX):
-            return [self.address]
-        scheme, _, place = self.address.partition("://")
-        host, _, port = place.rpartition(":")
-        if host not in EVERYWHERE:
-            return [self.address]
-        full = socket.getfqdn()
-        own = socket.gethostname() if full.startswith("localhost") else full
-        return [f"{scheme}://{name}:{port}" for name in ("127.0.0.1", own)]
+        return reached_at(self.address)
 
     @property
     def card(self) -> Card:
@@ -49,6 +40,20 @@ class Run:
     def publish(self, layout: ServerLayout) -> None:
         """Raises RegistryUnwritable."""
         publish(layout.run_file, json.dumps(asdict(self)).encode())
+
+
+def reached_at(address: str) -> list[str]:
+    """Where a server of this host is reached that listens at ``address``; the last one by those who
+    are elsewhere."""
+    if address.startswith(UNIX):
+        return [address]
+    scheme, _, place = address.partition("://")
+    host, _, port = place.rpartition(":")
+    if host not in EVERYWHERE:
+        return [address]
+    full = socket.getfqdn()
+    own = socket.gethostname() if full.startswith("localhost") else full
+    return [f"{scheme}://{name}:{port}" for name in ("127.0.0.1", own)]
 
 
 def find_run(root: str) -> Run | None:

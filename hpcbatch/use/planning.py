@@ -13,6 +13,8 @@ from ..words.ranges import Ranges
 from ..words.resources import Resources
 from ..words.text import clock, counted, size
 
+LIMITED_BY = "max_nodetime of the server's settings"
+
 
 def make_plan(
     jobs: Ranges,

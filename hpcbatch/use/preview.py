@@ -13,6 +13,7 @@ from ..words.options import SubmitOptions
 from ..words.ranges import Ranges
 from .compose import Composition
 from .dependencies import with_whole_ids
+from .planning import LIMITED_BY
 
 
 class Preview(NamedTuple):
@@ -22,10 +23,14 @@ class Preview(NamedTuple):
     script: str
 
 
-def preview(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> Preview:
+def preview(
+    registry: Registry, spec: TaskSpec, options: SubmitOptions, longest: int | None = None
+) -> Preview:
     """The script that ``submit`` would hand to the scheduler; nothing is submitted or stored.
-    Raises ConfigError, ResourceError, NotFound, StateError."""
-    cluster, options = Cluster.named(options.cluster).as_here(), with_whole_ids(registry, options)
+    ``longest`` as in ``submit_defined``. Raises ConfigError, ResourceError, NotFound, StateError.
+    """
+    cluster = Cluster.named(options.cluster).as_here().limited(longest, LIMITED_BY)
+    options = with_whole_ids(registry, options)
 
     def limits() -> Limits:
         try:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ..cluster.shell import run
-from ..words.errors import InputError, ProgramMissing
+from ..words.errors import InputError, ProgramMissing, SchedulerError
 from ..words.text import plain
 from .portable import SKIPPED, objection, warn_of_skipped
 
@@ -84,6 +84,8 @@ def _listed(folder: str, skipped: dict[str, str], before: str = "") -> Iterator[
     except ProgramMissing:
         yield from _walked(folder)
         return
+    except SchedulerError as error:
+        raise InputError(f"git does not tell what belongs to {folder}: {error}") from error
     if output.status != 0:
         raise InputError(f"git does not tell what belongs to {folder}: {output}")
     names = [name.rstrip("/") for name in output.stdout.split("\0") if name]

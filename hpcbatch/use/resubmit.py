@@ -40,8 +40,11 @@ class Resubmission:
         object.__setattr__(self, "states", known_states(self.states))
 
 
-def resubmit(registry: Registry, task_id: str, asked: Resubmission) -> Attempt | None:
-    """Submit again the jobs without a result; None when no chosen job is without one.
+def resubmit(
+    registry: Registry, task_id: str, asked: Resubmission, longest: int | None = None
+) -> Attempt | None:
+    """Submit again the jobs without a result; None when no chosen job is without one. ``longest``
+    as in ``submit_defined``.
 
     Raises StateError while chosen jobs are alive.
     """
@@ -60,7 +63,7 @@ def resubmit(registry: Registry, task_id: str, asked: Resubmission) -> Attempt |
         accepted = [a for a in view.attempts if a.is_taken and not a.part_of]
         if last := (accepted or view.attempts)[-1:]:
             options = _like(last[0], options)
-        return submit_again(registry, view, chosen, options, asked.mended)
+        return submit_again(registry, view, chosen, options, asked.mended, longest=longest)
 
 
 def check_resubmission(registry: Registry, spec: TaskSpec, asked: Resubmission) -> None:
@@ -99,10 +102,11 @@ def submit_again(
     options: SubmitOptions,
     mended: Mended | None = None,
     by_itself: ByItself | None = None,
+    longest: int | None = None,
 ) -> Attempt:
     """Take ``jobs`` from all attempts before, and submit them; called under ``submitting``."""
     # first: it tells what cannot be, before anything is taken
-    with prepared(registry, view, jobs, options, mended, by_itself) as ready:
+    with prepared(registry, view, jobs, options, mended, by_itself, longest) as ready:
         for attempt in view.attempts:
             own = attempt.jobs_taken.common(jobs)
             if attempt.held_back.jobs.common(own):

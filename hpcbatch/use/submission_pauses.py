@@ -16,8 +16,11 @@ LONGEST_PAUSE = 3600.0  # before one that follows many that no scheduler took
 def hindrance(view: View, attempt: Attempt) -> str:
     """What keeps the jobs that the attempt holds back from being submitted, besides the queue and
     other tasks; empty when nothing does."""
+    last = view.attempts[-1]
+    if last.is_in_doubt:
+        return "until it is known whether the last submission was taken"
     if (left := _seconds_left(view)) > 0:
-        why = view.attempts[-1].given_up
+        why = last.given_up
         return f"for {roughly(left)}, since the last submission was not taken ({why})"
     if (throttle := attempt.options.throttle) and is_throttled(view):
         return f"until what was submitted has ended (throttle {throttle})"
@@ -31,12 +34,16 @@ def is_too_early(view: View, pause: float) -> bool:
 
 
 def _seconds_left(view: View, pause: float = 0.0) -> float:
-    failed = list(takewhile(lambda attempt: not attempt.is_taken, reversed(view.attempts)))
+    failed = list(takewhile(_has_failed, reversed(view.attempts)))
     for _ in failed:
         pause = min(max(2 * pause, PAUSE), LONGEST_PAUSE)
     whole = [attempt for attempt in view.attempts if not attempt.part_of]
     since = time.time() - (failed or whole[::-1])[0].created
     return max(pause - since, 0.0) if since >= 0 else 0.0
+
+
+def _has_failed(attempt: Attempt) -> bool:
+    return not attempt.is_taken and not attempt.is_in_doubt
 
 
 def is_throttled(view: View) -> bool:

@@ -41,11 +41,15 @@ from .compose import Composition
 from .create import Mended
 from .dependencies import waiting_arrays, with_whole_ids
 from .in_doubt import ask, settle, waiting_seconds
+from .planning import LIMITED_BY
 from .profiles import keep_profile
 
 
-def submit_defined(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> Attempt:
-    """Submit the jobs that never were. Raises AlreadySubmitted, SubmissionError, ConfigError."""
+def submit_defined(
+    registry: Registry, spec: TaskSpec, options: SubmitOptions, longest: int | None = None
+) -> Attempt:
+    """Submit the jobs that never were; ``longest``: seconds that an element may ask for, besides
+    the cluster's limits. Raises AlreadySubmitted, SubmissionError, ConfigError, ResourceError."""
     layout, options = registry.layout(spec.id), with_whole_ids(registry, options)
     with submitting(layout):
         view = settled_view(registry, spec)
@@ -54,7 +58,7 @@ def submit_defined(registry: Registry, spec: TaskSpec, options: SubmitOptions) -
             raise AlreadySubmitted(
                 f"{spec.id} was submitted before: resubmit it, which runs what is unfinished"
             )
-        with prepared(registry, view, jobs, options) as ready:
+        with prepared(registry, view, jobs, options, longest=longest) as ready:
             return submit_prepared(ready)
 
 
@@ -111,6 +115,7 @@ def prepared(
     options: SubmitOptions,
     mended: Mended | None = None,
     by_itself: ByItself | None = None,
+    longest: int | None = None,
 ) -> Iterator[Prepared]:
     """All that can be wrong with one attempt of ``jobs`` before it is made; called under
     ``submitting``. The room in the queue that it counts on is its own meanwhile.
@@ -119,6 +124,7 @@ def prepared(
     SchedulerError.
     """
     cluster = by_itself.cluster if by_itself else Cluster.named(options.cluster).as_here()
+    cluster = cluster.limited(longest, LIMITED_BY)
     cluster.check_here()
     patience = 0.0 if by_itself else cluster.config.patience  # a tracker comes again
     retry, part_of = (by_itself.retry, by_itself.part_of) if by_itself else (0, 0)

@@ -80,6 +80,7 @@ class TaskStatus:
     held_back: int = 0  # submitted jobs that wait for room in the queue
     stuck: int = 0  # waiting jobs that will never run without somebody's help
     unreleased: bool = False  # a submission of it waits in the queue of its server
+    in_doubt: bool = False  # a submission is under way, or nobody knows yet whether it was taken
 
     def waiting(self, note: str) -> TaskStatus:
         """The same while a submission waits in the queue of a server."""
@@ -97,7 +98,7 @@ class TaskStatus:
     @property
     def idle(self) -> bool:
         """Nothing of it is alive or will be by itself: it is resolved, or waits for ``submit``."""
-        waits = self.retrying or self.unreleased
+        waits = self.retrying or self.unreleased or self.in_doubt
         return not waits and not any(self.counts[state] for state in ALIVE)
 
     @property

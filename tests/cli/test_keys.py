@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from hpcbatch.cli.main import main
 from hpcbatch.server.users import Users
 from hpcbatch.sites import default, keys, known_sites
+from hpcbatch.words.errors import RegistryBusy
 from hpcbatch.words.layout import ServerLayout
 
 SLOW_KEY = keys.new_key()
@@ -131,3 +132,34 @@ def test_a_default_site(people: tuple[Person, Person]) -> None:
     assert bob.told("site", "default") == {"default": None}
     assert known_sites.all_known() == {}
     bob.run("site", "remove", "login", status=2)
+
+
+@pytest.mark.parametrize("card", ["host: 0.0.0.0", "protocol: unix", "port: 0"])
+def test_a_card_tells_an_address_that_others_can_use(
+    people: tuple[Person, Person], tmp_path: Path, card: str
+) -> None:
+    owner, bob = people
+    public = Path(bob.told("keys", "new")["public"])
+    file = tmp_path / "server.yaml"
+    file.write_text(card)
+    asked = ("keys", "add", str(public), "--name", "bob", "--settings", str(file))
+    if card.startswith("host"):
+        assert "://0.0.0.0" not in owner.told(*asked)["card"]
+    else:
+        assert "hpcbatch server start" in owner.run(*asked, status=3)
+        assert "bob" not in owner.run("keys", "list")
+
+
+def test_a_key_whose_password_nobody_learns_does_not_stay(
+    people: tuple[Person, Person], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(self: Users, *_: Any) -> Any:
+        raise RegistryBusy("somebody else adds one")
+
+    file = tmp_path / "bob.pem"
+    with monkeypatch.context() as patch:
+        patch.setattr(Users, "add", busy)
+        asked = ("keys", "issue", "--user", "bob@host", "--name", "bob", "-o", str(file))
+        people[0].run(*asked, status=5)
+    assert not file.exists()
+    people[0].run(*asked)

@@ -212,6 +212,20 @@ def test_grids_of_few_and_many_jobs(tab: Any, server: Server) -> None:
     page.unroute("**/view/grid")
 
 
+def test_times_are_rounded_once(tab: Any) -> None:
+    seconds = [4e-7, 0.0009996, 0.9996, 59.94, 59.96, 119.6, 3599.6, 7170, 86370, 172799]
+    told = tab.page.evaluate(TIMES, seconds)
+    assert [each[0] for each in told] == [
+        *("0 µs", "1 ms", "1 s", "59.9 s", "1 min 0 s", "2 min 0 s", "1 h 0 min", "2 h 0 min"),
+        *("1 d 0 h", "2 d 0 h"),
+    ]
+    assert [each[1] for each in told[3:]] == ["1 min"] * 2 + ["2 min", "1 h", "2 h", "1 d", "2 d"]
+
+
+TIMES = """async (seconds) => {
+    const { duration, roughly } = await import("/assets/words.js");
+    return seconds.map((each) => [duration(each), roughly(each)]);
+}"""
 DECODE = """async (told) => {
     const { decoded } = await import("/assets/runs.js");
     return decoded(told.runs, told.jobs).reduce((sum, code) => (sum * 31 + code) % 1000003, 0);

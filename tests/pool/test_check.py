@@ -62,6 +62,13 @@ def test_another_version(make_pool: Make, monkeypatch: pytest.MonkeyPatch) -> No
     assert "99.0" in told.why
 
 
+def test_another_python(make_pool: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hpcbatch.runner.bundle.PYTHON", "3.99")
+    told = make_pool(workers=1).check(timeout=30)
+    assert told.step == "Python"
+    assert "made with Python 3.99" in told.why
+
+
 def test_a_launch_that_fails_and_a_start_that_does(
     make_pool: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

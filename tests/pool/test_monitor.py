@@ -16,6 +16,7 @@ from click.testing import CliRunner
 import hpcbatch as hb
 from hpcbatch.cli.main import main
 from hpcbatch.pool.folder import make_pool
+from hpcbatch.pool.monitor import find_pool
 from hpcbatch.sites import known_sites
 from hpcbatch.sites.known_sites import Card
 from tests.core import ROOT, eventually
@@ -57,6 +58,9 @@ def test_workers_of_a_dead_controller_are_found_and_ended(own_registry: Path) ->
         assert pool.state == "dead"
         (row,) = ask("list")
         assert (row["id"], row["state"], row["cluster"]) == (pool.id, "dead", "local")
+        for text in ("", "!"):
+            with pytest.raises(hb.NotFound, match="there is no pool"):
+                find_pool(text)
         workers = ask("workers", "last")
         assert sorted(each["pid"] for each in workers) == sorted(pids)
         assert sorted((each["launch"], each["element"]) for each in workers) == [(1, 0), (1, 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -20,6 +21,26 @@ from hpcbatch.runner.segment import Segment
 from hpcbatch.words import events
 from hpcbatch.words.events import unpack_text
 from tests.core import Case, eventually, everyone
+
+
+def test_a_reason_that_the_disk_did_not_take_comes_before_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case = Case.of(abs, [-1, -2])
+    segment = Segment(case.layout, case.submit(), 0)
+    segment.start(0)
+
+    def full(*_: bytes) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(segment._writer, "append", full)
+        segment.leave("timeout", signal.SIGTERM, vague=False)
+    segment.close()
+    told = [event.kind for event in case.events(segment.name)]
+    assert told == [events.HELLO, events.STARTED, events.LEAVE, events.END]
+    (ending,) = case.view().snapshot.endings[1].values()
+    assert ending.reason == "timeout"
 
 
 def endless(style: str, mark: str) -> Callable[[int], int]:

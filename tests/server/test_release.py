@@ -30,7 +30,7 @@ from hpcbatch.words.layout import ServerLayout
 from hpcbatch.words.model import TaskSpec
 from hpcbatch.words.options import SubmitOptions
 from hpcbatch.words.ranges import Ranges
-from tests.core import everyone, make_attempt
+from tests.core import eventually, everyone, make_attempt
 
 WORD = "0" * 32
 
@@ -38,8 +38,9 @@ WORD = "0" * 32
 class House:
     """A served site whose releaser is driven by hand, two users, and the local cluster."""
 
-    def __init__(self, root: Path):
-        self.site = ServedSite(Registry(str(root)), Settings(options=Options(keep_alive=60)))
+    def __init__(self, root: Path, **options: Any):
+        settings = Settings(options=Options(keep_alive=60, **options))
+        self.site = ServedSite(Registry(str(root)), settings)
         ensure_local_user(self.site, ServerLayout(str(root)))
         self.alice = self.site.users.add(public_pem(new_key()), "alice")
         self.bob = self.site.users.add(public_pem(new_key()), "bob")
@@ -75,10 +76,10 @@ def test_one_that_breaks_the_server_holds_up_no_other(
 ) -> None:
     bad, good = house.task(house.bob), house.task(house.alice)
 
-    def broken(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> Any:
+    def broken(registry: Registry, spec: TaskSpec, options: SubmitOptions, longest: None) -> Any:
         if spec.id == bad.id:
             raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
-        return submit_defined(registry, spec, options)
+        return submit_defined(registry, spec, options, longest)
 
     monkeypatch.setattr(release, "submit_defined", broken)
     house.submit(bad)
@@ -94,16 +95,39 @@ def test_one_that_breaks_the_server_holds_up_no_other(
     assert house.site.queue.waiting() == []
 
 
+def test_no_element_asks_for_more_time_than_the_server_allows(tmp_path: Path) -> None:
+    house = House(tmp_path / "root", max_nodetime=7200)
+    spec = house.task(house.alice, *"failed")
+    for asked in ({"walltime": "3h"}, {"element_walltime": "3h"}):
+        with pytest.raises(hb.ResourceError, match="longer than this server allows: 2:00:00"):
+            house.submit(spec, resources=asked)
+    with pytest.raises(hb.ResourceError, match="an element of 3:00:00"):
+        house.submit(spec, resources={"walltime": "1h"}, chunk=3)
+    told = {"cluster": "local", "resources": {"walltime": "1h"}, "chunk": "auto"}
+    assert "walltime" in house.site.preview(house.alice, spec, told).script
+    house.submit(spec, resources={"walltime": "1h"}, chunk=2)
+    house.release()
+    (attempt,) = house.attempts(spec)
+    assert attempt.plan.elements == 3
+    eventually(lambda: house.site.tracking.status(spec.id).idle, "all jobs to fail")
+    chunk = {"cluster": None, "chunk": 6}  # with the walltime of the attempt before
+    order = {"states": None, "jobs": None, "mended": None, "revoke": False, "options": chunk}
+    house.site.resubmit(house.alice, spec, WORD, order)
+    house.release()
+    assert "max_nodetime of the server's settings" in house.site.queue.refusal(spec.id)
+    assert len(house.attempts(spec)) == 1
+
+
 def test_what_is_canceled_while_it_is_released_is_canceled(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = house.task(house.alice)
     begun, go_on = threading.Event(), threading.Event()
 
-    def slow(registry: Registry, spec: TaskSpec, options: SubmitOptions) -> Any:
+    def slow(registry: Registry, spec: TaskSpec, options: SubmitOptions, longest: None) -> Any:
         begun.set()
         go_on.wait(30)
-        return submit_defined(registry, spec, options)
+        return submit_defined(registry, spec, options, longest)
 
     monkeypatch.setattr(release, "submit_defined", slow)
     house.submit(spec)
@@ -292,3 +316,13 @@ def test_what_is_damaged_is_logged_once(house: House, caplog: pytest.LogCaptureF
         tracking.track_all()
     assert len(caplog.records) == 1
     path.write_text(content)
+
+
+def test_a_task_that_somebody_else_removed_is_known_no_more(house: House) -> None:
+    removed, kept = house.task(house.alice), house.task(house.alice)
+    for spec in (removed, kept):
+        house.site.tracking.look_again(spec.id)
+    house.site.tracking.track_all()
+    house.site.registry.remove(removed.id)
+    house.site.tracking.track_all()
+    assert [status.id for status in house.site.tracking.all_known()] == [kept.id]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import hpcbatch as hb
+from hpcbatch.cli.main import main
 from hpcbatch.disk.files import make_folder
 from hpcbatch.disk.locks import held
 from hpcbatch.registry.registry import Registry
@@ -54,6 +57,13 @@ def test_a_file_that_is_damaged(layout: ServerLayout, tmp_path: Path, content: s
     assert find_run(str(tmp_path)) is None
     with held(layout.lock, 1.0), pytest.raises(hb.DamagedFile, match="and a server runs"):
         find_run(str(tmp_path))
+
+
+def test_that_none_runs_is_told_as_json(tmp_path: Path) -> None:
+    asked = ["--root", str(tmp_path), "server", "status", "--json"]
+    done = CliRunner().invoke(main, asked)
+    assert done.exit_code == 3
+    assert json.loads(done.stdout)["message"] == f"no server runs for {tmp_path}"
 
 
 @pytest.mark.parametrize("full", ["node.lab.edu", "localhost", "localhost.localdomain"])

@@ -18,6 +18,7 @@ import hpcbatch as hb
 from hpcbatch.cluster.schedulers.local import Local as LocalScheduler
 from hpcbatch.use import held_back, in_doubt, service
 from hpcbatch.use.preview import preview
+from hpcbatch.use.submission_pauses import hindrance
 from hpcbatch.words.options import SubmitOptions
 from hpcbatch.words.ranges import Ranges
 from tests.core import eventually
@@ -436,6 +437,9 @@ def test_canceled_jobs_stay_so_when_a_doubt_is_given_up(
         configured(max_queued=2 * MOST)
         with pytest.raises(hb.SubmissionError):
             task.resubmit(revoke=True)
+    doubtful = narrow.attempts(task)[-1]
+    told = hindrance(narrow.view(task), doubtful)
+    assert told == "until it is known whether the last submission was taken"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of an array that is in no listing
         task.cancel()

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -297,3 +298,12 @@ def test_the_command_line_on_this_machine(top: Path, local: Local) -> None:
         mended = ["--function", "scripts/jobs.py:second", "--with-project", str(top)]
         run(0, "resubmit", "last", *mended, "--wait")
     assert hb.restore("last").collect() == [1121, 1122]
+
+
+def test_git_that_does_not_answer_is_told(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hangs(*_: Any, **__: Any) -> Any:
+        raise hb.CommandTimeout("git did not answer within 120 s")
+
+    monkeypatch.setattr(projects, "run", hangs)
+    with pytest.raises(hb.InputError, match="git did not answer"):
+        project_files(str(top))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 import yaml
 
 import hpcbatch as hb
+from hpcbatch.cluster.schedulers.local import Local as LocalScheduler
 from hpcbatch.runner.bundle import ensure_runner
 from hpcbatch.use import in_doubt
 from tests.core import Case, eventually, run_script
@@ -264,6 +266,24 @@ def test_a_second_result_changes_nothing(local: Local) -> None:
     Path(marker).touch()
     assert case.run(2) == 0
     assert case.values() == {0: "first", 1: "first"}
+
+
+def test_a_submission_under_way_is_waited_for(
+    local: Local, task: hb.Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its intent is recorded, and the scheduler has not answered: whoever watches stays."""
+    mend(local)
+    gate, submit = tmp_path / "answers", shlex.join(LocalScheduler().submit_argv())
+    slow = f"while [ ! -e {shlex.quote(str(gate))} ]; do sleep 0.05; done; exec {submit}"
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalScheduler, "submit_argv", lambda self: ["/bin/sh", "-c", slow])
+        submitting = threading.Thread(target=task.resubmit)
+        submitting.start()
+        eventually(lambda: len(local.attempts(task)) == 2, "the intent")
+        assert not task.status().idle
+        gate.touch()
+        assert task.wait(timeout=60).done == 6
+        submitting.join()
 
 
 def test_two_at_once_make_one_attempt(local: Local, task: hb.Task) -> None:

@@ -10,6 +10,7 @@ from struct import Struct
 
 from ...disk.files import unlink_quietly, write_all
 from ...disk.records import RecordReader, frame, read_records
+from ...words.errors import RegistryError
 from . import folder
 
 DAYS = 30.0  # that results are kept which nobody asks for
@@ -83,12 +84,12 @@ def _opened(place: str, task_id: str) -> tuple[str, int]:
 
 
 def forget(place: str, task_id: str) -> None:
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, RegistryError):
         unlink_quietly(f"{folder.results(place)}/{task_id}.rec")
 
 
 def forget_old(place: str) -> None:
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, RegistryError):
         for file in os.scandir(folder.results(place)):
             if file.stat().st_mtime < time.time() - DAYS * 86400:
                 unlink_quietly(file.path)

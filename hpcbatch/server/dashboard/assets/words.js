@@ -42,19 +42,20 @@ export function share(count, all) {
 }
 
 export function duration(seconds) {
-  if (seconds < 0.001) return `${Math.round(seconds * 1e6)} µs`;
-  if (seconds < 1) return `${Number((seconds * 1000).toPrecision(3))} ms`;
-  if (seconds < 60) return `${Number(seconds.toPrecision(3))} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
-  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
-  return `${Math.floor(seconds / 86400)} d ${Math.round((seconds % 86400) / 3600)} h`;
+  if (seconds < 0.0009995) return `${Math.round(seconds * 1e6)} µs`;
+  if (seconds < 0.9995) return `${Number((seconds * 1000).toPrecision(3))} ms`;
+  if (seconds < 59.95) return `${Number(seconds.toPrecision(3))} s`;
+  const parted = (whole, size, large, small) => `${Math.floor(whole / size)} ${large} ${whole % size} ${small}`;
+  const minutes = Math.round(seconds / 60);
+  if (Math.round(seconds) < 3600) return parted(Math.round(seconds), 60, "min", "s");
+  return minutes < 1440 ? parted(minutes, 60, "h", "min") : parted(Math.round(seconds / 3600), 24, "d", "h");
 }
 
 export function roughly(seconds) {
   const whole = Math.max(Math.round(seconds), 1);
   if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.round(whole / 60)} min`;
-  if (whole < 86400) return `${Math.round(whole / 3600)} h`;
+  if (Math.round(whole / 60) < 60) return `${Math.round(whole / 60)} min`;
+  if (Math.round(whole / 3600) < 24) return `${Math.round(whole / 3600)} h`;
   return `${Math.round(whole / 86400)} d`;
 }
 
