@@ -25,7 +25,6 @@ from hpcbatch.words import errors
 TOP = Path(__file__).resolve().parents[1]
 TAKEN_IN = ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
 OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./[^)]+\)")  # a link that a site cannot follow
-TREE = "<!-- the tree -->"
 _HEADING = re.compile(r"#{2,4} +(.+)")
 _WIDE = 80  # characters of a signature on one line
 
@@ -56,8 +55,7 @@ def filled(markdown: str, fill: Callable[[str], tuple[str, str]]) -> str:
         beginning, following = fill(found[1])
         lines += [ending, line, "", beginning]
         ending = following
-    told = inspect.cleandoc(errors.__doc__ or "").partition("\n\n")[2]
-    return "\n".join([*lines, ending]).replace(TREE, f"```text\n{told}\n```")
+    return "\n".join([*lines, ending])
 
 
 def of_command(heading: str) -> tuple[str, str]:

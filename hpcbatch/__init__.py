@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         AccessDenied,
         AlreadySubmitted,
         CodeWarning,
+        CommandFailed,
         CommandTimeout,
         ConfigError,
         DamagedFile,
@@ -113,6 +114,7 @@ _HOMES = {
         "AccessDenied",
         "AlreadySubmitted",
         "CodeWarning",
+        "CommandFailed",
         "CommandTimeout",
         "ConfigError",
         "DamagedFile",
@@ -161,6 +163,7 @@ __all__ = [
     "AlreadySubmitted",
     "Call",
     "CodeWarning",
+    "CommandFailed",
     "CommandTimeout",
     "ConfigError",
     "Controller",
@@ -232,7 +235,12 @@ def __getattr__(name: str) -> Any:
     """Loads a public name when it is first used, so that importing hpcbatch costs little."""
     if name not in _HOME:
         raise AttributeError(f"module 'hpcbatch' has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    from .words.extras import MissingPackages
+
+    try:
+        value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    except MissingPackages as error:
+        return error.stand_in(name)
     globals()[name] = value
     return value
 

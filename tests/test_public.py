@@ -12,7 +12,14 @@ import pytest
 import hpcbatch
 
 ASKED_FOR = [
-    *("AlreadySubmitted", "CodeWarning", "CommandTimeout", "ConfigError", "DamagedFile"),
+    *(
+        "AlreadySubmitted",
+        "CodeWarning",
+        "CommandFailed",
+        "CommandTimeout",
+        "ConfigError",
+        "DamagedFile",
+    ),
     *("HpcbatchError", "InputError", "JobError", "NewerFormat", "NotFound", "NotSubmitted"),
     *("ProgramMissing", "RegistryBusy", "RegistryError", "RegistryUnsafe", "RegistryUnwritable"),
     *("ResourceError", "SchedulerError", "StateError", "SubmissionDeferred", "SubmissionError"),
@@ -54,10 +61,10 @@ def test_importing_it_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     ("missing", "extra", "wanted"),
     [
-        ("zmq", "pool", "hpcbatch.Controller"),
-        ("zmq", "pool", "hpcbatch.ControllerGroup"),
-        ("joblib", "joblib", "hpcbatch.register_joblib"),
-        ("distributed", "dask", "hpcbatch.DaskCluster"),
+        ("zmq", "pool", "hpcbatch.Controller()"),
+        ("zmq", "pool", "hpcbatch.ControllerGroup()"),
+        ("joblib", "joblib", "hpcbatch.register_joblib()"),
+        ("distributed", "dask", "hpcbatch.DaskCluster()"),
         ("jwt", "server", "known_sites.add(card, 'there'); hpcbatch.connect('there')"),
         ("jwt", "server", "main(['keys', 'whoami'])"),
         ("jwt", "server", "main(['server', 'run'])"),
@@ -84,6 +91,20 @@ card = known_sites.Card("https://there:1", "k" * 43)
     )
     assert f"needs more packages (import of {missing} halted" in told.stderr
     assert f"pip install 'hpcbatch[{extra}]'" in told.stderr
+
+
+def test_what_needs_more_packages_can_be_looked_at() -> None:
+    source = """
+import inspect, pydoc, sys
+for name in ("zmq", "joblib", "distributed", "jwt"):
+    sys.modules[name] = None
+import hpcbatch
+from hpcbatch import *
+assert {name for name, _ in inspect.getmembers(hpcbatch)} >= set(hpcbatch.__all__)
+assert "pip install 'hpcbatch[pool]'" in hpcbatch.Controller.__doc__
+assert "DaskCluster" in pydoc.render_doc(hpcbatch)
+"""
+    subprocess.run([sys.executable, "-c", source], check=True)
 
 
 def test_the_benchmarks_can_be_loaded() -> None:

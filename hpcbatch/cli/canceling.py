@@ -7,7 +7,16 @@ import sys
 import click
 
 from ..words.text import counted
-from .common import Setting, chosen, common, jobs_option, print_json, say, task_argument
+from .common import (
+    Setting,
+    chosen,
+    command,
+    common,
+    jobs_option,
+    print_json,
+    say,
+    task_argument,
+)
 from .exit_status import INTERRUPTED, SCHEDULER, Stop
 from .tables import print_status
 from .waiting import Busy
@@ -44,7 +53,7 @@ def cancel(setting: Setting, task: str, jobs: str | None, yes: bool) -> None:
     for objection in objections:
         say(f"hpcbatch: {objection}")
     if objections:
-        say(f"hpcbatch: to ask it again: hpcbatch cancel {task_id}")
+        say(f"hpcbatch: to ask it again: {command('cancel', task_id)}")
         click.get_current_context().exit(SCHEDULER)
 
 

@@ -16,7 +16,17 @@ from ..words.model import ALIVE, UNFINISHED
 from ..words.ranges import Ranges
 from ..words.status import JobInfo
 from ..words.text import counted
-from .common import Setting, chosen, common, completed, jobs_option, print_json, say, task_argument
+from .common import (
+    Setting,
+    chosen,
+    command,
+    common,
+    completed,
+    jobs_option,
+    print_json,
+    say,
+    task_argument,
+)
 from .exit_status import FAILED, WAITING, Stop
 from .waiting import Busy
 from .writers import Row, json_row, replacing, write_jsonl, write_list, writer_for
@@ -138,13 +148,13 @@ def _refusal(site: Site, task_id: str, lacking: list[JobInfo]) -> Stop:
     go_on = "To take what is there: --on-error skip, or return."
     if alive:
         told = f"{counted(alive, 'job')} of {task_id} still waiting or running"
-        return Stop(f"{told}: hpcbatch watch {task_id}. {go_on}", WAITING, "NotResolved")
+        return Stop(f"{told}: {command('watch', task_id)}. {go_on}", WAITING, "NotResolved")
     if defined:
         told = f"{counted(defined, 'job')} of {task_id} never submitted"
-        return Stop(f"{told}: hpcbatch resubmit {task_id}. {go_on}", WAITING, "NotResolved")
+        return Stop(f"{told}: {command('resubmit', task_id)}. {go_on}", WAITING, "NotResolved")
     first = Ranges.of(info.index for info in lacking[:SHOWN])
     failures = [str(found) for _, found in site.collect(task_id, first)]
     more = [f"… and {len(lacking) - SHOWN} more"] if len(lacking) > SHOWN else []
     lines = [f"{counted(len(lacking), 'job')} of {task_id} without a result:", *failures, *more]
-    lines.append(f"hpcbatch errors {task_id} groups them. {go_on}")
+    lines.append(f"{command('errors', task_id)} groups them. {go_on}")
     return Stop("\n".join(lines), FAILED, "TaskFailed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -111,6 +112,15 @@ def say(text: str) -> None:
     from .formatting import plain_lines
 
     click.echo(plain_lines(text), err=True)
+
+
+def command(*words: str) -> str:
+    """A command line that leads to the same registry or site as the one that runs."""
+    context = click.get_current_context(silent=True)
+    setting = context.find_object(Setting) if context is not None else None
+    chosen_by = {"--site": setting.elsewhere, "--root": setting.root} if setting is not None else {}
+    flags = [word for flag, value in chosen_by.items() if value for word in (flag, value)]
+    return shlex.join(["hpcbatch", *words, *flags])
 
 
 def listed(values: tuple[str, ...]) -> tuple[str, ...] | None:

@@ -13,10 +13,11 @@ from typing import Any
 import click
 
 from .. import JobError, Task, TaskStatus, create
+from ..cluster.cluster import Cluster
 from ..handles.progress import Progress
 from ..words.text import counted, plain
 from . import demo_study as study
-from .common import Setting, common_here, print_json
+from .common import Setting, command, common_here, print_json
 from .exit_status import FAILED, FILES, Stop, left_alone
 
 RESOURCES = {"element_walltime": "10m", "memory": "1GB"}
@@ -74,6 +75,7 @@ def _run(setting: Setting, cluster: str, output: str, limit: int | None) -> dict
     began = time.monotonic()
     if not os.access(os.path.dirname(output) or ".", os.W_OK):
         raise Stop(f"the folder of {output} is absent or cannot be written to", FILES)
+    Cluster.named(cluster).check_here()
     folder = study.library_folder()
     paths = study.choose(study.source_files(folder), limit)
     if not paths:
@@ -94,7 +96,7 @@ def _run(setting: Setting, cluster: str, output: str, limit: int | None) -> dict
     picture = _draw(say, rows, title, output)
     seconds = time.monotonic() - began
     say(f"\nDone in {seconds:.0f} s. The task stays in the registry as {task.id}, also named last:")
-    say("  hpcbatch status last\n  hpcbatch remove last")
+    say(f"  {command('status', 'last')}\n  {command('remove', 'last')}")
     return {
         "task": task.id,
         "cluster": cluster,

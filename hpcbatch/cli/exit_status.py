@@ -109,9 +109,11 @@ def status_of(kind: type[BaseException]) -> int:
 
 def left_alone(what: str, status: TaskStatus) -> Stop:
     """What Ctrl-C leaves behind that came while somebody was ``watching`` a task."""
+    from .common import command
+
     return Stop(
-        f"stopped {what} {status.id}: {status.goes_on}. hpcbatch watch {status.id} watches again, "
-        f"hpcbatch cancel {status.id} ends it.",
+        f"stopped {what} {status.id}: {status.goes_on}. {command('watch', status.id)} watches "
+        f"again, {command('cancel', status.id)} ends it.",
         INTERRUPTED,
         "Interrupted",
     )
@@ -129,6 +131,8 @@ def interruptible(left: str) -> Iterator[None]:
 def _sentence(error: BaseException) -> str:
     if isinstance(error, HpcbatchError) or not isinstance(error, OSError):
         return str(error)
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # os.getcwd()
+        return "the current folder is not there any more: change to another one"
     return f"{error.filename or 'standard output'}: {error.strerror or error}"
 
 

@@ -16,10 +16,11 @@ from ..words.errors import UsageError
 from ..words.model import RESOLVED, TaskSpec
 from ..words.ranges import Ranges
 from ..words.status import JobInfo
-from ..words.text import counted, plain
+from ..words.text import counted
 from .common import (
     Setting,
     chosen,
+    command,
     common,
     jobs_option,
     listed,
@@ -36,6 +37,7 @@ from .waiting import Busy
 HEADINGS = ("job", "state", "reason", "attempt", "host", "elapsed", "cpu", "memory")
 FAILED = ("error", "expired", "canceled")
 PAUSE = 0.5  # seconds between two looks at a log that is followed
+LINES = 8  # of a message that are shown behind its first
 
 
 @click.command("jobs")
@@ -102,6 +104,8 @@ def errors(setting: Setting, task: str, traceback: bool) -> None:
         say(f"No job of {task_id} failed.")
     for group in groups if not setting.json else ():
         _print_group(group, attempts, traceback)
+    if groups and not setting.json:
+        say(f"What one of them printed: {command('logs', task_id, str(groups[0].first.index))}")
 
 
 def _attempts(site: Site, task_id: str) -> dict[int, int]:
@@ -129,8 +133,10 @@ def _as_json(group: Group, attempts: dict[int, int]) -> dict[str, Any]:
 
 def _print_group(group: Group, attempts: dict[int, int], traceback: bool) -> None:
     first = group.first
-    told = plain(group.told)
+    told, *more = plain_lines(group.told).rstrip().split("\n")
     print_words(counted(len(group.indices), "job"), " ", first.state, f": {told}")
+    for line in more[-LINES:]:
+        click.echo(f"    {line}")
     click.echo(f"  jobs {group.jobs}")
     if len(tried := _attempts_of(group, attempts)):
         click.echo(f"  {'attempt' if len(tried) == 1 else 'attempts'} {tried}")

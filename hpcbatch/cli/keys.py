@@ -93,9 +93,11 @@ def add(setting: Setting, file: str, settings: str | None, name: str, admin: boo
       hpcbatch keys add alice.pub --name alice --admin
     """
     from ..disk.files import read
+    from ..sites.keys import load_public
 
+    load_public(pem := read(file), file)
     card = str(card_of(setting, settings))
-    user = users_of(setting, settings).add(read(file), name, admin)
+    user = users_of(setting, settings).add(pem, name, admin)
     if setting.json:
         print_json({"id": user.id, "name": user.name, "admin": user.admin, "card": card})
         return

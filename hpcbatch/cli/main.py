@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from importlib import import_module
 from types import FrameType
 from typing import Any, NoReturn
@@ -16,7 +17,7 @@ import click
 
 from .. import __version__
 from ..words.messages import nearest
-from .common import Setting, global_options
+from .common import Setting, global_options, say
 from .exit_status import BROKEN_PIPE, HELP, misused, stop_for
 
 # heading -> command -> module, attribute, the first sentence of its help
@@ -156,6 +157,8 @@ def main(context: click.Context) -> None:
     setting = context.ensure_object(Setting)
     if setting.debug:
         _log_commands()
+    else:
+        warnings.showwarning = _show_warning  # type: ignore[assignment]
 
 
 def run() -> None:
@@ -180,6 +183,11 @@ def _told(setting: Setting, error: BaseException) -> click.ClickException:
     stop = stop_for(error)
     stop.as_json = setting.json
     return stop
+
+
+def _show_warning(message: Warning | str, *_: Any) -> None:
+    """Without the line of code, which is ours."""
+    say(f"hpcbatch: note: {message}")
 
 
 def _log_commands() -> None:

@@ -76,7 +76,8 @@ def _taken(values: dict[str, Any]) -> SubmitOptions:
     names = [flags[0].lstrip("-").replace("-", "_") for flags, _ in RESOURCES]
     resources = {name: values.pop(name) for name in names}
     resources["extra"] = values.pop("extra") or None
-    given = {name: value for name, value in resources.items() if value is not None}
+    # an empty text takes away what the attempt before or the cluster would give
+    given = {name: value or None for name, value in resources.items() if value is not None}
     reasons = values.pop("retry_on")
     return SubmitOptions(
         cluster=values.pop("cluster"),

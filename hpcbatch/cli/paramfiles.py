@@ -53,8 +53,10 @@ def nearest_file(path: str) -> str:
     folder, name = os.path.split(path)
     try:
         names = os.listdir(folder or ".")
-    except OSError:
+    except FileNotFoundError:
         return f": there is no folder {folder}"
+    except OSError as error:
+        return f" that can be seen: {folder}: {error.strerror}"
     close = difflib.get_close_matches(name, names, 1, 0.5)
     return f"; did you mean {os.path.join(folder, close[0])!r}?" if close else ""
 

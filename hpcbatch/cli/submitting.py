@@ -13,12 +13,13 @@ import click
 from ..registry.registry import Registry
 from ..use.create import Mended
 from ..use.resubmit import Resubmission
-from ..words.errors import StateError, UsageError
+from ..words.errors import SchedulerError, StateError, UsageError
 from ..words.options import SubmitOptions
 from ..words.text import counted
 from .common import (
     Setting,
     chosen,
+    command,
     common,
     completed,
     jobs_option,
@@ -28,10 +29,10 @@ from .common import (
     states_option,
     task_argument,
 )
-from .exit_status import INTERRUPTED, Stop, final_exit, left_alone
+from .exit_status import INTERRUPTED, Stop, final_exit, interruptible, left_alone
 from .function_argument import load_function
 from .options import submit_options
-from .tables import print_status
+from .tables import hint_at_failures, print_status
 from .waiting import Busy
 from .work import Work, asked_options, named_project, project_option
 
@@ -68,7 +69,7 @@ def map_command(setting: Setting, asked: Work, options: SubmitOptions, wait: boo
     """
     site = setting.site()
     options = site.checked(options)
-    with Busy("storing the inputs"):
+    with interruptible("nothing was submitted"), Busy("storing the inputs"):
         spec = site.create(asked.draft())
     attempt = _submit_new(site, spec, options)
     _finish(setting, site, spec, attempt, wait)
@@ -159,8 +160,11 @@ def _submit_new(site: Site, spec: TaskSpec, options: SubmitOptions) -> Attempt |
         stays = False  # it says so itself
         raise
     finally:
-        if stays and sys.exc_info()[0] is not None:
-            say(f"The task is stored: hpcbatch resubmit {spec.id}, or hpcbatch remove {spec.id}.")
+        if stays and (error := sys.exc_info()[1]) is not None:
+            # an attempt that a scheduler refused keeps them; before, there is none
+            again = "" if isinstance(error, SchedulerError) else ", with these options once more"
+            go_on, away = command("resubmit", spec.id), command("remove", spec.id)
+            say(f"The task is stored: {go_on}{again}, or {away}.")
 
 
 @contextlib.contextmanager
@@ -170,8 +174,9 @@ def _resumable(task_id: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise Stop(
-            f"interrupted while submitting. The task is stored. hpcbatch status {task_id} "
-            f"tells what was submitted; hpcbatch resubmit {task_id} goes on with the rest.",
+            f"interrupted while submitting. The task is stored. {command('status', task_id)} tells "
+            f"what was submitted; {command('resubmit', task_id)} goes on with the rest: give it "
+            "the same options.",
             INTERRUPTED,
             "Interrupted",
         ) from None
@@ -181,31 +186,28 @@ def _finish(
     setting: Setting, site: Site, spec: TaskSpec, attempt: Attempt | None, wait: bool
 ) -> None:
     """Tell what was submitted; wait for it when asked to."""
-    if not setting.json:
-        say(_told(site, spec, attempt))
-        click.echo(spec.id)
-    status = _wait(site, spec) if wait else None
+    from ..handles.task import Task
+
+    try:
+        if not setting.json:
+            say(_told(site, spec, attempt))
+            click.echo(spec.id)
+        status = Task(site, spec.id).wait() if wait else None
+    except KeyboardInterrupt:
+        raise left_alone("waiting for", site.status(spec.id)) from None
     if setting.json:
         told = status.to_json() if status is not None else None
         print_json({**_as_json(site, spec, attempt), **({"status": told} if told else {})})
     elif status is not None:
         print_status(status)
+        hint_at_failures(status)
     if status is not None:
         click.get_current_context().exit(final_exit(status))
 
 
-def _wait(site: Site, spec: TaskSpec) -> Any:
-    from ..handles.task import Task
-
-    try:
-        return Task(site, spec.id).wait()
-    except KeyboardInterrupt:
-        raise left_alone("waiting for", site.status(spec.id)) from None
-
-
 def _told(site: Site, spec: TaskSpec, attempt: Attempt | None) -> str:
     if attempt is None and (notes := _waits_for_release(site, spec)):
-        return f"{spec.id}: {notes}. See: hpcbatch watch {spec.id}"
+        return f"{spec.id}: {notes}. See: {command('watch', spec.id)}"
     if attempt is None:
         return f"{spec.id}: nothing to submit, each job has a result or was not chosen"
     ids = ", ".join(str(array.id) for array in attempt.arrays)
@@ -218,7 +220,7 @@ def _told(site: Site, spec: TaskSpec, attempt: Attempt | None) -> str:
         told = f"nothing submitted to {attempt.cluster} yet"
     if held_back := attempt.held_back.jobs:
         told += f"; {counted(len(held_back), 'job')} held back: status tells until when"
-    return f"{told}. See: hpcbatch watch {spec.id}"
+    return f"{told}. See: {command('watch', spec.id)}"
 
 
 def _waits_for_release(site: Site, spec: TaskSpec) -> str:

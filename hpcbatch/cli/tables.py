@@ -10,6 +10,7 @@ import click
 
 from ..words.status import COLOURS, TaskStatus
 from ..words.text import plain
+from .common import command, say
 from .formatting import on_terminal
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ def print_status(status: TaskStatus) -> None:
         _print_coloured(str(status))
     else:
         click.echo(str(status))
+
+
+def hint_at_failures(status: TaskStatus) -> None:
+    """Where to see why jobs failed, for a person."""
+    if status.counts["error"] or status.counts["expired"]:
+        say(f"Why jobs failed: {command('errors', status.id)}")
 
 
 def print_words(*words: str) -> None:

@@ -16,10 +16,10 @@ from ..words.errors import JobError
 from ..words.resources import parse_walltime
 from ..words.status import TaskStatus
 from ..words.text import counted, plain
-from .common import Setting, common, say, task_argument
+from .common import Setting, command, common, say, task_argument
 from .exit_status import final_exit, left_alone
 from .formatting import on_terminal
-from .tables import print_status
+from .tables import hint_at_failures, print_status
 from .waiting import Busy
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ def watch(setting: Setting, task: str, timeout: str | None) -> None:
         raise left_alone("watching", site.status(task_id)) from None
     if status.counts["defined"]:
         never = counted(status.counts["defined"], "job")
-        say(f"{never} of {task_id} never submitted: hpcbatch resubmit {task_id}")
+        say(f"{never} of {task_id} never submitted: {command('resubmit', task_id)}")
+    if not setting.json:
+        hint_at_failures(status)
     click.get_current_context().exit(final_exit(status))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..use.create import draft_program, draft_task
+from ..use.project import find_project
 from ..words.errors import InputError, UsageError
 from .arguments import read_constants, read_inputs
 from .common import completed
@@ -54,9 +57,18 @@ class Work:
         constants = read_constants(self.const, for_shell=is_shell)
         if self.shell is not None:
             return draft_program(self.shell, columns, constants, self.name, self.seed)
-        function = load_function(str(self.target))
         project = named_project(self.with_project)
+        if project is not False:
+            _import_from(project, str(self.target))
+        function = load_function(str(self.target))
         return draft_task(function, (), columns, constants, self.name, self.seed, project)
+
+
+def _import_from(project: bool | str, target: str) -> None:
+    """Modules of a project are found here as they are on the nodes. Raises InputError."""
+    folder = find_project(project, [os.path.dirname(target.rpartition(":")[0]) or "."])
+    ways = [f"{folder}/src"] if not os.path.exists(f"{folder}/src/__init__.py") else []
+    sys.path += [way for way in (*ways, folder) if os.path.isdir(way) and way not in sys.path]
 
 
 def named_project(option: str | None) -> bool | str:

@@ -38,6 +38,8 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
     if not os.path.isdir(folder):
         raise UsageError(f"-o {path}: there is no folder {folder}")
     temporary = f"{folder}/.{name[:100]}.{os.urandom(4).hex()}.tmp"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"-o {path}: you may not write to the folder {folder}")
     try:
         with open(temporary, "xb") as file:
             yield file
@@ -131,7 +133,7 @@ def _cell(job: int, value: Any) -> str:
         return ""
     if isinstance(value, (str, float)):
         return str(value)
-    return _dumps(job, value)
+    return _dumps(job, value, "a cell of CSV")
 
 
 def json_row(job: int, value: Any) -> str:
@@ -146,13 +148,13 @@ def _failed(value: Any) -> bool:
     return isinstance(value, JobError)
 
 
-def _dumps(job: int, value: Any) -> str:
+def _dumps(job: int, value: Any, form: str = "JSON, as CSV has nan and inf") -> str:
     try:
         return json.dumps(value, allow_nan=False, default=_plain)
     except (TypeError, ValueError, RecursionError) as error:
         raise UsageError(
             f"the result of job {job} (of type {type(value).__name__}) cannot be written as "
-            f"JSON: {error}. A pickle holds it: -o FILE.pkl"
+            f"{form}: {error}. A pickle holds it: -o FILE.pkl"
         ) from error
 
 

@@ -59,7 +59,7 @@ def _detect() -> str:
     if len(found) > 1:
         raise ConfigError(
             f"{os.uname().nodename} has several schedulers ({', '.join(found)}): name one (or "
-            f"local), or set 'default' in {FILE_NAME}"
+            f"local) as the cluster (--cluster), or set 'default' in {FILE_NAME}"
         )
     return found[0] if found else "local"
 

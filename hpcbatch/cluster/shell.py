@@ -64,8 +64,9 @@ def run(
     timeout: float | None = None,
     variables: tuple[str, ...] = (),
     settings: Mapping[str, str] | None = None,
+    folder: str = "/",
 ) -> Output:
-    """Run a program to its end, in ``/``. Raises ProgramMissing, CommandTimeout.
+    """Run a program to its end, in ``folder``. Raises ProgramMissing, CommandTimeout.
 
     ``timeout`` is in seconds, by default ``TIMEOUT``.
     ``variables`` are prefixes of environment variables passed on beside ``PASSED``, ``settings``
@@ -80,7 +81,7 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**_environment(os.environ, PASSED + variables), **(settings or {})},
-            cwd="/",
+            cwd=folder,
             start_new_session=True,
         )
     except OSError as error:

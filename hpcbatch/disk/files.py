@@ -82,6 +82,8 @@ def make_folder(path: str) -> None:
     """Make a folder of mode 0700, with its parents; one that is there already is kept."""
     try:
         os.makedirs(path, 0o700, exist_ok=True)
+    except FileExistsError as error:
+        raise RegistryUnwritable(error.errno, f"{path} is there, and is no folder") from error
     except OSError as error:
         raise unwritable(path, error) from error
 

@@ -115,10 +115,11 @@ class Controller(Lifecycle, Pushed, Displayed, Executor):
         const: Mapping[str, Any] | None = None,
         on_error: str = "raise",
     ) -> list[Any]:
-        """The values of all calls, in their order. ``on_error``: ``raise`` the first exception,
-        ``return`` exceptions in their places, or ``skip`` them. Chunks are chosen by what the
-        calls take; ``chunksize`` is what an executor has, and is not needed. Raises UsageError,
-        WaitTimeout after ``timeout`` seconds, and what ``push`` does."""
+        """The values of all calls, in their order; as many as the shortest of the ``iterables``
+        has. ``on_error``: ``raise`` the first exception, ``return`` exceptions in their places, or
+        ``skip`` them. Chunks are chosen by what the calls take; ``chunksize`` is what an executor
+        has, and is not needed. Raises UsageError, WaitTimeout after ``timeout`` seconds, and what
+        ``push`` does."""
         if on_error not in ("raise", "return", "skip"):
             raise UsageError(f"on_error {on_error!r} is none of raise, return, skip")
         columns = columns_of(iterables)

@@ -82,7 +82,10 @@ class Registry:
         except FileNotFoundError:
             raise NotFound(f"there is no task {task_id!r} in {self.root}") from None
         except (ValueError, TypeError, KeyError) as error:
-            raise DamagedFile(f"{path} is damaged: {error}") from error
+            raise DamagedFile(
+                f"{path} is damaged: {error}. Put it back from a backup, or delete the task's "
+                f"folder {os.path.dirname(path)}"
+            ) from error
 
     def specs(self) -> list[TaskSpec]:
         """All tasks, oldest first; warns of those that cannot be read."""

@@ -124,7 +124,8 @@ class Results:
     def _damaged(self, job: int, place: int) -> DamagedFile:
         return DamagedFile(
             f"{self.layout.results} is damaged: the result of job {job} (byte {place}) is cut "
-            "off or altered. The other jobs can still be collected: have errors returned."
+            "off or altered. The other jobs can still be collected: have errors returned "
+            "(--on-error return)"
         )
 
     def _aside(self, job: int, body: bytes) -> bytes:

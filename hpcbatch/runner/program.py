@@ -69,7 +69,8 @@ class ShellProgram:
     """Runs the filled-in command by ``/bin/sh``, behind the words ``launch`` (srun, mpiexec).
 
     Returns ``{"status": 0, "output": text of standard output}``; raises ProgramFailed for any
-    other exit status. Standard error goes to the element's log. ``memory`` is the peak in bytes of
+    other exit status, with the template, since the values are the job's inputs, and the end of
+    what it printed. Standard error goes to the element's log. ``memory`` is the peak in bytes of
     whichever process of the last command had most.
     """
 
@@ -84,7 +85,7 @@ class ShellProgram:
         if status != 0:
             sys.stdout.write(output)
             told = f"\n{output[-TAIL:].rstrip()}" if output.strip() else ""
-            raise ProgramFailed(f"{_ending(status)}: {command}{told}")
+            raise ProgramFailed(f"{_ending(status)}: {self.template}{told}")
         return {"status": 0, "output": output}
 
     def _run(self, argv: list[str]) -> tuple[int, str]:

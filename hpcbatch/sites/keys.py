@@ -94,17 +94,17 @@ def _checked(key: PrivateKeyTypes, path: str) -> rsa.RSAPrivateKey:
     return key
 
 
-def load_public(pem: bytes) -> rsa.RSAPublicKey:
-    """Raises KeyFileError."""
+def load_public(pem: bytes, of: str = "that key") -> rsa.RSAPublicKey:
+    """``of`` names the file. Raises KeyFileError."""
     if b"PRIVATE KEY" in pem:
-        raise KeyFileError("that is the private half of a key, which stays where it was made")
+        raise KeyFileError(f"{of} is the private half of a key, which stays where it was made")
     try:
         key = load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm):
-        raise KeyFileError("that is no public key in PEM") from None
+        raise KeyFileError(f"{of} is no public key in PEM") from None
     if not isinstance(key, rsa.RSAPublicKey):
-        raise KeyFileError("that is no RSA key")
-    _check_size(key.key_size, "that key")
+        raise KeyFileError(f"{of} is no RSA key")
+    _check_size(key.key_size, of)
     return key
 
 

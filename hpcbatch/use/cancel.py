@@ -44,7 +44,8 @@ def cancel(registry: Registry, task_id: str, only: Ranges | None = None) -> Canc
                 objections += _cancel_all(view, attempt)
             else:
                 objections += _cancel_some(view, attempt, chosen, alive, only)
-    return Canceled(len(chosen), objections)
+        now = tracker.refresh(layout, spec) if chosen else view  # some have ended meanwhile
+    return Canceled(len(chosen.common(now.jobs_in((*ALIVE, "canceled")))), objections)
 
 
 def cancel_elements(attempt: Attempt, elements: Ranges) -> list[str]:

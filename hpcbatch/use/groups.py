@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..words.errors import JobError
 from ..words.ranges import Ranges
 
+_NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+")
+
 
 @dataclass
 class Group:
-    """Jobs with the same state, type and message. ``first`` is the one that came first."""
+    """Jobs with the same state, type and first line of their message, but for the numbers in it.
+    ``first`` is the one that came first."""
 
     first: JobError
     indices: list[int] = field(default_factory=list)
@@ -30,7 +34,8 @@ def grouped(failures: Iterable[JobError]) -> list[Group]:
     """The largest group first. Of each, one traceback is kept."""
     groups: dict[tuple[str, str, str], Group] = {}
     for failure in failures:
-        key = failure.state, failure.type, failure.message
+        line = failure.message.partition("\n")[0]
+        key = failure.state, failure.type, _NUMBER.sub("#", line)
         if key not in groups:
             groups[key] = Group(failure)
         groups[key].indices.append(failure.index)

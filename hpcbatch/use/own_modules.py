@@ -70,12 +70,12 @@ def own_modules(roots: Sequence[str], named: Set[str]) -> OwnModules:
 
 
 def warn_of_others(function: Any, named: Set[str], roots: Sequence[str]) -> None:
-    """Tell of modules that a function ``named`` and that neither travel, as those of ``roots`` do,
-    nor are installed, as after ``pip install -e``."""
+    """Tell of modules that a function ``named`` or that its file imports, and that neither travel,
+    as those of ``roots`` do, nor are installed, as after ``pip install -e``."""
     # a function that travels by value carries the name of its module, and does not need it
     home = getattr(function, "__globals__", {"__name__": type(function).__module__})
     own = f"{home.get('__name__')}."
-    for name in sorted(_modules_of(named)):
+    for name in sorted(_modules_of(named | _imported_with(function, named))):
         root = root_of(sys.modules.get(name))
         if root is not None and root not in roots and not own.startswith(f"{name}."):
             warnings.warn(
@@ -84,6 +84,13 @@ def warn_of_others(function: Any, named: Set[str], roots: Sequence[str]) -> None
                 CodeWarning,
                 stacklevel=5,
             )
+
+
+def _imported_with(function: Any, named: Set[str]) -> Set[str]:
+    """What the file of a function imports that travels by the name of its module."""
+    home = _home(function)
+    file = _file(home) if home is not None and home.__name__ in named else None
+    return imported(file) if file is not None and not is_installed(file) else frozenset()
 
 
 def words_of(pickled: bytes) -> set[str]:

@@ -135,10 +135,7 @@ def _emptied(view: View, attempt: Attempt, taken: Ranges) -> Ranges:
 
 
 def _like(last: Attempt, options: SubmitOptions) -> SubmitOptions:
-    """As the last attempt, where nothing else is asked. One that was refused gives its cluster
-    alone: its resources may be what was wrong."""
+    """As the last attempt, where nothing else is asked."""
     cluster = options.cluster or last.cluster
-    if not last.is_taken:
-        return replace(options, cluster=cluster)
     before = replace(last.options, cluster=cluster, resources=last.resources)
     return options.over(before, cluster == last.cluster)

@@ -25,6 +25,7 @@ from ..words.ranges import Ranges
 from ..words.status import TaskStatus
 from .due_retries import due_retries
 from .failure_causes import reasons
+from .notify import failed_notification
 from .unsubmitted import unsubmitted_notes
 from .update import update
 
@@ -91,6 +92,7 @@ def remove(registry: Registry, task_id: str) -> None:
 
 def _status(view: View, notes: tuple[str, ...] = ()) -> TaskStatus:
     counts = view.count_states()
+    failed = failed_notification(view)
     rate, seconds_left = pace(view.snapshot.progress, time.time(), counts)
     return TaskStatus(
         id=view.spec.id,
@@ -101,7 +103,7 @@ def _status(view: View, notes: tuple[str, ...] = ()) -> TaskStatus:
         seconds_left=seconds_left,
         started=view.spec.njobs - view.said.count(0),
         clusters=tuple(dict.fromkeys(a.cluster for a in view.attempts if a.is_taken)),
-        notes=(*notes, *unsubmitted_notes(view)),
+        notes=(*notes, *unsubmitted_notes(view), *([failed] if failed else [])),
         unfolded=str(view.unfolded or ""),
         retrying=sum(map(len, due_retries(view).values())),
         stuck=len(view.stuck_jobs()),

@@ -14,10 +14,12 @@ from typing import Any
 
 from .errors import ResourceError
 from .messages import nearest
+from .text import counted
 
-WALLTIME_FORMS = "90s, 10m, 2h, 1d12h, 01:30:00, 1-12:00:00, a timedelta, or seconds as a number"
+WALLTIME_FORMS = "90s, 10m, 2h, 1d12h, 01:30:00 or 1-12:00:00"
 MEMORY_FORMS = "500MB, 4GB, 1.5G, 2TB, or bytes as a whole number"
 
+LEAST_MEMORY = 2**20  # bytes: a number without its unit is far below
 LARGEST = 2**63  # bytes, or seconds: no scheduler counts further
 
 MEMORY_UNITS = {f"{prefix}B": 1024**power for power, prefix in enumerate("KMGTP", 1)}
@@ -38,7 +40,8 @@ def parse_walltime(value: Any, name: str = "walltime") -> int:
     if seconds is None or not seconds < LARGEST:
         is_bare = isinstance(value, str) and value.strip().isdecimal()
         what = "has no unit" if is_bare else "is not understood"
-        raise ResourceError(f"{name} {value!r} {what}; write {WALLTIME_FORMS}")
+        more = "" if isinstance(value, str) else ", a timedelta, or seconds as a number"
+        raise ResourceError(f"{name} {value!r} {what}; write {WALLTIME_FORMS}{more}")
     if seconds <= 0:
         raise ResourceError(f"{name} {value!r} is not longer than nothing")
     return math.ceil(seconds)
@@ -75,6 +78,16 @@ def parse_memory(value: Any) -> int:
     if size <= 0:
         raise ResourceError(f"memory {value!r} is not more than nothing")
     return math.ceil(size)
+
+
+def _parse_element_memory(value: Any) -> int:
+    size = parse_memory(value)
+    if size < LEAST_MEMORY:
+        raise ResourceError(
+            f"memory {value!r} is {counted(size, 'byte')}, and nothing runs in less than 1MB; "
+            f"write {MEMORY_FORMS}"
+        )
+    return size
 
 
 def _parse_count(name: str, value: Any, least: int = 1) -> int:
@@ -147,7 +160,7 @@ class Resources:
 _PARSERS: dict[str, Any] = {
     "walltime": parse_walltime,
     "element_walltime": parse_walltime,
-    "memory": parse_memory,
+    "memory": _parse_element_memory,
     "cpus": lambda value: _parse_count("cpus", value),
     "gpus": lambda value: _parse_count("gpus", value, 0),
     "nodes": lambda value: _parse_count("nodes", value),

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from pathlib import Path
 
 import pytest
+
+from hpcbatch.registry.attempts import read_attempts
+from hpcbatch.words.layout import TaskLayout
 
 from .conftest import Shell
 
@@ -146,16 +150,36 @@ def test_a_file_of_a_package_keeps_its_relative_imports(hb: Shell) -> None:
     assert [row["result"] for row in hb.json("collect", task)] == [10, 20]
 
 
+def test_modules_of_a_project_are_found_here_as_on_the_nodes(hb: Shell) -> None:
+    (hb.work / "pyproject.toml").touch()
+    for name, text in {
+        "src/shapes/__init__.py": "SIDES = 4\n",
+        "top.py": "MORE = 100\n",
+        "scripts/run.py": "import shapes, top\ndef f(x): return shapes.SIDES * x + top.MORE\n",
+    }.items():
+        (hb.work / name).parent.mkdir(parents=True, exist_ok=True)
+        (hb.work / name).write_text(text)
+    asked = ("map", "scripts/run.py:f", "--arg", "x=1,2", "-c", "slurm")
+    made = hb.program(*asked, "--with-project")
+    assert made.returncode == 0, made.stderr
+    assert [row["result"] for row in hb.json("collect", made.stdout.strip())] == [104, 108]
+
+
 def test_a_refused_submission_keeps_the_task(hb: Shell) -> None:
     hb.fakes.refuse()
-    told = hb.fails(4, "map", "sim.py:echo", "--arg", "x=1,2", "-c", "slurm", "--chunk", "9")
+    asked = ("--chunk", "9", "--isolate", "--memory", "300MB", "--queue", "short", "--retries", "2")
+    told = hb.fails(4, "map", "sim.py:echo", "--arg", "x=1,2", "-c", "slurm", *asked)
     (task,) = hb.tasks()
     assert "invalid partition" in told
     assert f"hpcbatch resubmit {task}" in told
     assert f"hpcbatch remove {task}" in told
     hb.fakes.obey()
-    hb.ok("resubmit", task)
+    hb.ok("resubmit", task, "--queue", "")
     assert hb.json("status", task)["counts"]["done"] == 2
+    first, second = read_attempts(TaskLayout(os.environ["HPCBATCH_ROOT"], task))
+    assert second.resources == {k: v for k, v in first.resources.items() if k != "queue"}
+    assert second.resources["memory"] == 300 << 20
+    assert second.options == first.options
 
 
 def test_ctrl_c_in_a_submission_says_how_to_go_on(hb: Shell) -> None:
@@ -219,6 +243,22 @@ def test_resubmit_is_refused_while_jobs_are_alive(hb: Shell) -> None:
     hb.fakes.hold()
     task = hb.map()
     assert "wait for them, cancel them" in hb.fails(3, "resubmit", task)
+
+
+def test_what_is_printed_to_go_on_leads_to_the_same_registry(hb: Shell, tmp_path: Path) -> None:
+    other = str(tmp_path / "an other")
+    made = hb("map", "sim.py:simulate", "--arg", "x=range:0:6", "-c", "slurm", "--root", other)
+    task = made.stdout.strip()
+    watch = next(line for line in made.stderr.splitlines() if "hpcbatch watch" in line)
+    argv = shlex.split(watch.partition("See: hpcbatch ")[2])
+    assert argv == ["watch", task, "--root", other]
+    watched = hb(*argv)
+    assert watched.exit_code == 1
+    errors = shlex.split(watched.stderr.splitlines()[-1].partition("Why jobs failed: hpcbatch ")[2])
+    told = hb(*errors)
+    assert "1 job error: ValueError" in told.stdout
+    logs = shlex.split(told.stderr.partition("What one of them printed: hpcbatch ")[2])
+    assert hb(*logs).exit_code == 0
 
 
 def test_an_option_for_the_registry(hb: Shell, tmp_path: Path) -> None:

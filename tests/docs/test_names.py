@@ -123,6 +123,8 @@ def test_every_error_has_a_heading_and_advice() -> None:
         and value.__module__ == errors.__name__
     ]
     told = page("docs/errors.md")
+    tree = inspect.cleandoc(errors.__doc__ or "").partition("\n\n")[2]
+    assert tree in told.text
     assert sorted(each for each in told.headings() if each in vars(errors)) == sorted(classes)
     for name in classes:
         advice = re.search(rf"^### {name}\n\n(.+)", told.text, re.M)

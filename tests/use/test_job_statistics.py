@@ -124,10 +124,17 @@ def test_failures_in_groups() -> None:
             JobError(5, "error", "ValueError", "a", "first"),
             JobError(1, "expired", "", "timeout"),
             JobError(6, "error", "ValueError", "a", "second"),
+            *(JobError(k, "error", "KeyError", f"{k} at 0x{k:x}ff\n{k} more") for k in (7, 8, 19)),
+            JobError(9, "error", "KeyError", "nine"),
         ]
     )
     told = [(group.told, str(group.jobs), group.first.traceback) for group in groups]
-    assert told == [("ValueError: a", "5-6", "first"), ("timeout", "1", "")]
+    assert told == [
+        ("KeyError: 7 at 0x7ff\n7 more", "7-8,19", ""),
+        ("ValueError: a", "5-6", "first"),
+        ("timeout", "1", ""),
+        ("KeyError: nine", "9", ""),
+    ]
 
 
 def test_some_failures_parts_of_a_log_and_no_script(own_registry: Path) -> None:

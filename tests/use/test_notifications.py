@@ -64,6 +64,24 @@ def test_two_trackers_tell_once(local: Local) -> None:
     assert len(told(log)) == 1
 
 
+def test_a_command_runs_in_the_folder_of_the_task(
+    local: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, other = tmp_path / "made", tmp_path / "other"
+    made.mkdir()
+    other.mkdir()
+    monkeypatch.chdir(made)
+    task = local.create(job, range(3))
+    monkeypatch.chdir(other)
+    assert local.run(task, notify="cat >told").notes == ()
+    assert json.loads((made / "told").read_text())["id"] == task.id
+    made.rename(tmp_path / "away")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    task.resubmit(only=["error"], notify="pwd >told")
+    assert local.wait(task).notes == ()
+    assert (tmp_path / "told").read_text().strip() == str(tmp_path)
+
+
 def test_after_the_last_retry_only(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hpcbatch.use.retry.PAUSE", 0.0)
     log = local.folder / "told"
@@ -159,7 +177,7 @@ def test_one_that_fails_is_a_note(
     assert status.done == 1
     assert "the notification failed" in status.notes[-1]
     assert said in status.notes[-1]
-    assert local.wait(task).notes == ()
+    assert local.wait(task).notes == task.status().notes == status.notes
 
 
 @pytest.mark.parametrize("target", ["", "  ", 3, ["echo"]])

@@ -92,6 +92,12 @@ def test_memory_that_is_none_is_refused_with_the_forms(value: Any) -> None:
         parse_memory(value)
 
 
+@pytest.mark.parametrize("value", [4, "4", "512", "64K"])
+def test_memory_without_its_unit_is_no_resource(value: Any) -> None:
+    with pytest.raises(ResourceError, match="nothing runs in less than 1MB; write 500MB, 4GB"):
+        Resources.parse({"memory": value})
+
+
 @pytest.mark.parametrize("value", [0, -1, "0GB"])
 def test_memory_of_nothing_is_refused(value: Any) -> None:
     with pytest.raises(ResourceError, match="not more than nothing"):
