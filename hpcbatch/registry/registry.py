@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
+import time
 import warnings
 from dataclasses import replace
 
@@ -20,11 +22,21 @@ from ..words.errors import (
     StateError,
 )
 from ..words.ids import LAST, ids_meant
-from ..words.layout import TaskLayout, draft_name, grave_name, is_task_id, new_task_id
+from ..words.layout import (
+    TaskLayout,
+    draft_name,
+    grave_name,
+    is_draft,
+    is_grave,
+    is_task_id,
+    new_task_id,
+)
 from ..words.messages import nearest
 from ..words.model import TaskSpec
 from .draft import Draft
 from .root import safe_root
+
+ABANDONED = 7 * 86400.0  # seconds: a draft is written in less
 
 
 class Registry:
@@ -128,11 +140,20 @@ class Registry:
             return 0
 
     def remove(self, task_id: str) -> None:
-        """Delete a task's folder; under a hidden name first, so that no half of it is seen."""
+        """Delete a task's folder; under a hidden name first, so that no half of it is seen. What
+        others left that were killed goes as well."""
         folder = self.layout(task_id).folder
         grave = f"{self.root}/{grave_name(task_id)}"
         try:
             os.rename(folder, grave)
         except OSError as error:
             raise unwritable(folder, error) from error
-        remove_tree(grave)
+        for entry in list(os.scandir(self.root)):
+            if is_grave(entry.name) or (is_draft(entry.name) and _is_abandoned(entry)):
+                remove_tree(entry.path)
+
+
+def _is_abandoned(draft: os.DirEntry[str]) -> bool:
+    with contextlib.suppress(OSError):  # it is a task by now
+        return time.time() - draft.stat().st_mtime > ABANDONED
+    return False

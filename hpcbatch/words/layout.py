@@ -84,6 +84,14 @@ def grave_name(task_id: str) -> str:
     return f".{task_id}.{os.urandom(3).hex()}.removed"
 
 
+def is_draft(name: str) -> bool:
+    return name.startswith(".") and name.endswith(".new")
+
+
+def is_grave(name: str) -> bool:
+    return name.startswith(".") and name.endswith(".removed")
+
+
 def pools_folder(root: str) -> str:
     return f"{root}/pools"
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 import hpcbatch as hb
 from hpcbatch.disk import files
 from hpcbatch.registry.attempts import next_number, read_attempts, write_attempt
-from hpcbatch.registry.registry import Registry
+from hpcbatch.registry.registry import ABANDONED, Registry
 from hpcbatch.registry.snapshot import Snapshot, read_snapshot
 from hpcbatch.words.assignment import Assignment
 from hpcbatch.words.errors import (
@@ -26,7 +27,7 @@ from hpcbatch.words.errors import (
     RegistryUnsafe,
     RegistryUnwritable,
 )
-from hpcbatch.words.layout import is_task_id
+from hpcbatch.words.layout import draft_name, grave_name, is_task_id
 from hpcbatch.words.model import Ending
 from hpcbatch.words.options import SubmitOptions
 from tests.core import ROOT, Case, everyone, make_attempt
@@ -240,6 +241,22 @@ def test_a_removed_task_is_gone_and_the_others_stay(own_registry: Path) -> None:
     assert os.listdir(own_registry) == [two.id]
     with pytest.raises(NotFound):
         one.remove()
+
+
+def test_what_a_killed_removal_or_creation_left_goes_with_the_next_removal(
+    own_registry: Path,
+) -> None:
+    kept, removed = (hb.create(abs, [1]) for _ in range(2))
+    names = {
+        grave_name("12345678__killed"): 0,
+        draft_name("12345679__old"): 2 * ABANDONED,
+        draft_name("12345680__new"): 0,
+    }
+    for name, age in names.items():
+        (own_registry / name / "logs").mkdir(parents=True)
+        os.utime(own_registry / name, (time.time() - age,) * 2)
+    removed.remove()
+    assert set(os.listdir(own_registry)) == {kept.id, list(names)[2]}
 
 
 def test_attempts_come_back_as_they_were_written() -> None:
