@@ -6,10 +6,10 @@ import sys
 
 import click
 
+from ..words.ranges import chosen
 from ..words.text import counted
 from .common import (
     Setting,
-    chosen,
     command,
     common,
     jobs_option,

@@ -13,12 +13,11 @@ from ..handles.loading import Loader
 from ..sites.base import Site
 from ..words.errors import JobError
 from ..words.model import ALIVE, UNFINISHED
-from ..words.ranges import Ranges
+from ..words.ranges import Ranges, chosen
 from ..words.status import JobInfo
 from ..words.text import counted
 from .common import (
     Setting,
-    chosen,
     command,
     common,
     completed,

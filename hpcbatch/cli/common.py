@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..words.errors import UsageError
-from ..words.ranges import Ranges
 
 if TYPE_CHECKING:
     from ..registry.registry import Registry
@@ -127,11 +126,6 @@ def listed(values: tuple[str, ...]) -> tuple[str, ...] | None:
     """``--state error --state expired,canceled`` as one list; None when nothing was given."""
     words = [word.strip() for value in values for word in value.split(",")]
     return tuple(word for word in words if word) or None
-
-
-def chosen(text: str | None) -> Ranges | None:
-    """``3,7-9`` as numbers; None when nothing was given."""
-    return None if text is None else Ranges.parse(text)
 
 
 def completed(by: str) -> Any:

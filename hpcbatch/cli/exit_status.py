@@ -138,7 +138,9 @@ def _sentence(error: BaseException) -> str:
 
 def exit_of(status: TaskStatus) -> int:
     """1 when jobs failed, else 0."""
-    return FAILED if any(status.counts[s] for s in ("error", "expired", "canceled")) else DONE
+    from ..words.model import UNSUCCESSFUL
+
+    return FAILED if any(status.counts[state] for state in UNSUCCESSFUL) else DONE
 
 
 def final_exit(status: TaskStatus) -> int:

@@ -11,15 +11,15 @@ from typing import Any
 import click
 
 from ..sites.base import Site
+from ..sites.wire import job_json
 from ..use.groups import Group, grouped
 from ..words.errors import UsageError
-from ..words.model import RESOLVED, TaskSpec
-from ..words.ranges import Ranges
+from ..words.model import RESOLVED, UNSUCCESSFUL, TaskSpec
+from ..words.ranges import Ranges, chosen
 from ..words.status import JobInfo
 from ..words.text import counted
 from .common import (
     Setting,
-    chosen,
     command,
     common,
     jobs_option,
@@ -35,7 +35,6 @@ from .tables import print_table, print_words
 from .waiting import Busy
 
 HEADINGS = ("job", "state", "reason", "attempt", "host", "elapsed", "cpu", "memory")
-FAILED = ("error", "expired", "canceled")
 PAUSE = 0.5  # seconds between two looks at a log that is followed
 LINES = 8  # of a message that are shown behind its first
 
@@ -61,7 +60,7 @@ def jobs(setting: Setting, task: str, state: tuple[str, ...], jobs: str | None) 
     with Busy("looking at the jobs"):
         found = site.jobs(task_id, listed(state), only)
     if setting.json:
-        print_json([{**asdict(info), "elapsed": info.elapsed} for info in found])
+        print_json([job_json(info) for info in found])
     elif found:
         print_table(HEADINGS, list(map(_row, found)), right=("job", "attempt", *HEADINGS[5:]))
     else:
@@ -110,7 +109,7 @@ def errors(setting: Setting, task: str, traceback: bool) -> None:
 
 def _attempts(site: Site, task_id: str) -> dict[int, int]:
     """The last attempt of each job that failed."""
-    infos = site.jobs(task_id, FAILED)
+    infos = site.jobs(task_id, UNSUCCESSFUL)
     return {info.index: info.attempt for info in infos if info.attempt is not None}
 
 

@@ -15,10 +15,10 @@ from ..use.create import Mended
 from ..use.resubmit import Resubmission
 from ..words.errors import SchedulerError, StateError, UsageError
 from ..words.options import SubmitOptions
+from ..words.ranges import chosen
 from ..words.text import counted
 from .common import (
     Setting,
-    chosen,
     command,
     common,
     completed,

@@ -13,6 +13,7 @@ import click
 from ..sites.base import Site
 from ..sites.watch import watch as statuses_of
 from ..words.errors import JobError
+from ..words.model import WENT_WRONG
 from ..words.resources import parse_walltime
 from ..words.status import TaskStatus
 from ..words.text import counted, plain
@@ -25,7 +26,6 @@ from .waiting import Busy
 if TYPE_CHECKING:
     from .live import StatusView
 
-FAILED = ("error", "expired")
 FAILURES = 5  # that the live view shows
 
 
@@ -130,7 +130,7 @@ class _LiveView:
         from .live import StatusView
 
         self._seen |= {state for state, count in status.counts.items() if count}
-        failed = [status.attempts, *(status.counts[state] for state in FAILED)]
+        failed = [status.attempts, *(status.counts[state] for state in WENT_WRONG)]
         if failed != self._failed and any(failed[1:]):
             self._failures = self._site.newest_failures(self._task_id, FAILURES)
         self._failed = failed

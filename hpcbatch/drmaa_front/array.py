@@ -174,8 +174,3 @@ def indices_of(kind: str, names: frozenset[str]) -> set[int]:
 
 def _of_an_element(name: str) -> bool:
     return name[0].isdigit()
-
-
-def in_spans(indices: list[int]) -> list[list[int]]:
-    """First and last of each run."""
-    return [[first, stop - 1] for first, stop in Ranges.of(indices).runs]

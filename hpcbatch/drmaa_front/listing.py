@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..words.errors import CommandFailed
-from .array import DrmaaArray, Fields, in_spans
+from ..words.ranges import Ranges
+from .array import DrmaaArray, Fields
 from .session import Session
 from .spool import Spool
 from .systems import cell
@@ -68,7 +69,7 @@ def alive(spool: Spool, open_session: Callable[[], Session]) -> list[dict[str, A
     return [
         {
             "name": one.array.name,
-            "states": {word: in_spans(indices) for word, indices in one.states.items()},
+            "states": {word: Ranges.of(indices).spans() for word, indices in one.states.items()},
         }
         for one in candidates
         if one.states

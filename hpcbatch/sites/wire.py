@@ -22,7 +22,7 @@ from ..words.layout import is_task_id
 from ..words.model import Array, Attempt, TaskSpec
 from ..words.options import SubmitOptions
 from ..words.plan import Plan
-from ..words.ranges import Ranges
+from ..words.ranges import Ranges, chosen
 from ..words.status import JobInfo
 
 if TYPE_CHECKING:  # which load all that submits
@@ -118,7 +118,7 @@ def resubmission_from(told: Mapping[str, Any]) -> Resubmission:
     return Resubmission(
         options_from(told["options"]),
         told["states"],
-        None if told["jobs"] is None else Ranges.parse(told["jobs"]),
+        chosen(told["jobs"]),
         None if told["mended"] is None else mended_from(told["mended"]),
         told["revoke"],
     )
@@ -157,10 +157,6 @@ def spec_from(told: Mapping[str, Any]) -> TaskSpec:
 def new_request() -> str:
     """The id of one request: repeated because no answer came, it is done once."""
     return os.urandom(16).hex()
-
-
-def ranges_of(text: str | None) -> Ranges | None:
-    return None if text is None else Ranges.parse(text)
 
 
 def ranges_text(jobs: Ranges | None) -> str | None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from ..disk import files
-from ..words.ranges import Ranges
+from ..words.ranges import Ranges, chosen
 from . import keeper, process
 from .journal import Ending, Journal, ending
 from .slots import Slots
@@ -185,7 +185,7 @@ class Daemon:
         except BlockingIOError:
             pass
         for indices, wait in self._submission.requests():
-            self._cancel(Ranges.parse(indices) if indices is not None else None, wait)
+            self._cancel(chosen(indices), wait)
         if self._leaving:
             self._cancel(None, None)
 
@@ -222,7 +222,7 @@ class Daemon:
             self._failing_since = None
 
     def _save_state(self) -> None:
-        queued = [[first, stop - 1] for first, stop in self._queued.runs]
+        queued = self._queued.spans()
         running = {element.number: element.started for element in self._running.values()}
         state = json.dumps({"queued": queued, "running": running, "waits": self._waits})
         if state == self._saved:

@@ -80,7 +80,7 @@ class Submission:
         if not state["queued"] and not state["running"]:
             return None
         told = {key: asked[key] for key in ("id", "name", "submitted")}
-        spans = [[first, stop - 1] for first, stop in Ranges.of(map(int, state["running"])).runs]
+        spans = Ranges.of(map(int, state["running"])).spans()
         why = f"waits for {state['waits']}" if state["waits"] else ""
         now = {"queued": state["queued"], "running": spans, "why": why}
         return {**told, **now, "supervisor": supervisor}

@@ -11,7 +11,7 @@ from ..registry.attempts import mark_canceled, submitting
 from ..registry.registry import Registry
 from ..registry.view import View
 from ..words.errors import RegistryUnwritable, SchedulerError
-from ..words.model import ALIVE, Attempt
+from ..words.model import ALIVE, WENT_WRONG, Attempt
 from ..words.ranges import Ranges
 from ..words.text import counted
 from .in_doubt import ask, settle
@@ -100,7 +100,7 @@ def _retriable(view: View, attempt: Attempt) -> Ranges:
     """Jobs that have ended, and that whoever tracks the task might submit again."""
     if not attempt.options.retries:
         return Ranges()
-    return view.jobs_in(("error", "expired")).common(attempt.jobs_taken)
+    return view.jobs_in(WENT_WRONG).common(attempt.jobs_taken)
 
 
 def _cancel_some(

@@ -12,7 +12,7 @@ from ..registry import tracker
 from ..registry.registry import Registry
 from ..registry.view import View
 from ..words.errors import NotFound, StateError
-from ..words.model import ALIVE, Attempt
+from ..words.model import ALIVE, UNSUCCESSFUL, Attempt
 from ..words.options import SubmitOptions
 from ..words.text import counted
 from .failure_causes import last_attempts
@@ -45,7 +45,7 @@ def find_dependencies(
     for other in options.after_ok:
         view = _other(registry, other, task_id)
         hold_jobs_back |= view.holds_jobs_back
-        if failed := view.jobs_in(("error", "expired", "canceled")):
+        if failed := view.jobs_in(UNSUCCESSFUL):
             raise StateError(
                 f"{view.spec.id} has {counted(len(failed), 'job')} without a result, and "
                 "cannot end well as it is: resubmit it first, or wait for its end alone ('after')"

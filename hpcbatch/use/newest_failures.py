@@ -11,7 +11,7 @@ from ..registry.registry import Registry
 from ..registry.results import Results
 from ..registry.view import View
 from ..words.errors import DamagedFile, JobError
-from ..words.model import STATES
+from ..words.model import STATES, WENT_WRONG
 from ..words.ranges import Ranges
 from .describe import job_error
 
@@ -21,7 +21,7 @@ COMPARED = 10_000  # failures; a look at more would take long
 def newest_failures(registry: Registry, task_id: str, limit: int) -> list[JobError]:
     """Jobs in error or expired, the newest first. Asks no scheduler."""
     view = tracker.refresh(registry.layout(task_id), registry.spec(task_id))
-    failed = Ranges.of(islice(view.jobs_in(("error", "expired")), COMPARED))
+    failed = Ranges.of(islice(view.jobs_in(WENT_WRONG), COMPARED))
     entries = read_entries(view.layout.index, failed)
     newest = nlargest(limit, failed, key=lambda job: _moment(view, job, entries.get(job)))
     with Results(view.layout) as results:

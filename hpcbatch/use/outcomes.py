@@ -13,7 +13,7 @@ from ..registry.attempts import read_attempts
 from ..registry.registry import Registry
 from ..registry.results import Results
 from ..words.errors import DamagedFile, JobError, NotFound
-from ..words.model import STATES, Attempt
+from ..words.model import STATES, UNSUCCESSFUL, Attempt
 from ..words.ranges import Ranges
 from ..words.status import JobInfo, known_states
 from .describe import job_error, job_info, log_path, read_log
@@ -45,7 +45,7 @@ def jobs(
     chosen = view.jobs_in(wanted) if wanted else Ranges([(0, spec.njobs)])
     if only is not None:
         check_jobs(spec, only)
-        chosen = Ranges.of(job for job in only if job in chosen)
+        chosen = chosen.common(only)
     entries = read_entries(view.layout.index, chosen)
     column = view.states
     with Results(view.layout) as results:
@@ -89,7 +89,7 @@ def failures(registry: Registry, task_id: str, most: int | None = None) -> Itera
     spec = registry.spec(task_id)
     view, _ = update(registry, spec)
     refused = ("defined",) if refusal(view) else ()
-    failed = view.jobs_in(("error", "expired", "canceled", *refused))
+    failed = view.jobs_in((*UNSUCCESSFUL, *refused))
     if most is not None:
         failed = failed.slice(0, most)
     for _, found in collect(registry, task_id, failed):

@@ -13,7 +13,9 @@ from .ranges import Ranges
 
 STATES = ("defined", "submitted", "queued", "running", "done", "error", "expired", "canceled")
 UNFINISHED = tuple(state for state in STATES if state != "done")
-RESOLVED = ("done", "error", "expired", "canceled")
+WENT_WRONG = ("error", "expired")
+UNSUCCESSFUL = (*WENT_WRONG, "canceled")
+RESOLVED = ("done", *UNSUCCESSFUL)
 ALIVE = ("submitted", "queued", "running")
 LATEST = 1e11  # seconds since the epoch that a moment may be
 

@@ -87,6 +87,10 @@ class Ranges:
             runs.append((low, high + 1))
         return cls(_merged(runs))
 
+    def spans(self) -> list[list[int]]:
+        """First and last of each run, as JSON has them."""
+        return [[start, stop - 1] for start, stop in self.runs]
+
     def union(self, other: Ranges) -> Ranges:
         """The members of either."""
         return Ranges(_merged([*self.runs, *other.runs]))
@@ -156,6 +160,11 @@ class Ranges:
                 found.append((low, high))
             at += 1
         return Ranges(found)
+
+
+def chosen(text: str | None) -> Ranges | None:
+    """``3,7-9`` as numbers; None, which is all of them, where nothing was given."""
+    return None if text is None else Ranges.parse(text)
 
 
 def _is_negative(text: str) -> bool:

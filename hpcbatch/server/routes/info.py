@@ -11,7 +11,7 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from ...sites import streams, wire
 from ...use import outcomes
 from ...words.errors import JobError
-from ...words.ranges import Ranges
+from ...words.ranges import chosen
 from ..access import Caller, Site
 from ..metrics import TYPE
 from ..plain_values import NotPlain, plain_value
@@ -49,8 +49,7 @@ def results(
     """Results as JSON, one line a job in their order: ``value`` where JSON has it (else
     ``not_plain`` says what it is: see /task/download), or ``error`` and ``message``."""
     spec = site.spec(user, id)
-    chosen = None if jobs is None else Ranges.parse(jobs)
-    found = outcomes.collect(site.registry, spec.id, chosen)
+    found = outcomes.collect(site.registry, spec.id, chosen(jobs))
     name = f'attachment; filename="{spec.id}.jsonl"'
     lines = (_line(job, value).encode() for job, value in found)
     return StreamingResponse(

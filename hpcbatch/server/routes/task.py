@@ -18,6 +18,7 @@ from ...use.newest_failures import newest_failures
 from ...use.requirements import compared
 from ...words.errors import InputError
 from ...words.look import Look
+from ...words.ranges import chosen
 from ..access import Caller, Site
 
 LARGEST_PART = 16 << 20  # bytes
@@ -144,7 +145,7 @@ def status(user: Caller, site: Site, asked: StatusRequest) -> dict[str, Any]:
 @router.post("/jobs")
 def jobs(user: Caller, site: Site, asked: JobsRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
-    found = outcomes.jobs(site.registry, spec.id, asked.states, wire.ranges_of(asked.jobs))
+    found = outcomes.jobs(site.registry, spec.id, asked.states, chosen(asked.jobs))
     return {"jobs": [wire.job_json(info) for info in found]}
 
 
@@ -195,7 +196,7 @@ def resubmit(user: Caller, site: Site, asked: ResubmitRequest) -> dict[str, Any]
 @router.post("/cancel")
 def cancel(user: Caller, site: Site, asked: SomeJobsRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
-    done = site.cancel(spec, wire.ranges_of(asked.jobs))
+    done = site.cancel(spec, chosen(asked.jobs))
     return {"id": spec.id, "canceled": done.jobs, "objections": done.objections}
 
 
@@ -207,7 +208,7 @@ def download(user: Caller, site: Site, asked: DownloadRequest) -> Any:
     if asked.modules:
         paths = Here(site.registry.root).modules(spec.id)
         return {"modules": [b64encode(read(path)).decode() for path in paths]}
-    found = outcomes.collect(site.registry, spec.id, wire.ranges_of(asked.jobs))
+    found = outcomes.collect(site.registry, spec.id, chosen(asked.jobs))
     blocks = streams.begun(streams.in_blocks(streams.results_stream(found)))
     return StreamingResponse(blocks, media_type="application/x-hpcbatch")
 
