@@ -19,7 +19,7 @@ import hpcbatch as hb
 from hpcbatch.sites.keys import GRANT, assertion, load_private
 from hpcbatch.sites.rest.pinned import PinnedContext
 from hpcbatch.sites.run_file import Run
-from hpcbatch.words.layout import ServerLayout
+from hpcbatch.words.server_layout import ServerLayout
 
 TASKS, CLIENTS, SECONDS = 500, 200, 20.0
 SUBMISSIONS, SUBMITTERS = 1000, 8

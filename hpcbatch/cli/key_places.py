@@ -27,7 +27,7 @@ def _served(setting: Setting, file: str | None) -> tuple[str, Settings]:
 
 def users_of(setting: Setting, file: str | None) -> Users:
     from ..server.users import Users
-    from ..words.layout import ServerLayout
+    from ..words.server_layout import ServerLayout
 
     return Users(ServerLayout(_served(setting, file)[0]).users)
 
@@ -39,7 +39,7 @@ def card_of(setting: Setting, file: str | None) -> Card:
     from ..sites.known_sites import Card
     from ..sites.run_file import find_run, reached_at
     from ..words.errors import StateError
-    from ..words.layout import ServerLayout
+    from ..words.server_layout import ServerLayout
 
     root, settings = _served(setting, file)
     run = find_run(root)

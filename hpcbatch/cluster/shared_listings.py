@@ -28,7 +28,7 @@ def poll(root: str, cluster: Cluster, interval: float) -> tuple[Listing | None, 
     listing, failed, tried = _read(path)
     if 0 <= time.time() - tried < interval:
         return listing, failed
-    with held_if_free(f"{path}.lock") as is_ours:
+    with held_if_free(polls.listing_lock) as is_ours:
         if not is_ours:
             return listing, failed  # another client asks right now: what is known will do
         listing, failed, tried = _read(path)

@@ -24,7 +24,7 @@ def wait_for_turn(root: str, cluster: Cluster) -> None:
     # a courtesy: a submission that is about to be made must not fail by it
     with contextlib.suppress(RegistryError, OSError):
         make_folder(polls.folder)
-        with held(f"{last}.lock", LOCK_SECONDS):
+        with held(polls.turn_lock, LOCK_SECONDS):
             pause = _touched(last) + shortest - time.time()
             if 0 < pause <= shortest:  # else a clock was set
                 time.sleep(pause)

@@ -88,7 +88,7 @@ def read_attempts(layout: TaskLayout, but_damaged: bool = False) -> list[Attempt
     """All attempts whose intent was recorded, in order. Raises DamagedFile (unless those are
     left out), NewerFormat."""
     attempts = []
-    for number in _numbers(layout):
+    for number in numbers(layout):
         if _is_recorded(layout, number):
             try:
                 attempts.append(_read_attempt(layout.attempt(number)))
@@ -100,15 +100,15 @@ def read_attempts(layout: TaskLayout, but_damaged: bool = False) -> list[Attempt
 
 def last_recorded(layout: TaskLayout) -> int:
     """The number of the newest attempt that ``read_attempts`` gives; 0 where there is none."""
-    found = (number for number in reversed(_numbers(layout)) if _is_recorded(layout, number))
+    found = (number for number in reversed(numbers(layout)) if _is_recorded(layout, number))
     return next(found, 0)
 
 
 def next_number(layout: TaskLayout) -> int:
-    return 1 + max(_numbers(layout), default=0)
+    return 1 + max(numbers(layout), default=0)
 
 
-def _numbers(layout: TaskLayout) -> list[int]:
+def numbers(layout: TaskLayout) -> list[int]:
     """Of all attempts that have a folder, in order."""
     try:
         return sorted(map(int, filter(str.isdigit, os.listdir(layout.attempts))))

@@ -96,16 +96,16 @@ def _rebuild(layout: TaskLayout, snapshot: Snapshot, index: str) -> None:
             )
         snapshot.committed = max(snapshot.committed, end)
     if snapshot.committed < _size(layout.results):
-        _keep_copy(layout.results)  # the next append cuts it
+        _keep_copy(layout)  # the next append cuts it
     write_entries(index, {job: entry.pack() for job, entry in entries.items()})
 
 
-def _keep_copy(path: str) -> None:
+def _keep_copy(layout: TaskLayout) -> None:
     try:
-        shutil.copyfile(path, f"{path}.damaged")
+        shutil.copyfile(layout.results, layout.damaged_results)
     except OSError as error:
-        unlink_quietly(f"{path}.damaged")
-        raise unwritable(f"{path}.damaged", error) from error
+        unlink_quietly(layout.damaged_results)
+        raise unwritable(layout.damaged_results, error) from error
 
 
 def mend_index(layout: TaskLayout, njobs: int, snapshot: Snapshot) -> Column | None:
@@ -122,11 +122,10 @@ def mend_index(layout: TaskLayout, njobs: int, snapshot: Snapshot) -> Column | N
         if column.checksum == snapshot.index:
             return column
     if os.path.exists(layout.index):
-        os.replace(layout.index, f"{layout.index}.damaged")
-    fresh = f"{layout.index}.new"
-    unlink_quietly(fresh)  # of a client that died here
-    make_index(fresh, njobs)
+        os.replace(layout.index, layout.damaged_index)
+    unlink_quietly(layout.new_index)  # of a client that died here
+    make_index(layout.new_index, njobs)
     if os.path.exists(layout.results):
-        _rebuild(layout, snapshot, fresh)
-    os.replace(fresh, layout.index)
+        _rebuild(layout, snapshot, layout.new_index)
+    os.replace(layout.new_index, layout.index)
     return None

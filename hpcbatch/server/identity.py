@@ -34,7 +34,7 @@ class Identity:
         """What is in ``folder``, made where it is missing. Raises KeyFileError."""
         make_folder(folder)
         _check_safe(folder)
-        path = f"{folder}/key.pem"
+        path = _key_path(folder)
         if not os.path.lexists(path):
             store_once(path, private_pem(new_key(), None))
         identity = cls(folder, load_private(path, None))
@@ -54,7 +54,7 @@ class Identity:
 
     @property
     def key_path(self) -> str:
-        return f"{self.folder}/key.pem"
+        return _key_path(self.folder)
 
     @property
     def certificate_path(self) -> str:
@@ -66,6 +66,10 @@ class Identity:
         except (OSError, ValueError):
             return False
         return found.public_key() == self.key.public_key()
+
+
+def _key_path(folder: str) -> str:
+    return f"{folder}/key.pem"
 
 
 def _certificate(key: rsa.RSAPrivateKey) -> bytes:

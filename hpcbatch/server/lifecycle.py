@@ -16,7 +16,7 @@ from ..disk.locks import is_held
 from ..registry.registry import Registry
 from ..sites.run_file import Run, find_run
 from ..words.errors import HpcbatchError, StateError
-from ..words.layout import ServerLayout
+from ..words.server_layout import ServerLayout
 
 STARTS_WITHIN = 30.0  # seconds
 ENDS_WITHIN = 60.0

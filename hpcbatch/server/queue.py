@@ -13,6 +13,7 @@ from threading import Lock
 from typing import Any
 
 from ..disk.files import make_folder, publish, read, unlink_quietly
+from ..words.server_layout import QueueLayout, queued_name, queued_task
 
 TIDIED_EVERY = 60.0  # seconds
 KEPT = 86400.0  # seconds that a request is known to have been done
@@ -39,23 +40,22 @@ class QueuedSubmission:
 
     @property
     def name(self) -> str:
-        return f"{int(self.added * 1e6):020d}-{self.task}.json"
+        return queued_name(self.added, self.task)
 
 
 class SubmissionQueue:
     """The entries in ``folder``; one server has it at a time."""
 
     def __init__(self, folder: str):
-        self._folder, self._done = f"{folder}/waiting", f"{folder}/done"
-        self._refused = f"{folder}/refused"
-        for path in (folder, self._folder, self._done, self._refused):
+        self._layout = layout = QueueLayout(folder)
+        for path in (folder, layout.waiting, layout.done, layout.refused):
             make_folder(path)
         self._lock = Lock()
         self._turns: defaultdict[str, Lock] = defaultdict(Lock)
         self._troubles: dict[str, str] = {}  # of entries, by name
         self._tidied = float("-inf")
         self._entries: dict[str, QueuedSubmission] = {}
-        for name in sorted(os.listdir(self._folder)):
+        for name in sorted(os.listdir(self._layout.waiting)):
             if name.endswith(".json") and (entry := self._read(name)) is not None:
                 self._entries[entry.name] = entry
 
@@ -64,9 +64,9 @@ class SubmissionQueue:
         with self._lock:
             if self._is_known(entry.request):
                 return False
-            publish(f"{self._folder}/{entry.name}", json.dumps(asdict(entry)).encode())
+            publish(f"{self._layout.waiting}/{entry.name}", json.dumps(asdict(entry)).encode())
             self._entries[entry.name] = entry
-        unlink_quietly(f"{self._refused}/{entry.task}")
+        unlink_quietly(f"{self._layout.refused}/{entry.task}")
         return True
 
     def is_known(self, request: str) -> bool:
@@ -96,13 +96,13 @@ class SubmissionQueue:
 
     def finish(self, entry: QueuedSubmission) -> None:
         """It was released, or never will be: the same request again is nothing new."""
-        publish(f"{self._done}/{entry.request}", b"")
+        publish(f"{self._layout.done}/{entry.request}", b"")
         self._drop(entry)
         self._forget_old()
 
     def refuse(self, entry: QueuedSubmission, why: str) -> None:
         """It never will be."""
-        publish(f"{self._refused}/{entry.task}", why.encode("utf-8", "replace"))
+        publish(f"{self._layout.refused}/{entry.task}", why.encode("utf-8", "replace"))
         self.finish(entry)
 
     def withdraw(self, task_id: str) -> int:
@@ -114,12 +114,12 @@ class SubmissionQueue:
 
     def forget(self, task_id: str) -> None:
         self.withdraw(task_id)
-        unlink_quietly(f"{self._refused}/{task_id}")
+        unlink_quietly(f"{self._layout.refused}/{task_id}")
 
     def refusal(self, task_id: str) -> str:
         """Why the last submission of a task was refused; empty when it was not."""
         try:
-            return read(f"{self._refused}/{task_id}").decode()
+            return read(f"{self._layout.refused}/{task_id}").decode()
         except FileNotFoundError:
             return ""
 
@@ -137,35 +137,33 @@ class SubmissionQueue:
 
     def _read(self, name: str) -> QueuedSubmission | None:
         """One that cannot be read is put aside, and told as refused: it is to hold up no other."""
-        path = f"{self._folder}/{name}"
+        path = f"{self._layout.waiting}/{name}"
         try:
             entry = QueuedSubmission(**json.loads(read(path)))
             if entry.name != name or not isinstance(entry.order["options"], dict):
                 raise ValueError("it is no submission of the task in its name")
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             log.warning("%s.damaged was in the queue and cannot be read: %s", path, error)
-            task_id = name.removesuffix(".json").partition("-")[2]
-            publish(
-                f"{self._refused}/{task_id}", b"its entry in the queue was damaged: do it again"
-            )
+            again = b"its entry in the queue was damaged: do it again"
+            publish(f"{self._layout.refused}/{queued_task(name)}", again)
             os.replace(path, f"{path}.damaged")
             return None
         return entry
 
     def _is_known(self, request: str) -> bool:
         waits = any(request == entry.request for entry in self._entries.values())
-        return waits or os.path.exists(f"{self._done}/{request}")
+        return waits or os.path.exists(f"{self._layout.done}/{request}")
 
     def _drop(self, entry: QueuedSubmission) -> None:
         with self._lock:
             self._entries.pop(entry.name, None)
             self._troubles.pop(entry.name, None)
-            unlink_quietly(f"{self._folder}/{entry.name}")
+            unlink_quietly(f"{self._layout.waiting}/{entry.name}")
 
     def _forget_old(self) -> None:
         if time.monotonic() < self._tidied + TIDIED_EVERY:
             return
         self._tidied = time.monotonic()
-        for file in os.scandir(self._done):
+        for file in os.scandir(self._layout.done):
             if file.stat().st_mtime < time.time() - KEPT:
                 unlink_quietly(file.path)

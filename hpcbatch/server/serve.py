@@ -20,7 +20,7 @@ from ..registry.registry import Registry
 from ..sites.keys import key_id, load_private, new_key, private_pem, public_pem, store_once
 from ..sites.run_file import Run
 from ..words.errors import ConfigError, RegistryBusy, StateError
-from ..words.layout import ServerLayout
+from ..words.server_layout import ServerLayout
 from .app import make_app
 from .connection_limit import AT_ONCE, LimitedListener
 from .lifecycle import cancel_released

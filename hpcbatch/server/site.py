@@ -34,11 +34,12 @@ from ..words.errors import (
     StateError,
     UsageError,
 )
-from ..words.layout import ServerLayout, is_task_id
+from ..words.layout import is_task_id
 from ..words.model import TaskSpec
 from ..words.options import SubmitOptions
 from ..words.ranges import Ranges
 from ..words.resources import Resources
+from ..words.server_layout import ServerLayout
 from ..words.text import clock
 from .clusters import Clusters
 from .dashboard.codes import Codes

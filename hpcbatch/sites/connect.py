@@ -8,7 +8,7 @@ import sys
 from ..registry.root import default_root
 from ..words.errors import NotFound, UsageError
 from ..words.extras import needs
-from ..words.layout import ServerLayout
+from ..words.server_layout import ServerLayout
 from .base import Site
 from .run_file import find_run
 

@@ -143,7 +143,9 @@ class Here(Site):
         return outcomes.element_log(self.registry, task_id, attempt, element, begin)
 
     def modules(self, task_id: str) -> list[str]:
+        from ..registry import attempts
+
         layout = self.registry.layout(task_id)
-        numbers = [0, *sorted(int(name) for name in os.listdir(layout.attempts) if name.isdigit())]
+        numbers = [0, *attempts.numbers(layout)]
         paths = [f"{layout.folder}/{layout.code_of(number)}" for number in numbers]
         return [path for path in paths if os.path.exists(path)]

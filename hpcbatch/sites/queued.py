@@ -6,8 +6,8 @@ import os
 
 from ..disk.files import unlink_quietly
 from ..words.errors import StateError
-from ..words.layout import ServerLayout
 from ..words.ranges import Ranges
+from ..words.server_layout import QueueLayout, ServerLayout, queued_task
 from ..words.status import TaskStatus
 
 
@@ -44,9 +44,9 @@ def withdraw(root: str, task_id: str, only: Ranges | None) -> None:
 
 
 def _entries(root: str, task_id: str) -> list[str]:
-    folder = ServerLayout(root).waiting
+    folder = QueueLayout(ServerLayout(root).queue).waiting
     try:
         names = os.listdir(folder)
     except FileNotFoundError:
         return []
-    return [f"{folder}/{name}" for name in names if name.endswith(f"-{task_id}.json")]
+    return [f"{folder}/{name}" for name in names if queued_task(name) == task_id]

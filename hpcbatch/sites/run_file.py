@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from ..disk.files import publish, read
 from ..disk.locks import is_held
 from ..words.errors import DamagedFile
-from ..words.layout import ServerLayout
+from ..words.server_layout import ServerLayout
 from .known_sites import Card
 
 UNIX = "unix:"  # begins the address of a socket in the file system

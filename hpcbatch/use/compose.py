@@ -125,7 +125,7 @@ class Composition:
             after=(*(str(a.id) for a in before), *self.waits_for.ended),
             after_ok=self.waits_for.ok,
             folder=self.spec.folder,
-            log_prefix=f"{attempt.logs or self.layout.logs}/{attempt.number:04d}-",
+            log_prefix=self.layout.log_prefix(attempt.number, attempt.logs),
             runner=runner,
             task=self.layout.folder,
             attempt=attempt.number,

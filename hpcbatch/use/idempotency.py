@@ -10,8 +10,8 @@ from ..disk.locks import held
 from ..registry.attempts import LOCK_SECONDS, read_attempts
 from ..registry.registry import Registry
 from ..words.errors import StateError
-from ..words.layout import RemoteLayout
 from ..words.model import Attempt
+from ..words.server_layout import RemoteLayout
 from .in_doubt import GRACE
 
 PAUSE = 1.0  # seconds between two looks at a submission in doubt

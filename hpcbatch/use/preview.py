@@ -8,6 +8,7 @@ from ..cluster.cluster import Cluster
 from ..cluster.schedulers.answers import Limits
 from ..registry.registry import Registry
 from ..words.errors import SchedulerError
+from ..words.layout import node_program
 from ..words.model import TaskSpec
 from ..words.options import SubmitOptions
 from ..words.ranges import Ranges
@@ -40,7 +41,7 @@ def preview(
 
     jobs = Ranges([(0, spec.njobs)])
     made = Composition.of(registry, spec, jobs, options, cluster, limits)
-    runner = f"{registry.root}/runner-preview.pyz"
+    runner = node_program(registry.root, "runner", "preview")
     has_room = bool(made.attempt.arrays)
     script = made.script(0, made.attempt, runner) if has_room else made.example(runner)
     return Preview(cluster.name, script)

@@ -5,7 +5,7 @@ ROOT/
   polls/                  by scheduler and host, shared by all clients: the last listing, limits,
                           whose turn it is to submit
   pools/<pool-id>/        see PoolLayout
-  server/, remote/        see ServerLayout, RemoteLayout
+  server/, remote/        see server_layout.py
   <task-id>/              see TaskLayout
 """
 
@@ -112,8 +112,10 @@ class PollsLayout:
         host = os.uname().nodename
         self.folder = f"{root}/polls"
         self.listing = f"{self.folder}/{scheduler}-{host}.json"
+        self.listing_lock = f"{self.listing}.lock"
         self.limits = f"{self.folder}/limits-{scheduler}-{host}.json"
         self.last_submission = f"{self.folder}/submitted-{scheduler}-{host}"
+        self.turn_lock = f"{self.last_submission}.lock"
         self.room_lock = f"{self.folder}/room-{scheduler}.lock"
 
 
@@ -130,7 +132,10 @@ class TaskLayout:
         self.segments = f"{self.folder}/segments"
         self.values = f"{self.folder}/values"
         self.results = f"{self.folder}/results.rec"
+        self.damaged_results = f"{self.results}.damaged"
         self.index = f"{self.folder}/index.bin"
+        self.damaged_index = f"{self.index}.damaged"
+        self.new_index = f"{self.index}.new"
         self.status = f"{self.folder}/status.json"
         self.logs = f"{self.folder}/logs"
         self.submit_lock = f"{self.folder}/submit.lock"
@@ -151,38 +156,12 @@ class TaskLayout:
     def code_of(self, attempt: int) -> str:
         return f"attempts/{attempt:04d}/code.zip" if attempt else "code.zip"
 
-    def log(self, attempt: int, element: int, folder: str = "") -> str:
+    def log_prefix(self, attempt: int, folder: str = "") -> str:
         """In the task's own folder, or in that of the attempt's logs."""
-        return f"{folder or self.logs}/{attempt:04d}-{element}.log"
+        return f"{folder or self.logs}/{attempt:04d}-"
 
-
-class ServerLayout:
-    """Every path of what a server keeps for itself, in the registry that it serves."""
-
-    def __init__(self, root: str):
-        self.folder = f"{root}/server"
-        self.identity = f"{self.folder}/identity"
-        self.users = f"{self.folder}/users"
-        self.tokens = f"{self.folder}/tokens"
-        self.uploads = f"{self.folder}/uploads"
-        self.queue = f"{self.folder}/queue"
-        self.waiting = f"{self.queue}/waiting"  # names end in "-<task-id>.json"
-        self.local_key = f"{self.folder}/local.pem"  # of who started it
-        self.run_file = f"{self.folder}/run.json"
-        self.lock = f"{self.folder}/server.lock"
-        self.log = f"{self.folder}/server.log"
-
-
-class RemoteLayout:
-    """Every path of what commands that come over SSH keep, in the registry that they work on."""
-
-    def __init__(self, root: str):
-        self.folder = f"{root}/remote"
-        self.uploads = f"{self.folder}/uploads"
-
-    def once_lock(self, task_id: str) -> str:
-        """Held while a request for the task is done that may be repeated."""
-        return f"{self.uploads}/{task_id}.once"
+    def log(self, attempt: int, element: int, folder: str = "") -> str:
+        return f"{self.log_prefix(attempt, folder)}{element}.log"
 
 
 class PoolLayout:

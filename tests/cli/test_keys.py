@@ -14,7 +14,7 @@ from hpcbatch.cli.main import main
 from hpcbatch.server.users import Users
 from hpcbatch.sites import default, keys, known_sites
 from hpcbatch.words.errors import RegistryBusy
-from hpcbatch.words.layout import ServerLayout
+from hpcbatch.words.server_layout import ServerLayout
 
 SLOW_KEY = keys.new_key()
 

@@ -18,7 +18,7 @@ from hpcbatch.server.serve import ensure_local_user
 from hpcbatch.server.settings import Settings
 from hpcbatch.server.site import ServedSite
 from hpcbatch.sites.keys import assertion, load_private
-from hpcbatch.words.layout import ServerLayout
+from hpcbatch.words.server_layout import ServerLayout
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it asks for a successor of httpx

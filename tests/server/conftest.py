@@ -19,7 +19,7 @@ from hpcbatch.registry.registry import Registry
 from hpcbatch.server.lifecycle import stop
 from hpcbatch.sites.connect import connect
 from hpcbatch.sites.run_file import find_run
-from hpcbatch.words.layout import ServerLayout
+from hpcbatch.words.server_layout import ServerLayout
 from tests.core import eventually
 
 from .warm import begin

@@ -21,7 +21,7 @@ from hpcbatch.server.settings import Settings
 from hpcbatch.server.site import ServedSite
 from hpcbatch.sites import uploads
 from hpcbatch.sites.keys import GRANT, assertion, load_private, new_key, public_pem
-from hpcbatch.words.layout import ServerLayout
+from hpcbatch.words.server_layout import ServerLayout
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it asks for a successor of httpx

@@ -15,7 +15,7 @@ from hpcbatch.disk.locks import held
 from hpcbatch.server import lifecycle
 from hpcbatch.server.lifecycle import Serving
 from hpcbatch.sites.run_file import Run
-from hpcbatch.words.layout import ServerLayout
+from hpcbatch.words.server_layout import ServerLayout
 from tests.core import eventually
 
 from .conftest import is_alive

@@ -26,7 +26,7 @@ from hpcbatch.server.settings import Options, Settings
 from hpcbatch.server.site import ServedSite
 from hpcbatch.server.users import ANONYMOUS
 from hpcbatch.sites.connect import connect
-from hpcbatch.words.layout import ServerLayout
+from hpcbatch.words.server_layout import ServerLayout
 from tests.server.conftest import Server
 
 with warnings.catch_warnings():

@@ -16,7 +16,7 @@ from hpcbatch.server.app import make_app
 from hpcbatch.server.serve import ensure_local_user
 from hpcbatch.server.settings import Options, Settings
 from hpcbatch.server.site import ServedSite
-from hpcbatch.words.layout import ServerLayout
+from hpcbatch.words.server_layout import ServerLayout
 from tests.conftest import IS_LONG
 from tests.core import Case
 

@@ -26,10 +26,10 @@ from hpcbatch.sites.run_file import Run
 from hpcbatch.sites.uploads import Upload
 from hpcbatch.use.submit import submit_defined
 from hpcbatch.words.assignment import Assignment
-from hpcbatch.words.layout import ServerLayout
 from hpcbatch.words.model import TaskSpec
 from hpcbatch.words.options import SubmitOptions
 from hpcbatch.words.ranges import Ranges
+from hpcbatch.words.server_layout import ServerLayout
 from tests.core import eventually, everyone, make_attempt
 
 WORD = "0" * 32

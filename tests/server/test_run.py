@@ -19,7 +19,7 @@ from hpcbatch.registry.registry import Registry
 from hpcbatch.server.serve import serve
 from hpcbatch.server.settings import Settings
 from hpcbatch.sites.run_file import Run, find_run
-from hpcbatch.words.layout import ServerLayout
+from hpcbatch.words.server_layout import ServerLayout
 
 
 @pytest.fixture

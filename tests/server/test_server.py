@@ -15,7 +15,7 @@ from hpcbatch.cli.main import main
 from hpcbatch.sites.connect import connect
 from hpcbatch.sites.keys import load_private
 from hpcbatch.sites.rest.client import Client
-from hpcbatch.words.layout import ServerLayout
+from hpcbatch.words.server_layout import ServerLayout
 from tests.core import eventually
 from tests.local import by_value, flaky
 

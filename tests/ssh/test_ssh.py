@@ -19,8 +19,8 @@ from hpcbatch.sites import known_sites
 from hpcbatch.sites.connect import connect
 from hpcbatch.sites.keys import new_key, public_pem, store_private
 from hpcbatch.sites.ssh.site import Ssh
-from hpcbatch.words.layout import ServerLayout
 from hpcbatch.words.options import SubmitOptions
+from hpcbatch.words.server_layout import ServerLayout
 from tests.conftest import DEBIANS_DRMAA, HOSTILE_NAMES
 from tests.core import eventually, install
 from tests.local import by_value, flaky

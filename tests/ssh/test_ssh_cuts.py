@@ -15,8 +15,8 @@ import pytest
 import hpcbatch as hb
 from hpcbatch.sites.ssh import exchange
 from hpcbatch.sites.ssh.site import Ssh
-from hpcbatch.words.layout import RemoteLayout
 from hpcbatch.words.options import SubmitOptions
+from hpcbatch.words.server_layout import RemoteLayout
 from tests.conftest import IS_LONG
 from tests.local import by_value
 

@@ -16,6 +16,7 @@ import pytest
 import hpcbatch as hb
 from hpcbatch.disk.locks import held
 from hpcbatch.sites.ssh import keeper_client, remote_paths
+from hpcbatch.words.version import PYTHON
 from tests.core import eventually
 
 from .asking import AskingServer
@@ -241,7 +242,7 @@ def test_what_a_login_shell_prints_does_no_harm(client: Client, sshd: Sshd, host
 def test_a_node_without_this_version_is_told(client: Client, sshd: Sshd, host: Host) -> None:
     client.knows(sshd)
     client.configure(sshd.config("login"))
-    older = host.enter.with_name(remote_paths.entrance("0.0.9"))
+    older = host.enter.with_name(remote_paths.entrance(f"0.0.9-py{PYTHON}"))
     host.enter.rename(older)
     try:
         with pytest.raises(hb.SiteNotReady, match="hpcbatch remote setup"):

@@ -9,7 +9,6 @@ from ...use.create import draft_task
 from ...words.errors import HpcbatchError, JobError, SiteNotReady, UsageError, WaitTimeout
 from ...words.finding import Finding, fine, note, wrong
 from ...words.options import SubmitOptions
-from ...words.version import PYTHON, VERSION
 from ..watch import watch
 from . import remote_paths, scripts
 from .site import Ssh
@@ -41,7 +40,7 @@ def check(site: Ssh, cluster: str | None, seconds: float) -> Iterator[Finding]:
         yield wrong("scheduler", str(error))
         return
     except HpcbatchError as error:
-        yield wrong("registry", _full(str(error), "the registry"))
+        yield wrong("registry", _full(str(error)))
         return
     yield fine("registry", f"{health['root']} can be written")
     if not health["here"]:
@@ -95,8 +94,8 @@ def _put_away(site: Ssh, task_id: str) -> None:
 
 def _others(listing: str) -> str:
     """That there is another version, when there is."""
-    versions = [name[len("enter-") :] for name in listing.split() if name.startswith("enter-")]
-    own = f"{VERSION}-py{PYTHON}"
+    versions = remote_paths.releases(listing.split())
+    own = remote_paths.RELEASE
     if not versions or own in versions:
         return ""
     there = ", ".join(versions)
@@ -111,7 +110,7 @@ def _order(version: str) -> list[Any]:
     return [int(part) if part.isdigit() else 0 for part in version.partition("-")[0].split(".")]
 
 
-def _full(words: str, what: str) -> str:
+def _full(words: str) -> str:
     if any(sign in words for sign in FULL):
-        return f"the disk of {what} is full, or your quota is used up: {words}"
+        return f"the disk of the registry is full, or your quota is used up: {words}"
     return words

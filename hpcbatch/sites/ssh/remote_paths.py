@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ...words.version import PYTHON, VERSION
 
 FOLDER = ".hpcbatch/remote"
+RELEASE = f"{VERSION}-py{PYTHON}"  # others are beside it, so that several clients get along
+ENVIRONMENT = f"{FOLDER}/venv-{RELEASE}"
+_ENTER = "enter-"
 
 
-def entrance(version: str = VERSION, python: str = PYTHON) -> str:
-    """A script that sets the environment and runs what answers: of one version, for one minor
-    version of Python, so that several clients get along."""
-    return f"enter-{version}-py{python}"
+def entrance(release: str = RELEASE) -> str:
+    """A script that sets the environment and runs what answers."""
+    return f"{_ENTER}{release}"
+
+
+def releases(names: Iterable[str]) -> list[str]:
+    """Those whose entrance is among the ``names`` in the folder."""
+    return [name.removeprefix(_ENTER) for name in names if name.startswith(_ENTER)]
 
 
 def command(module: str = "") -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import os
-import shlex
 from typing import NamedTuple
 
 from ...words.errors import SiteUnreachable
@@ -53,7 +52,3 @@ def file(path: str, content: bytes) -> str:
     lines = base64.encodebytes(content).decode()
     end = f"end{os.urandom(8).hex()}"
     return f"base64 -d >{path} <<'{end}'\n{lines}{end}"
-
-
-def quoted(text: str) -> str:
-    return shlex.quote(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import sysconfig
@@ -15,7 +16,7 @@ from typing import Any
 
 from ...words.errors import SiteError, SiteNotReady
 from ...words.text import size
-from ...words.version import PYTHON, VERSION
+from ...words.version import PYTHON
 from . import remote_paths, scripts, wheel
 from .exchange import Exchange
 from .keeper_client import Line
@@ -120,12 +121,13 @@ def install(line: Line, found: LoginNode, tell: Callable[[str], None]) -> None:
     Exchange(line, "").ask("hello")
 
 
-def environment(found: LoginNode) -> str:
-    return f"{found.home}/{remote_paths.FOLDER}/venv-{VERSION}-py{found.minor}"
+def _environment(found: LoginNode) -> str:
+    """Quoted for the shell."""
+    return shlex.quote(f"{found.home}/{remote_paths.ENVIRONMENT}")
 
 
 def _installing(found: LoginNode, wheels: Sequence[tuple[str, bytes]] = ()) -> str:
-    venv = scripts.quoted(environment(found))
+    venv = _environment(found)
     pip = f"{venv}/bin/python -m pip --no-input --disable-pip-version-check --quiet install"
     index = '--no-index --find-links "$T/wheels"' if wheels else "--retries 1 --timeout 10"
     own = f'"$T/wheels/{wheel.NAME}"'
@@ -137,7 +139,7 @@ def _installing(found: LoginNode, wheels: Sequence[tuple[str, bytes]] = ()) -> s
             scripts.file(own, wheel.make_wheel()),
             *(scripts.file(f'"$T/wheels/{name}"', content) for name, content in wheels),
             *_exports(found),
-            f"[ -x {venv}/bin/pip ] || {scripts.quoted(found.python)} -m venv {venv} || exit 75",
+            f"[ -x {venv}/bin/pip ] || {shlex.quote(found.python)} -m venv {venv} || exit 75",
             # the same version may have been installed before, with other files
             f"{pip} --force-reinstall --no-deps {own} || exit 76",
             f"{pip} {index} {with_extra} || exit 74",
@@ -176,12 +178,12 @@ def _read(path: str) -> bytes:
 
 
 def _exports(found: LoginNode) -> list[str]:
-    return [f"export {n}={scripts.quoted(v)}" for n, v in sorted(found.variables.items())]
+    return [f"export {n}={shlex.quote(v)}" for n, v in sorted(found.variables.items())]
 
 
 def _entrance(found: LoginNode) -> str:
     """Published whole: a command may be using the one before."""
-    venv = scripts.quoted(environment(found))
+    venv = _environment(found)
     lines = [
         "# Made by hpcbatch remote setup: the variables of a login shell there, and of --setup.",
         *_exports(found),

@@ -27,7 +27,7 @@ def create(site: Here, asked: Request, talk: Talk) -> Any:
     """The bytes of a task, from where they were cut off; then it is stored. What is not installed
     here is told before they come."""
     from ...use.requirements import compared
-    from ...words.layout import RemoteLayout
+    from ...words.server_layout import RemoteLayout
     from ..uploads import Upload, Uploads
 
     uploads = Uploads(RemoteLayout(site.registry.root).uploads, site.registry)
@@ -173,7 +173,7 @@ def health(site: Here, asked: Request, talk: Talk) -> Any:
     from ...cluster.cluster import Cluster
     from ...cluster.config import is_installed
     from ...disk.files import make_folder, publish, unlink_quietly
-    from ...words.layout import RemoteLayout
+    from ...words.server_layout import RemoteLayout
 
     folder = RemoteLayout(site.registry.root).folder
     make_folder(folder)
