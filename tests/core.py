@@ -23,13 +23,26 @@ from hpcbatch.registry.view import View
 from hpcbatch.runner.bundle import ensure_runner
 from hpcbatch.use.code import has_data
 from hpcbatch.words.assignment import Assignment
-from hpcbatch.words.events import Event
+from hpcbatch.words.events import HEAD, Event
 from hpcbatch.words.model import STATES, Array, Attempt
 from hpcbatch.words.plan import Plan
 from hpcbatch.words.ranges import Ranges
 
 ROOT = Path(__file__).resolve().parents[1]
 DEADLINE = 30.0
+
+
+def packed_event(
+    kind: int,
+    attempt: int,
+    element: int,
+    job: int = 0,
+    started: float = 0.0,
+    ended: float = 0.0,
+    body: bytes = b"",
+) -> bytes:
+    """As a process of an attempt writes it."""
+    return HEAD.pack(kind, attempt, element, job, started, ended, 0, 0, 0, 0.0) + body
 
 
 def eventually(true: Callable[[], Any], what: str = "") -> Any:

@@ -60,7 +60,7 @@ def cluster_names(
     try:
         if context.find_root().ensure_object(Setting).named_site():
             return []
-        found = load_clusters()[0]
+        found = load_clusters()
     except HpcbatchError:
         return []
     return _beginning([name for name, config in found.items() if is_installed(config)], beginning)

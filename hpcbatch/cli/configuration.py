@@ -51,7 +51,7 @@ def show(setting: Setting, cluster: str | None) -> None:
       hpcbatch config show
       hpcbatch config show slurm --json
     """
-    chosen = load_clusters()[0].values() if cluster is None else [find_cluster(cluster)]
+    chosen = load_clusters().values() if cluster is None else [find_cluster(cluster)]
     rows = [row for each in chosen for row in _rows(each)]
     path = find_file()
     if setting.json:

@@ -27,10 +27,10 @@ from .schedulers import get_scheduler, is_scheduler, scheduler_names
 EXTENDS = "extends"
 
 
-def load_clusters(path: str | None = None) -> tuple[dict[str, ClusterConfig], str | None]:
-    """All clusters by name, and the default's name where one is set. Raises ConfigError."""
-    configured, default = _configured(path or find_file())
-    return {name: ClusterConfig(name, name) for name in scheduler_names()} | configured, default
+def load_clusters() -> dict[str, ClusterConfig]:
+    """All clusters by name. Raises ConfigError."""
+    configured, _ = _configured()
+    return {name: ClusterConfig(name, name) for name in scheduler_names()} | configured
 
 
 def find_cluster(name: str | None = None) -> ClusterConfig:
@@ -38,7 +38,7 @@ def find_cluster(name: str | None = None) -> ClusterConfig:
 
     Raises ConfigError, which shows the nearest right name.
     """
-    configured, default = _configured(find_file())
+    configured, default = _configured()
     if name is None:
         name = default or _detect()
     if name in configured:
@@ -64,8 +64,9 @@ def _detect() -> str:
     return found[0] if found else "local"
 
 
-def _configured(path: str | None) -> tuple[dict[str, ClusterConfig], str | None]:
-    """The clusters of a configuration file, and its default. Raises ConfigError."""
+def _configured() -> tuple[dict[str, ClusterConfig], str | None]:
+    """The clusters of the configuration file, and its default. Raises ConfigError."""
+    path = find_file()
     if path is None:
         return {}, None
     file = ConfigFile.read(path)

@@ -45,7 +45,7 @@ class Overview(NamedTuple):
 def overview(root: str, default: str | None = None) -> Overview:
     """Of all that are configured or built in; ``default`` is the one that is taken where none is
     named, if that is not as configured. Raises ConfigError."""
-    configs, notes = load_clusters()[0].values(), []
+    configs, notes = load_clusters().values(), []
     try:
         default = default or find_cluster().name
     except ConfigError as error:

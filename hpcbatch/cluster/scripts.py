@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 from functools import cache, lru_cache
+from math import ceil
 from typing import Any
 
 import jinja2
@@ -157,9 +158,9 @@ def _environment() -> _Environment:
         verbatim=_Verbatim,
         comment=lambda text: _Verbatim("".join(c if c.isprintable() else " " for c in str(text))),
         minutes=lambda seconds: -(-int(seconds) // 60),
-        kilobytes=lambda size: -(-size // 1024).__int__(),
-        megabytes=lambda size: -(-size // 1048576).__int__(),
-        in_unit=lambda size, unit: -(-size // MEMORY_UNITS[unit]).__int__(),
+        kilobytes=lambda size: ceil(size / 1024),
+        megabytes=lambda size: ceil(size / 1048576),
+        in_unit=lambda size, unit: ceil(size / MEMORY_UNITS[unit]),
     )
     return environment
 

@@ -26,7 +26,7 @@ def chosen_clusters(name: str | None) -> list[str]:
     """The one asked for, or all whose programs are here. Raises ConfigError."""
     if name is not None:
         return [Cluster.named(name).name]
-    return [name for name, config in load_clusters()[0].items() if is_installed(config)]
+    return [name for name, config in load_clusters().items() if is_installed(config)]
 
 
 def check_cluster(name: str, root: str) -> Iterator[Finding]:

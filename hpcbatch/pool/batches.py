@@ -19,10 +19,8 @@ def pack_batch(batch: TaskBatch) -> tuple[bytes, list[Any]]:
             worker.functions.add(function.number)
             how, content = function.packed(parts)
             functions.append((function.number, how, content))
-        payload = task.payload
-        if task.how == wire.PARTED:
-            payload = wire.moved(task.how, payload, len(parts))
-            parts.extend(task.parts)
+        payload = wire.moved(task.how, task.payload, len(parts))
+        parts.extend(task.parts)
         is_chunk = bool(task.size)
         orders.append(
             (number, function.number, task.how, is_chunk, task.number, task.seed, payload)

@@ -208,7 +208,7 @@ class Broker:
         """Whether anything was sent."""
         inbox, dispatch = self._inbox, self.dispatch
         if inbox:
-            dispatch.waiting.extend([inbox.popleft() for _ in range(len(inbox))])
+            dispatch.add([inbox.popleft() for _ in range(len(inbox))])
         if self._forgotten:
             gone = [self._forgotten.popleft() for _ in range(len(self._forgotten))]
             dispatch.forget(gone)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..disk.files import unlink_quietly
 from ..disk.limits import allow_open_files
 from ..words.door import Door
-from ..words.version import PYTHON, VERSION
+from ..words.version import VERSION
 from ..worker import wire
 from . import folder
 from .broker import Broker
@@ -142,8 +142,6 @@ class OpenPool:
             server_key=listening.server_key.decode(),
             client_key=listening.client_key.decode(),
             client_secret=listening.client_secret.decode(),
-            version=VERSION,
-            python=PYTHON,
             seed=settings.seed,
             folder=os.getcwd(),
             code=tuple(own_import_paths()),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 
-def to_launch(demand: int, launching: int, connected: int, maximum: int, minimum: int = 0) -> int:
+def to_launch(demand: int, launching: int, connected: int, maximum: int) -> int:
     """``demand``: tasks that are not resolved; ``launching``: workers that were launched and have
     not come yet. With what it returns counted as launching, it returns 0."""
-    wanted = min(max(demand, minimum), maximum)
-    return max(wanted - launching - connected, 0)
+    return max(min(demand, maximum) - launching - connected, 0)

@@ -10,9 +10,9 @@ import time
 PATIENCE = 2.0  # seconds between SIGTERM and SIGKILL
 
 
-def end_descendants(patience: float = PATIENCE) -> None:
+def end_descendants() -> None:
     """End whatever this process has started and is still there."""
-    for number, wait in ((signal.SIGTERM, patience), (signal.SIGKILL, 1.0)):
+    for number, wait in ((signal.SIGTERM, PATIENCE), (signal.SIGKILL, 1.0)):
         give_up = time.monotonic() + wait
         left = _signal_all(number)
         while left and time.monotonic() < give_up:

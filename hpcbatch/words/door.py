@@ -18,8 +18,6 @@ class Door(NamedTuple):
     server_key: str
     client_key: str
     client_secret: str
-    version: str
-    python: str
     seed: int = 0
     folder: str = ""  # where the controller works
     code: tuple[str, ...] = ()  # entries of its sys.path that are not installed

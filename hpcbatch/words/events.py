@@ -47,42 +47,24 @@ class Event:
         kind: int,
         attempt: int,
         element: int,
-        job: int = 0,
-        started: float = 0.0,
-        ended: float = 0.0,
-        memory: int = 0,
-        log_begin: int = 0,
-        log_end: int = 0,
-        cpu: float = 0.0,
-        body: bytes = b"",
+        job: int,
+        started: float,
+        ended: float,
+        memory: int,
+        log_begin: int,
+        log_end: int,
+        cpu: float,
+        body: bytes,
     ):
         self.kind, self.attempt, self.element, self.job = kind, attempt, element, job
         self.started, self.ended, self.memory, self.cpu = started, ended, memory, cpu
         self.log_begin, self.log_end, self.body = log_begin, log_end, body
 
-    def pack(self) -> bytes:
-        return (
-            HEAD.pack(
-                self.kind,
-                self.attempt,
-                self.element,
-                self.job,
-                self.started,
-                self.ended,
-                self.memory,
-                self.log_begin,
-                self.log_end,
-                self.cpu,
-            )
-            + self.body
-        )
-
     @classmethod
     def unpack(cls, payload: bytes) -> Event:
         """Raises ``struct.error`` when ``payload`` is shorter than a head."""
-        event = cls(*HEAD.unpack_from(payload))
-        event.body = payload[HEAD.size :]
-        return event
+        fields = (*HEAD.unpack_from(payload), payload[HEAD.size :])
+        return cls(*fields)
 
 
 def pack_text(*fields: str) -> bytes:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from hpcbatch.cluster import schedulers
 from hpcbatch.cluster.cluster import Cluster
 from hpcbatch.cluster.config import find_cluster, is_installed, load_clusters
+from hpcbatch.cluster.profile import ClusterConfig
 from hpcbatch.cluster.schedulers import get_scheduler, scheduler_names
 from hpcbatch.words.errors import ConfigError, ProgramMissing
 
@@ -29,21 +31,24 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
+def clusters_of(path: Path) -> dict[str, ClusterConfig]:
+    with patch.dict(os.environ, HPCBATCH_CONFIG=str(path)):
+        return load_clusters()
+
+
 def only(name: str) -> str:
     return f"clusters: {{{name}: {{scheduler: local}}}}"
 
 
 def test_order_of_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set(load_clusters()[0]) == set(scheduler_names())
+    assert set(load_clusters()) == set(scheduler_names())
     write(folder / "config/hpcbatch/hpcbatch.yaml", only("mine"))
-    assert "mine" in load_clusters()[0]
+    assert "mine" in load_clusters()
     write(folder / "here/hpcbatch.yaml", only("project"))
-    assert load_clusters()[0].keys() - set(scheduler_names()) == {"project"}
+    assert load_clusters().keys() - set(scheduler_names()) == {"project"}
     named = write(folder / "named.yaml", only("named"))
     monkeypatch.setenv("HPCBATCH_CONFIG", str(named))
-    assert load_clusters()[0].keys() - set(scheduler_names()) == {"named"}
-    given = write(folder / "given.yaml", only("given"))
-    assert load_clusters(str(given))[0].keys() - set(scheduler_names()) == {"given"}
+    assert load_clusters().keys() - set(scheduler_names()) == {"named"}
 
 
 def test_named_file_must_exist(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,9 +60,7 @@ def test_named_file_must_exist(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "clusters:\n", "default:\nclusters: {}\n"])
 def test_empty_files(folder: Path, text: str) -> None:
     path = write(folder / "c.yaml", text)
-    clusters, default = load_clusters(str(path))
-    assert set(clusters) == set(scheduler_names())
-    assert default is None
+    assert set(clusters_of(path)) == set(scheduler_names())
 
 
 FULL = """
@@ -81,9 +84,7 @@ clusters:
 
 
 def test_every_key(folder: Path) -> None:
-    clusters, default = load_clusters(str(write(folder / "c.yaml", FULL)))
-    found = clusters["gpu-long"]
-    assert default == "gpu-long"
+    found = clusters_of(write(folder / "c.yaml", FULL))["gpu-long"]
     assert (found.scheduler, found.template) == ("slurm", "gpu.sh.j2")
     assert found.resources["queue"] == "gpu"
     assert found.max_walltime == 86400
@@ -95,16 +96,16 @@ def test_every_key(folder: Path) -> None:
 
 def test_setup_as_a_block(folder: Path) -> None:
     text = 'clusters: {a: {scheduler: local, setup: "module load a\\r\\nmodule load b\\n"}}'
-    clusters, _ = load_clusters(str(write(folder / "c.yaml", text)))
+    clusters = clusters_of(write(folder / "c.yaml", text))
     assert clusters["a"].setup == ("module load a\nmodule load b",)
 
 
 def test_a_built_in_one_is_overridden(folder: Path) -> None:
     path = write(folder / "c.yaml", "clusters: {slurm: {array_limit: 7, template: }}")
-    found = load_clusters(str(path))[0]["slurm"]
+    found = clusters_of(path)["slurm"]
     assert (found.scheduler, found.array_limit, found.template) == ("slurm", 7, None)
     path = write(folder / "c.yaml", "clusters: {slurm: {scheduler: local}}")
-    assert load_clusters(str(path))[0]["slurm"].scheduler == "local"
+    assert clusters_of(path)["slurm"].scheduler == "local"
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_a_built_in_one_is_overridden(folder: Path) -> None:
 def test_what_is_wrong_is_told(folder: Path, text: str, words: str) -> None:
     path = write(folder / "c.yaml", text)
     with pytest.raises(ConfigError) as told:
-        load_clusters(str(path))
+        clusters_of(path)
     assert words in str(told.value)
     assert str(path) in str(told.value)
     assert not (folder / "here" / "pwned").exists()
@@ -172,9 +173,9 @@ def test_file_that_is_no_text(folder: Path) -> None:
     path = folder / "c.yaml"
     path.write_bytes(b"\xff\xfe\x00clusters")
     with pytest.raises(ConfigError, match="cannot be read"):
-        load_clusters(str(path))
+        clusters_of(path)
     with pytest.raises(ConfigError, match="cannot be read"):
-        load_clusters(str(folder))
+        clusters_of(folder)
 
 
 def test_unknown_cluster(folder: Path) -> None:
@@ -274,7 +275,7 @@ def test_schedulers_of_others(monkeypatch: pytest.MonkeyPatch, target: str, word
     get_scheduler.cache_clear()
     try:
         assert scheduler_names()[-1] == "theirs"
-        assert "theirs" in load_clusters()[0]
+        assert "theirs" in load_clusters()
         if not words:
             assert get_scheduler("theirs").name == "local"
             return
@@ -311,7 +312,7 @@ clusters:
   own: {extends: slurm}
 """
     path = write(folder / "c.yaml", text)
-    clusters, _ = load_clusters(str(path))
+    clusters = clusters_of(path)
     top = clusters["top"]
     assert (top.name, top.scheduler, top.setup) == ("top", "slurm", ("b",))
     assert top.resources == {"walltime": "2h", "memory": "8GB"}
@@ -334,7 +335,7 @@ def test_a_template_lies_beside_the_file_that_names_it(
     text = "clusters: {a: {scheduler: slurm, template: ./own/a.j2}, b: {extends: a}}"
     path = write(folder / "c.yaml", text)
     monkeypatch.chdir("/")
-    clusters, _ = load_clusters(str(path))
+    clusters = clusters_of(path)
     assert {clusters[name].template for name in "ab"} == {f"{folder}/own/a.j2"}
 
 
@@ -344,7 +345,7 @@ clusters:
   base: {scheduler: slurm, max_walltime: 2h, max_queued: 9, env: {A: "1"}, setup: [a], elements: 7}
   free: {extends: base, max_walltime: , env: , setup: null, elements: }
 """
-    free = load_clusters(str(write(folder / "c.yaml", text)))[0]["free"]
+    free = clusters_of(write(folder / "c.yaml", text))["free"]
     assert (free.max_walltime, free.env, free.setup, free.elements) == (None, {}, (), 1000)
     assert (free.scheduler, free.max_queued) == ("slurm", 9)
 
@@ -365,5 +366,5 @@ clusters:
 )
 def test_where_it_is_wrong(folder: Path, text: str, words: str) -> None:
     with pytest.raises(ConfigError) as told:
-        load_clusters(str(write(folder / "c.yaml", text)))
+        clusters_of(write(folder / "c.yaml", text))
     assert words in str(told.value)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from hpcbatch.cluster.cluster import Cluster
-from hpcbatch.cluster.config import load_clusters
+from hpcbatch.cluster.config import find_cluster, load_clusters
 from hpcbatch.cluster.profile import ClusterConfig
 from hpcbatch.cluster.proposal import FoundCluster, proposed
 from hpcbatch.cluster.schedulers import get_scheduler
@@ -178,16 +178,17 @@ def test_what_is_proposed_can_be_read(
     text = proposed([FoundCluster(name, name, Limits(1000, memory_unit="MB"), survey)])
     path = tmp_path / "hpcbatch.yaml"
     path.write_text(text)
-    clusters, default = load_clusters(str(path))
+    monkeypatch.setenv("HPCBATCH_CONFIG", str(path))
+    clusters = load_clusters()
     usable = [queue for queue in survey.queues if queue.is_open]
-    assert default == name
+    assert find_cluster().name == name
     assert clusters[name].memory_unit == "MB"
     assert clusters[name].max_queued == survey.max_queued
     if usable:
         assert clusters[name].max_walltime == max(q.max_walltime or 0 for q in usable)
     uncommented = text.replace("# resources", "resources").replace("# queues", "queues")
     path.write_text(uncommented)
-    clusters, _ = load_clusters(str(path))
+    clusters = load_clusters()
     assert clusters[name].resources["memory"] == "1GB"
     if len(usable) > 1:
         assert clusters[name].queues == {queue.name: queue.max_walltime for queue in usable}

@@ -88,11 +88,13 @@ def test_the_commands_of_a_page_answer_as_it_says(
 
 
 @pytest.mark.parametrize("block", PROFILES)
-def test_the_profiles_can_be_read(block: Block, tmp_path: Path) -> None:
+def test_the_profiles_can_be_read(
+    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "hpcbatch.yaml"
     path.write_text(block.text)
-    clusters, _ = load_clusters(str(path))
-    assert clusters.keys() >= yaml.safe_load(block.text)["clusters"].keys()
+    monkeypatch.setenv("HPCBATCH_CONFIG", str(path))
+    assert load_clusters().keys() >= yaml.safe_load(block.text)["clusters"].keys()
 
 
 def test_what_is_skipped_says_why() -> None:

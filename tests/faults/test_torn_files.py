@@ -21,9 +21,8 @@ from hpcbatch.registry.repair import mend_index
 from hpcbatch.registry.snapshot import read_snapshot
 from hpcbatch.words import events
 from hpcbatch.words.errors import DamagedFile
-from hpcbatch.words.events import Event
 from hpcbatch.words.layout import TaskLayout
-from tests.core import stored_values
+from tests.core import packed_event, stored_values
 from tests.registry.processes import Process, add_attempt, make_layout
 
 from .disks import done_records
@@ -121,7 +120,7 @@ def test_a_segment_that_grows_byte_by_byte_is_folded_once() -> None:
 def test_a_tail_behind_the_commit_torn_at_any_byte_is_cut_and_redone() -> None:
     """A fold that died: any part of its batch may lie in results.rec, and any of the index."""
     tail = b"".join(
-        frame(Event(events.DONE, 1, 0, job, body=VALUES[job]).pack()) for job in range(2, NJOBS)
+        frame(packed_event(events.DONE, 1, 0, job, body=VALUES[job])) for job in range(2, NJOBS)
     )
     for length in range(len(tail) + 1):
         for with_index in (False, True):

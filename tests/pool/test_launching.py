@@ -24,17 +24,17 @@ from tests.core import eventually
 counts = st.integers(0, 1000)
 
 
-@given(counts, counts, counts, counts, counts)
+@given(counts, counts, counts, counts)
 def test_scaling_asks_for_what_is_missing_and_only_once(
-    demand: int, launching: int, connected: int, maximum: int, minimum: int
+    demand: int, launching: int, connected: int, maximum: int
 ) -> None:
-    n = to_launch(demand, launching, connected, maximum, minimum)
+    n = to_launch(demand, launching, connected, maximum)
     assert n >= 0
     assert launching + connected + n <= max(maximum, launching + connected)
-    assert n <= max(demand, minimum)
-    assert to_launch(demand, launching + n, connected, maximum, minimum) == 0
-    assert to_launch(demand, launching, connected + n, maximum, minimum) == 0
-    assert to_launch(demand + 1, launching, connected, maximum, minimum) >= n
+    assert n <= demand
+    assert to_launch(demand, launching + n, connected, maximum) == 0
+    assert to_launch(demand, launching, connected + n, maximum) == 0
+    assert to_launch(demand + 1, launching, connected, maximum) >= n
 
 
 @given(st.lists(st.tuples(st.integers(1, 20), st.integers(0, 25)), max_size=8))

@@ -13,10 +13,10 @@ from hpcbatch.registry.fold import fold
 from hpcbatch.registry.snapshot import Snapshot, read_snapshot
 from hpcbatch.words import events
 from hpcbatch.words.assignment import Assignment
-from hpcbatch.words.events import NO_JOB, Event, pack_text
+from hpcbatch.words.events import NO_JOB, pack_text
 from hpcbatch.words.layout import TaskLayout, rerun_name, segment_name
 from hpcbatch.words.ranges import Ranges
-from tests.core import make_attempt
+from tests.core import make_attempt, packed_event
 
 _pids = itertools.count(100)
 
@@ -59,7 +59,7 @@ class Process:
         return pack_text("node1", "boot", str(self.pid * 7), "3.11.7", str(self.pid))
 
     def tell(self, kind: int, job: int = NO_JOB, **fields: Any) -> None:
-        self.writer.append(Event(kind, self.attempt, self.element, job, **fields).pack())
+        self.writer.append(packed_event(kind, self.attempt, self.element, job, **fields))
 
     def start(self, job: int) -> None:
         self.tell(events.STARTED, job, started=1.0)

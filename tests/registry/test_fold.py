@@ -26,9 +26,8 @@ from hpcbatch.registry.results import Results
 from hpcbatch.registry.snapshot import read_snapshot
 from hpcbatch.words import events
 from hpcbatch.words.errors import DamagedFile, RegistryUnwritable
-from hpcbatch.words.events import Event
 from hpcbatch.words.layout import TaskLayout
-from tests.core import ROOT, everyone, stored_values
+from tests.core import ROOT, everyone, packed_event, stored_values
 from tests.registry.processes import Process, add_attempt, fold_once, make_layout
 
 NJOBS = 6
@@ -367,7 +366,7 @@ def test_a_torn_tail_waits_and_harms_nothing(tmp_path: Path, gone: str) -> None:
     process = Process(layout, 1, 0)
     process.done(0, b"zero")
     whole = os.path.getsize(process.path)
-    event = Event(events.DONE, 1, 0, 1, body=b"one").pack()
+    event = packed_event(events.DONE, 1, 0, 1, body=b"one")
     torn = frame(event)
     written = {"one byte": 1, "half a record": len(torn) // 2, "all but the hello": 12}[gone]
     with open(process.path, "ab") as file:
@@ -593,8 +592,8 @@ def test_200_000_records_fold_in_bounded_memory(
         for first in range(element, njobs, 2000):
             batch = []
             for job in range(first, min(first + 2000, njobs), 2):
-                batch.append(Event(events.STARTED, 1, element, job, 1.0).pack())
-                batch.append(Event(events.DONE, 1, element, job, 1.0, 2.0, body=b"v" * 40).pack())
+                batch.append(packed_event(events.STARTED, 1, element, job, 1.0))
+                batch.append(packed_event(events.DONE, 1, element, job, 1.0, 2.0, body=b"v" * 40))
             process.writer.append(*batch)
         process.end()
     began = time.monotonic()

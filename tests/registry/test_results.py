@@ -15,8 +15,9 @@ from hpcbatch.disk.records import BESIDE, FRAME, frame
 from hpcbatch.registry.results import Results
 from hpcbatch.words import events
 from hpcbatch.words.errors import DamagedFile
-from hpcbatch.words.events import HEAD, Event
+from hpcbatch.words.events import HEAD
 from hpcbatch.words.layout import TaskLayout
+from tests.core import packed_event
 
 EDGE = BESIDE - FRAME.size - HEAD.size  # bytes of the largest value that is read with its record
 SIZES = [0, 1, 9, 500, BESIDE // 3, *range(EDGE - 2, EDGE + 3), 2 * BESIDE]
@@ -33,7 +34,7 @@ def test_many_in_one_go_are_what_each_is_alone(
     content, found = bytearray(), [(len(made), NOTHING, 0)]
     for job, (size, kind) in enumerate(made):
         found.append((job, SAID[kind], len(content)))
-        content += frame(Event(kind, 1, 0, job, body=bytes([job]) * size).pack())
+        content += frame(packed_event(kind, 1, 0, job, body=bytes([job]) * size))
     found += [(1, DONE, 0), (0, DONE, len(content)), (0, DONE, 3)]  # another's, and no record
     if content and chance.random() < 0.5:
         content[chance.randrange(len(content))] ^= 1

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from hpcbatch.words import errors, events
 from hpcbatch.words.errors import HpcbatchError, JobError, NewerFormat, NotFound, TaskFailed
-from hpcbatch.words.events import Event, pack_text, unpack_text
+from hpcbatch.words.events import HEAD, Event, pack_text, unpack_text
 from hpcbatch.words.formats import FORMAT, checked_format
 from hpcbatch.words.messages import nearest
 from hpcbatch.words.model import ALIVE, RESOLVED, STATES, UNFINISHED, TaskSpec
 from hpcbatch.words.status import TaskStatus, known_states
+from tests.core import packed_event
 
 unsigned = st.integers(0, 2**64 - 1)
 times = st.floats(allow_nan=False)
@@ -36,15 +37,16 @@ ERRORS = [
     )
 )  # fmt: skip
 def test_an_event_comes_back_as_it_was(fields: tuple[Any, ...]) -> None:
+    *head, body = fields
+    back = Event.unpack(HEAD.pack(*head) + body)
     event = Event(*fields)
-    back = Event.unpack(event.pack())
     assert [getattr(back, name) for name in Event.__slots__] == [
         getattr(event, name) for name in Event.__slots__
     ]
 
 
 def test_a_payload_shorter_than_a_head_is_no_event() -> None:
-    whole = Event(events.END, 1, 0).pack()
+    whole = packed_event(events.END, 1, 0)
     for length in range(len(whole)):
         with pytest.raises(struct.error):
             Event.unpack(whole[:length])

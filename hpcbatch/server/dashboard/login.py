@@ -11,7 +11,6 @@ from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...words.errors import AccessDenied
-from ...words.model import STATES
 from ..access import Caller, Site, counting_failures, halves_of, session_cookie
 from ..routes.validate import form, form_schema
 from .codes import LIVES
@@ -69,8 +68,6 @@ def session(user: Caller, site: Site) -> dict[str, Any]:
         "user": user.name,
         "admin": user.admin,
         "host": os.uname().nodename,
-        "registry": site.registry.root,
-        "states": STATES,
     }
 
 

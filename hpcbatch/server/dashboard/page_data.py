@@ -22,7 +22,6 @@ def task_json(spec: TaskSpec, status: TaskStatus, user: str) -> dict[str, Any]:
         "created": spec.created,
         "user": user,
         "function": spec.function,
-        "folder": spec.folder,
     }
 
 
@@ -30,8 +29,6 @@ def attempt_json(attempt: Attempt) -> dict[str, Any]:
     return {
         "number": attempt.number,
         "cluster": attempt.cluster,
-        "scheduler": attempt.scheduler,
-        "host": attempt.host,
         "created": attempt.created,
         "jobs": len(attempt.plan.jobs) + len(attempt.held_back.jobs),
         "elements": attempt.plan.elements,
