@@ -10,7 +10,7 @@ import click
 
 from ..sites.here import Here
 from ..words.errors import ConfigError
-from ..words.text import clock, counted, size
+from ..words.text import bytes_text, counted, walltime_text
 from .common import Setting, common_here, global_options, print_json, say
 from .tables import print_table
 from .waiting import Busy
@@ -168,9 +168,9 @@ def _queue_cells(cluster: str, queue: Queue) -> list[str]:
         queue.name,
         _mark(queue.is_default),
         _mark(queue.is_open),
-        clock(queue.max_walltime) if queue.max_walltime else "",
-        clock(queue.default_walltime) if queue.default_walltime else "",
-        size(queue.max_memory) if queue.max_memory else "",
+        walltime_text(queue.max_walltime) if queue.max_walltime else "",
+        walltime_text(queue.default_walltime) if queue.default_walltime else "",
+        bytes_text(queue.max_memory) if queue.max_memory else "",
         str(queue.max_cpus or ""),
     ]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..words.text import size
+from ..words.text import bytes_text
 from .schedulers.answers import Limits, Queue, Survey
 
 _HEAD = """\
@@ -47,7 +47,7 @@ def _settings(found: FoundCluster) -> Iterator[str]:
         yield f"max_walltime: {_time(max(queue.max_walltime or 0 for queue in usable))}"
         yield from _choice(usable)
     if usable and all(queue.max_memory for queue in usable):
-        yield f"max_memory: {size(max(queue.max_memory or 0 for queue in usable))}"
+        yield f"max_memory: {bytes_text(max(queue.max_memory or 0 for queue in usable))}"
     if found.survey.max_queued:
         yield f"max_queued: {found.survey.max_queued}"
     if found.limits.memory_unit:

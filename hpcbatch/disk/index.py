@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
@@ -131,7 +132,7 @@ def write_entries(path: str, entries: Mapping[int, bytes]) -> None:
             for start, stop in Ranges.of(entries).runs:
                 block = b"".join(map(entries.__getitem__, range(start, stop)))
                 if os.pwrite(fd, block, start * ENTRY.size) != len(block):
-                    raise OSError(28, "No space left on device")
+                    raise OSError(errno.ENOSPC, "No space left on device")
             os.fsync(fd)
         finally:
             os.close(fd)

@@ -52,7 +52,7 @@ def held_if_free(path: str) -> Iterator[bool]:
     except OSError as error:
         raise unwritable(path, error) from error
     try:
-        yield _is_taken(fd, path)
+        yield _take(fd, path)
     finally:
         os.close(fd)
 
@@ -64,12 +64,13 @@ def is_held(path: str) -> bool:
     except OSError:
         return False
     try:
-        return not _is_taken(fd, path, fcntl.LOCK_SH)
+        return not _take(fd, path, fcntl.LOCK_SH)
     finally:
         os.close(fd)
 
 
-def _is_taken(fd: int, path: str, kind: int = fcntl.LOCK_EX) -> bool:
+def _take(fd: int, path: str, kind: int = fcntl.LOCK_EX) -> bool:
+    """Whether the lock was free, and is ours until ``fd`` is closed."""
     try:
         fcntl.flock(fd, kind | fcntl.LOCK_NB)
     except BlockingIOError:

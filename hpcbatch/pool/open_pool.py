@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..disk.files import unlink_quietly
-from ..disk.limits import allow_open_files
+from ..disk.open_files import allow_open_files
 from ..words.door import Door
 from ..words.version import VERSION
 from ..worker import wire

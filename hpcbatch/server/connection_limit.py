@@ -9,7 +9,7 @@ import socket
 from collections import Counter
 from typing import Any
 
-from ..disk.limits import allow_open_files
+from ..disk.open_files import allow_open_files
 
 MOST = 2000  # others are put off
 FILES = 2  # that are open for each: itself, and one for its work

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import httpx
 
 from ..disk.files import unlink_quietly
+from ..sites.run_file import UNIX
 from ..supervisor.spool import Spool
 from ..words.errors import ConfigError
 from .connection_limit import LimitedListener, room
@@ -63,7 +64,7 @@ def _at_file(root: str) -> Iterator[Listener]:
         except OSError as error:
             raise ConfigError(f"cannot listen at {path}: {error}") from error
         try:
-            yield Listener(listener, f"unix:{path}")
+            yield Listener(listener, f"{UNIX}{path}")
         finally:
             unlink_quietly(path)
 

@@ -15,11 +15,11 @@ from ..registry.registry import Registry
 from ..sites import wire
 from ..sites.parcel import as_here
 from ..sites.uploads import Uploads
-from ..use import service
 from ..use.cancel import Canceled, cancel
 from ..use.dependencies import with_whole_ids
 from ..use.job_selection import check_jobs
 from ..use.preview import Preview, preview
+from ..use.remove import remove
 from ..use.resubmit import check_resubmission
 from ..use.submit import checked
 from ..words.errors import (
@@ -40,7 +40,7 @@ from ..words.options import SubmitOptions
 from ..words.ranges import Ranges
 from ..words.resources import Resources
 from ..words.server_layout import ServerLayout
-from ..words.text import clock
+from ..words.text import walltime_text
 from .clusters import Clusters
 from .dashboard.codes import Codes
 from .dashboard.sessions import Sessions
@@ -166,7 +166,7 @@ class ServedSite:
 
     def remove(self, spec: TaskSpec) -> None:
         with self.queue.turn(spec.id):
-            service.remove(self.registry, spec.id)
+            remove(self.registry, spec.id)
             self.queue.forget(spec.id)
         self.tracking.forget(spec.id)
 
@@ -204,8 +204,8 @@ class ServedSite:
         asked = Resources.parse(defaults, options.resources)
         seconds = asked.for_element(min(chunk, spec.njobs))
         if most is not None and seconds is not None and seconds > most:
-            told = f"an element of {clock(seconds)} is longer than this server allows"
-            raise ResourceError(f"{told}: {clock(most)}")
+            told = f"an element of {walltime_text(seconds)} is longer than this server allows"
+            raise ResourceError(f"{told}: {walltime_text(most)}")
 
 
 def _word(user: User, spec: TaskSpec, verb: str, request: str) -> str:

@@ -86,9 +86,9 @@ class Here(Site):
         return cancel(self.registry, task_id, only)
 
     def remove(self, task_id: str) -> None:
-        from ..use import service
+        from ..use.remove import remove
 
-        service.remove(self.registry, task_id)
+        remove(self.registry, task_id)
 
     def status(self, task_id: str, look: Look = Look.ONCE) -> TaskStatus:
         from ..use import service

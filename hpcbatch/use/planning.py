@@ -11,7 +11,7 @@ from ..words.errors import ResourceError
 from ..words.plan import Plan
 from ..words.ranges import Ranges
 from ..words.resources import Resources
-from ..words.text import clock, counted, size
+from ..words.text import bytes_text, counted, walltime_text
 
 LIMITED_BY = "max_nodetime of the server's settings"
 
@@ -42,7 +42,7 @@ def make_plan(
 
 def check_limits(config: ClusterConfig, resources: Resources) -> None:
     """Raises ResourceError for a resource beyond what the cluster is configured to give."""
-    for name, shown in (("memory", size), ("cpus", str), ("gpus", str), ("nodes", str)):
+    for name, shown in (("memory", bytes_text), ("cpus", str), ("gpus", str), ("nodes", str)):
         asked, limit = getattr(resources, name), getattr(config, f"max_{name}")
         if asked is not None and limit is not None and asked > limit:
             where = config.origins.get(f"max_{name}", "the configuration")
@@ -74,7 +74,7 @@ def _check_walltime(plan: Plan, cluster: Cluster, resources: Resources) -> None:
     if longest and asked and asked > longest[0]:
         where = cluster.config.origins.get(longest[1], "the configuration")
         raise ResourceError(
-            f"an element of {counted(plan.largest(), 'job')} asks for {clock(asked)} of walltime, "
-            f"and cluster {cluster.name} allows {clock(longest[0])} ({longest[1]} in {where}): use "
-            "a smaller chunk, a shorter walltime, or another queue"
+            f"an element of {counted(plan.largest(), 'job')} asks for {walltime_text(asked)} of "
+            f"walltime, and cluster {cluster.name} allows {walltime_text(longest[0])} "
+            f"({longest[1]} in {where}): use a smaller chunk, a shorter walltime, or another queue"
         )

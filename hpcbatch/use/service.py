@@ -1,4 +1,4 @@
-"""How tasks stand, tracking and removing them. Plain data in, plain data out; every door of the
+"""How tasks stand, and tracking them. Plain data in, plain data out; every door of the
 house calls these verbs, those of ``outcomes`` and those that have a module of their own."""
 
 from __future__ import annotations
@@ -6,7 +6,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from ..disk.files import remove_tree
 from ..registry.pace import pace
 from ..registry.registry import Registry
 from ..registry.view import View
@@ -15,12 +14,11 @@ from ..words.errors import (
     RegistryBusy,
     RegistryUnwritable,
     SchedulerError,
-    StateError,
     SubmissionRejected,
 )
 from ..words.look import Look
 from ..words.messages import in_short
-from ..words.model import ALIVE, RESOLVED
+from ..words.model import RESOLVED
 from ..words.ranges import Ranges
 from ..words.status import TaskStatus
 from .due_retries import due_retries
@@ -75,19 +73,6 @@ def resolved_jobs(registry: Registry, task_id: str) -> Ranges:
     for jobs in due_retries(view).values():
         resolved = resolved.without(jobs)
     return resolved
-
-
-def remove(registry: Registry, task_id: str) -> None:
-    """Delete a task and its results. Raises StateError while jobs of it are alive."""
-    spec = registry.spec(task_id)
-    view, _ = update(registry, spec)
-    if view.unfolded:
-        raise view.unfolded
-    if view.jobs_in(ALIVE):
-        raise StateError(f"{task_id} has jobs waiting or running: cancel it first")
-    registry.remove(task_id)
-    for folder in {attempt.logs for attempt in view.attempts if attempt.logs}:
-        remove_tree(folder)  # what is left there is text alone
 
 
 def _status(view: View, notes: tuple[str, ...] = ()) -> TaskStatus:

@@ -39,7 +39,7 @@ def roughly(seconds: float) -> str:
     return f"{days:,} d {hour} h" if hour and days < 100 else f"{days:,} d"
 
 
-def size(count: int) -> str:
+def bytes_text(count: int) -> str:
     """Bytes as ``4GB``, ``1.5GB``, ``1500001KB``: rounded up to what a person would write."""
     for unit, each in (("TB", 1 << 40), ("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10)):
         if count >= each and count % (each // 1024 * 128) == 0:
@@ -47,7 +47,7 @@ def size(count: int) -> str:
     return f"{-(-count // 1024)}KB" if count >= 1024 else f"{count} bytes"
 
 
-def clock(seconds: int) -> str:
+def walltime_text(seconds: int) -> str:
     """``90 s``, ``0:10:00``, ``1-12:00:00``: days, hours, minutes, seconds."""
     if seconds < 120:
         return f"{seconds} s"

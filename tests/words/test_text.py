@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpcbatch.words.resources import parse_memory, parse_walltime
-from hpcbatch.words.text import clock, size
+from hpcbatch.words.text import bytes_text, walltime_text
 
 
 @pytest.mark.parametrize(
@@ -22,14 +22,14 @@ from hpcbatch.words.text import clock, size
     ],
 )
 def test_size(count: int, told: str) -> None:
-    assert size(count) == told
+    assert bytes_text(count) == told
 
 
 @given(st.integers(1024, 1 << 45))
 def test_size_is_never_rounded_down(count: int) -> None:
-    assert count <= parse_memory(size(count)) < count + 1024
+    assert count <= parse_memory(bytes_text(count)) < count + 1024
 
 
 @given(st.integers(120, 10**8))
 def test_clock_is_read_back(seconds: int) -> None:
-    assert parse_walltime(clock(seconds)) == seconds
+    assert parse_walltime(walltime_text(seconds)) == seconds

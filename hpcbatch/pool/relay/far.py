@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ...disk.limits import allow_open_files
+from ...disk.open_files import allow_open_files
 from ...sites.here import Here
 from ...sites.ssh import frames
 from ...sites.ssh.answers import Talk

@@ -23,7 +23,7 @@ from ..site import ServedSite
 from . import page_data
 from .feed import Feed
 
-LOG_PART = 256 << 10  # bytes
+LOG_SHOWN = 256 << 10  # bytes of a log in one answer
 LARGEST = 10**9  # number of an attempt or element; it becomes a part of a file's name
 COMPARED = 20_000  # failures that are grouped; a look at more would take long
 
@@ -113,7 +113,7 @@ def view_log(user: Caller, site: Site, asked: Log) -> dict[str, Any]:
     """A part of an element's log, as base 64; a negative ``begin`` counts from its end."""
     spec = site.spec(user, asked.id)
     part = outcomes.log_part(
-        site.registry, spec.id, asked.attempt, asked.element, asked.begin, LOG_PART
+        site.registry, spec.id, asked.attempt, asked.element, asked.begin, LOG_SHOWN
     )
     return {**part._asdict(), "content": b64encode(part.content).decode()}
 
