@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -79,5 +78,5 @@ def done_there(site: Ssh | None, setting: Setting, *words: str) -> bool:
     click.echo(done.output, nl=False)
     click.echo(done.complaint, nl=False, err=True)
     if done.status:
-        sys.exit(done.status)
+        click.get_current_context().exit(done.status)
     return True

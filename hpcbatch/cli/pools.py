@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 import click
 
-from ..words.text import plain
+from ..disk.files import read
 from .canceling import ask, yes_option
 from .common import Setting, common, completed, global_options, print_json, say
 from .exit_status import SCHEDULER
+from .formatting import plain_lines
 from .pool_places import done_there, find, login_node
 from .tables import print_table
 
@@ -116,14 +116,14 @@ def print_logs(setting: Setting, pool_id: str, worker: str | None) -> None:
         if worker not in logs:
             raise NotFound(f"{pool_id} has no log {worker!r}{nearest(worker, logs)}")
         logs = {worker: logs[worker]}
-    texts = {name: _text(path) for name, path in logs.items()}
+    texts = {name: read(path).decode("utf-8", "replace") for name, path in logs.items()}
     if setting.json:
         print_json(texts)
         return
     for name, text in texts.items():
         if worker is None:
             click.echo(f"==> {name} <==")
-        click.echo("\n".join(map(plain, text.splitlines())))
+        click.echo(plain_lines(text.removesuffix("\n")))
 
 
 @pool.command("terminate")
@@ -155,9 +155,4 @@ def terminate(setting: Setting, pool_id: str, yes: bool) -> None:
     for objection in objections:
         say(f"hpcbatch: {objection}")
     if objections:
-        sys.exit(SCHEDULER)
-
-
-def _text(path: str) -> str:
-    with open(path, errors="replace") as file:
-        return file.read()
+        click.get_current_context().exit(SCHEDULER)

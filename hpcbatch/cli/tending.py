@@ -133,7 +133,6 @@ def _tell(setting: Setting, status: TaskStatus) -> None:
     if setting.json:
         print_json(status.to_json())
         return
-    counts = ", ".join(f"{count} {state}" for state, count in status.counts.items() if count)
-    click.echo(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {status.id}  {counts}")
+    click.echo(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {status.id}  {status.tally}")
     for note in status.notes:
         say(f"  note: {plain_lines(note)}")

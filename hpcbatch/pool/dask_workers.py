@@ -13,7 +13,7 @@ from ..words.formats import FORMAT
 from ..words.version import PYTHON, VERSION
 from ..worker import dask_worker
 from . import folder
-from .addresses import Place, place_of
+from .addresses import Place
 from .import_paths import own_import_paths
 from .launching import Launching
 from .settings import Settings
@@ -42,8 +42,7 @@ class DaskWorkers:
 
     def place(self) -> Place:
         """Where the scheduler is to listen. Raises UsageError."""
-        settings = self._settings
-        return place_of(self._workers.are_local, settings.host, settings.interface)
+        return self._workers.place
 
     def open(self, addresses: list[str], certificate: str, key: str, wanted: int) -> None:
         """Launch the first ones. Raises RegistryUnsafe, RegistryUnwritable, ConfigError."""

@@ -42,7 +42,7 @@ def watch(site: Site, task_id: str, timeout: float | None = None) -> Iterator[Ta
         left = float("inf") if timeout is None else timeout - (time.monotonic() - began)
         if left <= 0:
             raise WaitTimeout(
-                f"{task_id} did not resolve within {timeout} s ({_told(status)}): "
+                f"{task_id} did not resolve within {timeout} s ({status.tally}): "
                 f"{status.goes_on}; wait again, or cancel it."
             )
         time.sleep(min(pause, left))
@@ -53,7 +53,3 @@ def _is_stuck(status: TaskStatus) -> bool:
     alive = sum(status.counts[state] for state in ALIVE)
     # what is held back behind elements that are stuck does not go on either
     return status.stuck > 0 and status.stuck in (alive, alive - status.held_back)
-
-
-def _told(status: TaskStatus) -> str:
-    return ", ".join(f"{count} {state}" for state, count in status.counts.items() if count)

@@ -2,8 +2,7 @@
 
 ROOT/
   runner-<hash>.pyz       what compute nodes run; worker-<hash>.pyz: what workers of pools run
-  polls/                  by scheduler and host, shared by all clients: the last listing, limits,
-                          whose turn it is to submit
+  polls/                  see PollsLayout
   pools/<pool-id>/        see PoolLayout
   server/, remote/        see server_layout.py
   <task-id>/              see TaskLayout

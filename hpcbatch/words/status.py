@@ -126,6 +126,11 @@ class TaskStatus:
         return {word: count for word, count in found.items() if count}
 
     @property
+    def tally(self) -> str:
+        """``8 done, 2 error``: the states that have jobs."""
+        return ", ".join(f"{count} {state}" for state, count in self.counts.items() if count)
+
+    @property
     def pace(self) -> str:
         """``12.3 jobs/s, about 4 min left``; empty when it is not known."""
         if self.rate is None or self.seconds_left is None:

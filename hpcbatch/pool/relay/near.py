@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from ...sites.ssh import frames
-from ...sites.ssh.exchange import Answer
+from ...sites.ssh.exchange import PATIENCE, PAUSES, Answer
 from ...sites.ssh.site import Ssh
 from ...sites.wire import error_from
 from ...words.errors import HpcbatchError, NotFound, SiteUnreachable
@@ -25,8 +25,6 @@ from .pipe import Pipe
 log = logging.getLogger("hpcbatch.pool")
 
 MODULE = "hpcbatch.pool.relay"
-PAUSES = (0.2, 30.0)  # seconds between two tries: the first, and the longest
-PATIENCE = 600.0  # seconds that a lost connection is tried again
 LEAVES = 15.0  # seconds for the other end to end its workers
 HOST = "127.0.0.1"
 MORE = 500  # connections beside two for each worker: one that it had, and one that it has now

@@ -17,7 +17,7 @@ from ...words.door import Door
 from ...words.errors import UsageError
 from ...words.layout import PoolLayout
 from ...words.version import VERSION
-from ..addresses import listen, place_of
+from ..addresses import listen
 from ..folder import PoolRecord, close_pool, make_pool, read_record, write_door, write_record
 from ..logs import Logs
 from ..monitor import Pool
@@ -41,7 +41,7 @@ class RelayedPool:
         """A new pool, or one whose connection was lost. Raises what is wrong with its settings."""
         settings = Settings.of(asked["cluster"], asked["workers"], asked["settings"])
         workers = Workers(settings)
-        place = place_of(workers.are_local, settings.host, settings.interface)
+        place = workers.place
         if asked["pool"]:
             layout = PoolLayout(root, asked["pool"])
             record = read_record(root, layout.id)
