@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 from functools import cache, lru_cache
-from math import ceil
 from typing import Any
 
 import jinja2
@@ -158,9 +157,9 @@ def _environment() -> _Environment:
         verbatim=_Verbatim,
         comment=lambda text: _Verbatim("".join(c if c.isprintable() else " " for c in str(text))),
         minutes=lambda seconds: -(-int(seconds) // 60),
-        kilobytes=lambda size: ceil(size / 1024),
-        megabytes=lambda size: ceil(size / 1048576),
-        in_unit=lambda size, unit: ceil(size / MEMORY_UNITS[unit]),
+        kilobytes=lambda size: -(-size // 1024),
+        megabytes=lambda size: -(-size // 1048576),
+        in_unit=lambda size, unit: -(-size // MEMORY_UNITS[unit]),
     )
     return environment
 

@@ -85,7 +85,8 @@ def write_door(layout: PoolLayout, door: Door) -> None:
 
 
 def close_pool(layout: PoolLayout, record: PoolRecord) -> None:
-    """Tell that the pool has ended, so that a worker that starts late leaves at once."""
+    """Tell whoever looks that its controller closed the pool, and when. Whether workers may still
+    come in is told by its door."""
     write_record(layout, replace(record, ended=time.time()))
 
 

@@ -20,7 +20,9 @@ from .summary import Summary
 class ControllerGroup(Displayed, Executor):
     """Each call goes to the controller that is named, or to the one with the fewest unresolved
     tasks for each of its workers. Methods are those of a Controller, over all of them, and raise
-    what its do; UsageError for a controller that is none."""
+    what its do; UsageError for a controller that is none. It has no ``start``, ``check``,
+    ``scale``, ``autoscale``, ``descale``, ``forget``, ``crashes``, ``push_backlog`` and
+    ``pop_backlog``: ask one of its ``controllers``."""
 
     def __init__(self, *controllers: Controller):
         names = [each.name for each in controllers]

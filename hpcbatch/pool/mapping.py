@@ -25,7 +25,8 @@ _NUMBERS = frozenset({bool, int, float, complex, type(None)})
 
 
 class Mapping:
-    """The items of one map. ``send`` takes a task; ``number`` reserves numbers for items."""
+    """The items of one map. ``send`` takes a task; ``workers`` tells how many there are;
+    ``first`` is the number of the first item, and the others follow."""
 
     def __init__(
         self,
