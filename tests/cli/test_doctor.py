@@ -111,6 +111,15 @@ def test_a_node_that_cannot_dial_in() -> None:
     assert dialling.dialled(None).state == "note"
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this host has no IPv6")
+def test_a_node_may_dial_in_by_either_protocol() -> None:
+    with dialling.opened(is_local=False) as door:
+        for host in ("127.0.0.1", "::1"):
+            with socket.create_connection((host, door.addresses[0][1]), 30) as known:
+                known.sendall(door.word.encode())
+                assert known.recv(100).decode() == door.word[::-1]
+
+
 def test_clocks_and_locks_that_are_not_as_they_should_be(tmp_path: Path) -> None:
     about = {"lock": "held", "host": "another"}
     (tmp_path / "lock").touch()

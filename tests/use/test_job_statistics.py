@@ -55,6 +55,15 @@ def test_every_number_is_in_a_bin(given: list[float]) -> None:
     assert bins.mean == pytest.approx(sum(given) / len(given))
 
 
+@pytest.mark.parametrize("low", [1.0, 50.0])
+def test_a_number_outside_the_bins_is_in_the_nearest(low: float) -> None:
+    """Such as the duration of a job that is too short to have one."""
+    bins = Bins(low, 100.0)
+    for number in (0.0, 0.0, 1e9):
+        bins.add(number)
+    assert (bins.counts[0], bins.counts[-1], sum(bins.counts)) == (2, 1, 3)
+
+
 @given(st.lists(st.tuples(st.floats(0, 1000), st.floats(0, 1000)), min_size=1, max_size=60))
 def test_what_ran_at_once_adds_up(given: list[tuple[float, float]]) -> None:
     spans = [(min(span), max(span)) for span in given]
