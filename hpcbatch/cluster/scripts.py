@@ -157,9 +157,9 @@ def _environment() -> _Environment:
         verbatim=_Verbatim,
         comment=lambda text: _Verbatim("".join(c if c.isprintable() else " " for c in str(text))),
         minutes=lambda seconds: -(-int(seconds) // 60),
-        kilobytes=lambda size: -(-size // 1024),
-        megabytes=lambda size: -(-size // 1048576),
-        in_unit=lambda size, unit: -(-size // MEMORY_UNITS[unit]),
+        kilobytes=lambda size: int(-(-size // 1024)),
+        megabytes=lambda size: int(-(-size // 1048576)),
+        in_unit=lambda size, unit: int(-(-size // MEMORY_UNITS[unit])),
     )
     return environment
 
