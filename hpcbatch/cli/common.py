@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -115,6 +114,8 @@ def say(text: str) -> None:
 
 def command(*words: str) -> str:
     """A command line that leads to the same registry or site as the one that runs."""
+    import shlex
+
     context = click.get_current_context(silent=True)
     setting = context.find_object(Setting) if context is not None else None
     chosen_by = {"--site": setting.elsewhere, "--root": setting.root} if setting is not None else {}

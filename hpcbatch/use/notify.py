@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 
-from ..cluster import shell
 from ..disk.files import read, write_all
 from ..registry.view import View
 from ..words.errors import HpcbatchError, SchedulerError
@@ -67,6 +66,8 @@ def _marker(view: View, attempt: Attempt) -> str:
 
 
 def _run(command: str, text: str, folder: str) -> None:
+    from ..cluster import shell  # and what runs programs, which a status has no use for
+
     here = folder if os.path.isdir(folder) else os.path.expanduser("~")  # of another host
     output = shell.run(["/bin/sh", "-c", command], text, SECONDS, folder=here)
     if output.status != 0:

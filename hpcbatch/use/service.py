@@ -23,7 +23,6 @@ from ..words.ranges import Ranges
 from ..words.status import TaskStatus
 from .due_retries import due_retries
 from .failure_causes import reasons
-from .notify import failed_notification
 from .unsubmitted import unsubmitted_notes
 from .update import update
 
@@ -77,7 +76,6 @@ def resolved_jobs(registry: Registry, task_id: str) -> Ranges:
 
 def _status(view: View, notes: tuple[str, ...] = ()) -> TaskStatus:
     counts = view.count_states()
-    failed = failed_notification(view)
     rate, seconds_left = pace(view.snapshot.progress, time.time(), counts)
     return TaskStatus(
         id=view.spec.id,
@@ -88,7 +86,7 @@ def _status(view: View, notes: tuple[str, ...] = ()) -> TaskStatus:
         seconds_left=seconds_left,
         started=view.spec.njobs - view.said.count(0),
         clusters=tuple(dict.fromkeys(a.cluster for a in view.attempts if a.is_taken)),
-        notes=(*notes, *unsubmitted_notes(view), *([failed] if failed else [])),
+        notes=(*notes, *unsubmitted_notes(view), *_failed_notification(view)),
         unfolded=str(view.unfolded or ""),
         retrying=sum(map(len, due_retries(view).values())),
         stuck=len(view.stuck_jobs()),
@@ -97,3 +95,11 @@ def _status(view: View, notes: tuple[str, ...] = ()) -> TaskStatus:
         held_back=sum(len(view.jobs_held_back(attempt)) for attempt in view.attempts),
         in_doubt=any(attempt.is_in_doubt for attempt in view.attempts),
     )
+
+
+def _failed_notification(view: View) -> tuple[str, ...]:
+    if not any(attempt.options.notify for attempt in view.attempts):
+        return ()
+    from .notify import failed_notification
+
+    return tuple(filter(None, [failed_notification(view)]))

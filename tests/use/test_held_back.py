@@ -99,13 +99,17 @@ def test_the_room_is_shared_by_all_tasks(narrow: Local) -> None:
 
 def test_two_trackers_never_fill_it_over(narrow: Local) -> None:
     tasks = [submitted(narrow, 8, chunk=1) for _ in range(2)]
-    most = 0
+
+    def running() -> int:
+        return sum(len(narrow.processes(task)) for task in tasks)
+
+    most = eventually(running, "the first elements")
     narrow.open_gate()
     waiting = [threading.Thread(target=narrow.wait, args=(task,)) for task in tasks]
     for thread in waiting:
         thread.start()
     while any(thread.is_alive() for thread in waiting):
-        most = max(most, sum(len(narrow.processes(task)) for task in tasks))
+        most = max(most, running())
         time.sleep(0.2)
     assert most > 0
     assert [task.status().done for task in tasks] == [8, 8]
