@@ -235,12 +235,14 @@ def __getattr__(name: str) -> Any:
     """Loads a public name when it is first used, so that importing hpcbatch costs little."""
     if name not in _HOME:
         raise AttributeError(f"module 'hpcbatch' has no attribute {name!r}")
-    from .words.extras import MissingPackages
+    from .words.errors import UsageError
 
     try:
         value = getattr(import_module(f".{_HOME[name]}", __name__), name)
-    except MissingPackages as error:
-        return error.stand_in(name)
+    except UsageError as error:
+        from .words.extras import stand_in
+
+        return stand_in(name, error)
     globals()[name] = value
     return value
 

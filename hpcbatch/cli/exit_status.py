@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
@@ -131,9 +132,17 @@ def interruptible(left: str) -> Iterator[None]:
 def _sentence(error: BaseException) -> str:
     if isinstance(error, HpcbatchError) or not isinstance(error, OSError):
         return str(error)
-    if isinstance(error, FileNotFoundError) and error.filename is None:  # os.getcwd()
+    if isinstance(error, FileNotFoundError) and error.filename is None and not _is_anywhere():
         return "the current folder is not there any more: change to another one"
     return f"{error.filename or 'standard output'}: {error.strerror or error}"
+
+
+def _is_anywhere() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def exit_of(status: TaskStatus) -> int:

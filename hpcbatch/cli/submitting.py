@@ -13,7 +13,7 @@ import click
 from ..registry.registry import Registry
 from ..use.create import Mended
 from ..use.resubmit import Resubmission
-from ..words.errors import SchedulerError, StateError, UsageError
+from ..words.errors import StateError, SubmissionError, UsageError
 from ..words.options import SubmitOptions
 from ..words.ranges import chosen
 from ..words.text import counted
@@ -30,11 +30,10 @@ from .common import (
     task_argument,
 )
 from .exit_status import INTERRUPTED, Stop, final_exit, interruptible, left_alone
-from .function_argument import load_function
 from .options import submit_options
 from .tables import hint_at_failures, print_status
 from .waiting import Busy
-from .work import Work, asked_options, named_project, project_option
+from .work import Work, asked_options, load_with_project, named_project, project_option
 
 if TYPE_CHECKING:
     from ..sites.base import Site
@@ -138,8 +137,10 @@ def resubmit(
     """
     site, task_id = setting.find(task)
     spec = site.spec(task_id)
-    loaded = None if function is None else load_function(function)
-    mended = Mended.chosen(spec, loaded, named_project(with_project))
+    if function is None:
+        mended = Mended.chosen(spec, None, named_project(with_project))
+    else:
+        mended = Mended.chosen(spec, *load_with_project(function, with_project))
     with Busy("submitting"), _resumable(task_id):
         asked = Resubmission(options, listed(only), chosen(jobs), mended, revoke)
         attempt = site.resubmit(task_id, asked)
@@ -162,7 +163,7 @@ def _submit_new(site: Site, spec: TaskSpec, options: SubmitOptions) -> Attempt |
     finally:
         if stays and (error := sys.exc_info()[1]) is not None:
             # an attempt that a scheduler refused keeps them; before, there is none
-            again = "" if isinstance(error, SchedulerError) else ", with these options once more"
+            again = "" if isinstance(error, SubmissionError) else ", with these options once more"
             go_on, away = command("resubmit", spec.id), command("remove", spec.id)
             say(f"The task is stored: {go_on}{again}, or {away}.")
 

@@ -57,15 +57,20 @@ class Work:
         constants = read_constants(self.const, for_shell=is_shell)
         if self.shell is not None:
             return draft_program(self.shell, columns, constants, self.name, self.seed)
-        project = named_project(self.with_project)
-        if project is not False:
-            _import_from(project, str(self.target))
-        function = load_function(str(self.target))
+        function, project = load_with_project(str(self.target), self.with_project)
         return draft_task(function, (), columns, constants, self.name, self.seed, project)
 
 
+def load_with_project(target: str, option: str | None) -> tuple[Any, bool | str]:
+    """A function, and the project that is to travel with it, whose modules are found here as they
+    are on the nodes. Raises InputError."""
+    project = named_project(option)
+    if project is not False:
+        _import_from(project, target)
+    return load_function(target), project
+
+
 def _import_from(project: bool | str, target: str) -> None:
-    """Modules of a project are found here as they are on the nodes. Raises InputError."""
     folder = find_project(project, [os.path.dirname(target.rpartition(":")[0]) or "."])
     ways = [f"{folder}/src"] if not os.path.exists(f"{folder}/src/__init__.py") else []
     sys.path += [way for way in (*ways, folder) if os.path.isdir(way) and way not in sys.path]

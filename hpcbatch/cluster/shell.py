@@ -66,7 +66,8 @@ def run(
     settings: Mapping[str, str] | None = None,
     folder: str = "/",
 ) -> Output:
-    """Run a program to its end, in ``folder``. Raises ProgramMissing, CommandTimeout.
+    """Run a program to its end, in ``folder``, which is there. Raises ProgramMissing,
+    CommandTimeout, CommandFailed where it cannot be started now.
 
     ``timeout`` is in seconds, by default ``TIMEOUT``.
     ``variables`` are prefixes of environment variables passed on beside ``PASSED``, ``settings``

@@ -145,7 +145,7 @@ class ServedSite:
         check = with_whole_ids if asked.options.cluster is None else checked
         options = self.hooks.new_job(user, spec, asked.options)
         asked = replace(asked, options=check(self.registry, self._seen_by(user, options)))
-        self._check_time(spec, asked.options, {})
+        self._check_time(1, asked.options, {})
         request = _word(user, spec, "resubmit", request)
         if not self.queue.is_known(request) and self.queue.ahead_of(spec.id) is None:
             with contextlib.suppress(RegistryError, SchedulerError):  # which pass until its release
@@ -177,7 +177,7 @@ class ServedSite:
             given["cluster"] = self.settings.batch_cluster
         options = self.hooks.new_job(user, spec, wire.options_from(given))
         options = checked(self.registry, self._seen_by(user, options))
-        self._check_time(spec, options, Cluster.named(options.cluster).config.resources)
+        self._check_time(spec.njobs, options, Cluster.named(options.cluster).config.resources)
         return options
 
     def _enqueue(
@@ -195,14 +195,13 @@ class ServedSite:
         )
         return replace(options, after=after, after_ok=after_ok)
 
-    def _check_time(
-        self, spec: TaskSpec, options: SubmitOptions, defaults: Mapping[str, Any]
-    ) -> None:
-        """What can be told at once; its release knows how many jobs an element has."""
+    def _check_time(self, njobs: int, options: SubmitOptions, defaults: Mapping[str, Any]) -> None:
+        """What can be told at once; its release knows how many jobs an element has. ``njobs`` are
+        there at least."""
         most = self.settings.options.max_nodetime
         chunk = options.chunk if isinstance(options.chunk, int) else 1
         asked = Resources.parse(defaults, options.resources)
-        seconds = asked.for_element(min(chunk, spec.njobs))
+        seconds = asked.for_element(min(chunk, njobs))
         if most is not None and seconds is not None and seconds > most:
             told = f"an element of {walltime_text(seconds)} is longer than this server allows"
             raise ResourceError(f"{told}: {walltime_text(most)}")

@@ -30,8 +30,9 @@ def followed(registry: Registry, view: View, look: Look) -> tuple[View, tuple[st
 
     Raises DamagedFile, RegistryUnwritable.
     """
+    doubts: list[str] = []
     if any(attempt.is_in_doubt for attempt in view.attempts):
-        view = _settled(registry, view)
+        view, doubts = _settled(registry, view)
     holding = filter(view.jobs_held_back, view.attempts)
     waiting = list({a.number: a for a in (*view.waiting_attempts(), *holding)}.values())
     listings, graces, notes = _listings(registry, waiting, view.vague_attempts(), look)
@@ -48,7 +49,7 @@ def followed(registry: Registry, view: View, look: Look) -> tuple[View, tuple[st
         for number, absent in view.snapshot.absent.items()
         if absent and number in waited_for
     ]
-    return view, (*dict.fromkeys(notes), *_waiting_words(view))
+    return view, (*dict.fromkeys((*doubts, *notes)), *_waiting_words(view))
 
 
 def _listings(
@@ -81,16 +82,23 @@ def _is_time_for_history(view: View) -> bool:
     )
 
 
-def _settled(registry: Registry, view: View) -> View:
-    """Look up submissions in doubt, unless a process is submitting this very moment."""
+def _settled(registry: Registry, view: View) -> tuple[View, list[str]]:
+    """Look up submissions in doubt, unless a process is submitting this very moment; and why
+    nothing is known of some."""
+    notes = []
     with contextlib.suppress(RegistryBusy), submitting(view.layout, 0.0):
         for attempt in filter(lambda attempt: attempt.is_in_doubt, view.attempts):
             cluster = Cluster.of(attempt)
+            asked = f"whether attempt {attempt.number} was taken is not known"
             if cluster.scheduler.is_reachable(attempt.host):
-                listing, _ = poll(registry.root, cluster, poll_interval(cluster, 0.0, Look.ONCE))
+                interval = poll_interval(cluster, 0.0, Look.ONCE)
+                listing, failed = poll(registry.root, cluster, interval)
                 settle(view, attempt, listing)
-        return tracker.refresh(view.layout, view.spec)
-    return view
+                notes += [f"{asked}: the last listing failed: {failed}"] if failed else []
+            elif attempt.may_still_be_taken:
+                notes.append(f"{asked} here: look on host {attempt.host}, or cancel it")
+        view = tracker.refresh(view.layout, view.spec)
+    return view, notes
 
 
 def _grace(cluster: Cluster, registry: Registry) -> float:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from ..words.errors import JobError
 from ..words.ranges import Ranges
 
-_NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+")
+_NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d{4,}")  # ids and addresses; statuses are shorter
 
 
 @dataclass
 class Group:
-    """Jobs with the same state, type and first line of their message, but for the numbers in it.
+    """Jobs with the same state, type and first line of their message, but for long numbers in it.
     ``first`` is the one that came first."""
 
     first: JobError

@@ -68,7 +68,8 @@ def _marker(view: View, attempt: Attempt) -> str:
 def _run(command: str, text: str, folder: str) -> None:
     from ..cluster import shell  # and what runs programs, which a status has no use for
 
-    here = folder if os.path.isdir(folder) else os.path.expanduser("~")  # of another host
+    ways = (folder, os.path.expanduser("~"), "/")  # the first may be of another host
+    here = next(way for way in ways if os.path.isdir(way) and os.access(way, os.X_OK))
     output = shell.run(["/bin/sh", "-c", command], text, SECONDS, folder=here)
     if output.status != 0:
         raise SchedulerError(str(output))

@@ -14,7 +14,7 @@ import sysconfig
 import warnings
 from collections.abc import Iterator, Sequence, Set
 from functools import cache, lru_cache, partial
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from ..words.errors import CodeWarning
@@ -26,6 +26,7 @@ _IMPORT = re.compile(
     re.MULTILINE,
 )
 _RUNNERS = {"hpcbatch", "cloudpickle"}  # which it brings along
+_WITH_A_HOME = (ModuleType, FunctionType, type)
 
 
 class OwnModules(NamedTuple):
@@ -70,8 +71,8 @@ def own_modules(roots: Sequence[str], named: Set[str]) -> OwnModules:
 
 
 def warn_of_others(function: Any, named: Set[str], roots: Sequence[str]) -> None:
-    """Tell of modules that a function ``named`` or that its file imports, and that neither travel,
-    as those of ``roots`` do, nor are installed, as after ``pip install -e``."""
+    """Tell of modules that a function ``named`` or that its file has imported, and that neither
+    travel, as those of ``roots`` do, nor are installed, as after ``pip install -e``."""
     # a function that travels by value carries the name of its module, and does not need it
     home = getattr(function, "__globals__", {"__name__": type(function).__module__})
     own = f"{home.get('__name__')}."
@@ -87,10 +88,18 @@ def warn_of_others(function: Any, named: Set[str], roots: Sequence[str]) -> None
 
 
 def _imported_with(function: Any, named: Set[str]) -> Set[str]:
-    """What the file of a function imports that travels by the name of its module."""
+    """What the file of a function has imported that travels by the name of its module: not what it
+    only may import, which is as it is on the nodes."""
     home = _home(function)
     file = _file(home) if home is not None and home.__name__ in named else None
-    return imported(file) if file is not None and not is_installed(file) else frozenset()
+    if file is None or is_installed(file):
+        return frozenset()
+    names = {
+        value.__name__ if issubclass(type(value), ModuleType) else value.__module__
+        for value in list(vars(home).values())
+        if issubclass(type(value), _WITH_A_HOME)  # a proxy may fail where it is asked for more
+    }
+    return imported(file) & {str(name).partition(".")[0] for name in names}
 
 
 def words_of(pickled: bytes) -> set[str]:

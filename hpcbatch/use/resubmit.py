@@ -135,7 +135,8 @@ def _emptied(view: View, attempt: Attempt, taken: Ranges) -> Ranges:
 
 
 def _like(last: Attempt, options: SubmitOptions) -> SubmitOptions:
-    """As the last attempt, where nothing else is asked."""
+    """As the attempt ``last``, where nothing else is asked: the last that was taken, else the last
+    that was refused."""
     cluster = options.cluster or last.cluster
     before = replace(last.options, cluster=cluster, resources=last.resources)
     return options.over(before, cluster == last.cluster)

@@ -93,7 +93,7 @@ def _status(view: View, notes: tuple[str, ...] = ()) -> TaskStatus:
         reasons=reasons(view),
         attempts=sum(a.is_taken and not a.part_of for a in view.attempts),
         held_back=sum(len(view.jobs_held_back(attempt)) for attempt in view.attempts),
-        in_doubt=any(attempt.is_in_doubt for attempt in view.attempts),
+        in_doubt=any(attempt.may_still_be_taken for attempt in view.attempts),
     )
 
 

@@ -17,7 +17,7 @@ def hindrance(view: View, attempt: Attempt) -> str:
     """What keeps the jobs that the attempt holds back from being submitted, besides the queue and
     other tasks; empty when nothing does."""
     last = view.attempts[-1]
-    if last.is_in_doubt:
+    if last.may_still_be_taken:
         return "until it is known whether the last submission was taken"
     if (left := _seconds_left(view)) > 0:
         why = last.given_up

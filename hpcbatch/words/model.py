@@ -121,6 +121,11 @@ class Attempt:
         """Whether arrays of it may or may not have been submitted."""
         return not self.given_up and any(array.id is None for array in self.arrays)
 
+    @property
+    def may_still_be_taken(self) -> bool:
+        """It is in doubt, and wanted."""
+        return self.is_in_doubt and self.canceled is None
+
     def given_up_for(self, why: str) -> Attempt:
         """Without hope for the arrays that have no id, nor for what is held back."""
         return replace(self, given_up=why)

@@ -82,7 +82,7 @@ def parse_memory(value: Any) -> int:
 
 def _parse_element_memory(value: Any) -> int:
     size = parse_memory(value)
-    if size < LEAST_MEMORY:
+    if isinstance(value, str) and size < LEAST_MEMORY:  # a number is of bytes, and meant so
         raise ResourceError(
             f"memory {value!r} is {counted(size, 'byte')}, and nothing runs in less than 1MB; "
             f"write {MEMORY_FORMS}"

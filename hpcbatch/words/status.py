@@ -97,7 +97,8 @@ class TaskStatus:
 
     @property
     def idle(self) -> bool:
-        """Nothing of it is alive or will be by itself: it is resolved, or waits for ``submit``."""
+        """Nothing of it is alive or will be by itself: it is resolved, or waits for ``submit``, and
+        no scheduler is still to tell whether it took a part of it."""
         waits = self.retrying or self.unreleased or self.in_doubt
         return not waits and not any(self.counts[state] for state in ALIVE)
 

@@ -162,7 +162,13 @@ def test_modules_of_a_project_are_found_here_as_on_the_nodes(hb: Shell) -> None:
     asked = ("map", "scripts/run.py:f", "--arg", "x=1,2", "-c", "slurm")
     made = hb.program(*asked, "--with-project")
     assert made.returncode == 0, made.stderr
-    assert [row["result"] for row in hb.json("collect", made.stdout.strip())] == [104, 108]
+    task = made.stdout.strip()
+    assert [row["result"] for row in hb.json("collect", task)] == [104, 108]
+    failed = hb.map("simulate", "--arg", "x=3", "--name", "failed")
+    mended = ("--function", "scripts/run.py:f", "--with-project")
+    done = hb.program("resubmit", failed, *mended)
+    assert done.returncode == 0, done.stderr
+    assert [row["result"] for row in hb.json("collect", failed)] == [112]
 
 
 def test_a_refused_submission_keeps_the_task(hb: Shell) -> None:

@@ -110,12 +110,19 @@ def test_no_element_asks_for_more_time_than_the_server_allows(tmp_path: Path) ->
     (attempt,) = house.attempts(spec)
     assert attempt.plan.elements == 3
     eventually(lambda: house.site.tracking.status(spec.id).idle, "all jobs to fail")
+    few = {"cluster": "local", "chunk": 6, "resources": {"walltime": "50m"}}
+    order = {"states": None, "jobs": "0-1", "mended": None, "revoke": False, "options": few}
+    house.site.resubmit(house.alice, spec, "1" * 32, order)
+    house.release()
+    assert house.site.queue.refusal(spec.id) == ""
+    assert house.attempts(spec)[-1].plan.largest() == 2
+    eventually(lambda: house.site.tracking.status(spec.id).idle, "these to fail again")
     chunk = {"cluster": None, "chunk": 6}  # with the walltime of the attempt before
     order = {"states": None, "jobs": None, "mended": None, "revoke": False, "options": chunk}
     house.site.resubmit(house.alice, spec, WORD, order)
     house.release()
     assert "max_nodetime of the server's settings" in house.site.queue.refusal(spec.id)
-    assert len(house.attempts(spec)) == 1
+    assert len(house.attempts(spec)) == 2
 
 
 def test_what_is_canceled_while_it_is_released_is_canceled(

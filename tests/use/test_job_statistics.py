@@ -133,15 +133,18 @@ def test_failures_in_groups() -> None:
             JobError(5, "error", "ValueError", "a", "first"),
             JobError(1, "expired", "", "timeout"),
             JobError(6, "error", "ValueError", "a", "second"),
-            *(JobError(k, "error", "KeyError", f"{k} at 0x{k:x}ff\n{k} more") for k in (7, 8, 19)),
+            *(JobError(k, "error", "KeyError", f"job{k}777 at 0x{k:x}f\n{k}") for k in (7, 8, 19)),
+            *(JobError(k, "error", "ProgramFailed", f"exit status {k}") for k in (1, 137)),
             JobError(9, "error", "KeyError", "nine"),
         ]
     )
     told = [(group.told, str(group.jobs), group.first.traceback) for group in groups]
     assert told == [
-        ("KeyError: 7 at 0x7ff\n7 more", "7-8,19", ""),
+        ("KeyError: job7777 at 0x7f\n7", "7-8,19", ""),
         ("ValueError: a", "5-6", "first"),
         ("timeout", "1", ""),
+        ("ProgramFailed: exit status 1", "1", ""),
+        ("ProgramFailed: exit status 137", "137", ""),
         ("KeyError: nine", "9", ""),
     ]
 

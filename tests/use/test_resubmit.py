@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ import yaml
 
 import hpcbatch as hb
 from hpcbatch.cluster.schedulers.local import Local as LocalScheduler
+from hpcbatch.registry.attempts import write_attempt
 from hpcbatch.runner.bundle import ensure_runner
 from hpcbatch.use import in_doubt
-from tests.core import Case, eventually, run_script
+from hpcbatch.words.assignment import Assignment
+from tests.core import Case, eventually, everyone, make_attempt, run_script
 from tests.local import Local, by_value, states
 
 
@@ -284,6 +287,23 @@ def test_a_submission_under_way_is_waited_for(
         gate.touch()
         assert task.wait(timeout=60).done == 6
         submitting.join()
+
+
+def test_a_doubt_that_nobody_can_settle_is_told_and_ends_with_a_cancellation() -> None:
+    case = Case.of(abs, [-1, -2])
+    attempt = make_attempt(1, everyone(2), submitted=False, host="elsewhere")
+    write_attempt(case.layout, attempt, Assignment("python", (), 0))
+    status = case.task.status()
+    assert (status.in_doubt, status.idle) == (True, False)
+    told = "whether attempt 1 was taken is not known here: look on host elsewhere, or cancel it"
+    assert status.notes == (told,)
+    with pytest.raises(hb.WaitTimeout):
+        case.task.wait(timeout=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of an array that is in no listing
+        case.task.cancel()
+    status = case.task.wait(timeout=10)
+    assert (status.canceled, status.in_doubt, status.notes) == (2, False, ())
 
 
 def test_two_at_once_make_one_attempt(local: Local, task: hb.Task) -> None:

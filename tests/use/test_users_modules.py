@@ -81,6 +81,45 @@ def test_a_file_that_cannot_travel_is_told_and_left_behind(project: Path) -> Non
     assert not any("caf" in name for name in names)
 
 
+OUTSIDE = """
+import sys, typing, warnings
+sys.path.insert(0, {outside!r})
+import far, only_typed
+import hpcbatch as hb
+from tool import run
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    task = hb.create(run, [1, 2])
+assert [str(one.message).split()[1] for one in told] == ["'far'"], told
+"""
+TOOL = """
+from typing import TYPE_CHECKING
+import far
+if TYPE_CHECKING:
+    import only_typed
+
+class Proxy:  # of a request, say, and there is none
+    def __getattribute__(self, name):
+        raise RuntimeError(name)
+
+proxy = Proxy()
+
+def run(x):
+    return far.extra + x
+"""
+
+
+def test_what_a_functions_file_has_imported_from_elsewhere_is_told(
+    project: Path, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for name in ("far", "only_typed"):
+        (outside / f"{name}.py").write_text("extra = 5\n")
+    (project / "tool.py").write_text(TOOL)
+    created(project, OUTSIDE.format(outside=str(outside)))
+
+
 COLLECT = """
 import sys
 import hpcbatch as hb

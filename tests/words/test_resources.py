@@ -92,7 +92,7 @@ def test_memory_that_is_none_is_refused_with_the_forms(value: Any) -> None:
         parse_memory(value)
 
 
-@pytest.mark.parametrize("value", [4, "4", "512", "64K"])
+@pytest.mark.parametrize("value", ["4", "512", "64K"])
 def test_memory_without_its_unit_is_no_resource(value: Any) -> None:
     with pytest.raises(ResourceError, match="nothing runs in less than 1MB; write 500MB, 4GB"):
         Resources.parse({"memory": value})
