@@ -15,6 +15,9 @@ FETCHED = re.compile(
     r"<(?:script|link|img|iframe)\b[^>]*?\b(?:src|href)=[\"']?((?:https?:)?//[^\"' >]+)"
 )
 
+OUTSIDE = {"https://keepachangelog.com", "https://semver.org"}  # opened by hand: tests stay here
+LINK = re.compile(r"(?:\]\(|<)(https?://[^)> ]+)")
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -60,3 +63,9 @@ def test_the_code_tells_of_itself(site: Path) -> None:
     assert "Another process held a lock of the registry for too long." in errors
     assert "Exit status of a command that it ends: 5." in errors
     assert "└──" in errors
+
+
+def test_links_to_the_outside_are_those_that_were_opened() -> None:
+    texts = [ROOT.glob("*.md"), (ROOT / "docs").glob("*.md"), (ROOT / "examples").rglob("*.md")]
+    found = {link for paths in texts for path in paths for link in LINK.findall(path.read_text())}
+    assert found == OUTSIDE
