@@ -13,6 +13,8 @@ class Console:
 
     def __init__(self) -> None:
         self._streams = sys.stdout, sys.stderr
+        if isinstance(sys.stdout, io.TextIOWrapper):  # the log of what is killed would lack its end
+            sys.stdout.reconfigure(line_buffering=True)
         self._folder: int | None = None
         with contextlib.suppress(OSError):  # it may be unreadable, and yet be worked in
             self._folder = os.open(".", os.O_RDONLY | os.O_CLOEXEC)
@@ -50,7 +52,7 @@ class Console:
         spare = self._spare[which]
         if spare is not None:
             os.dup2(spare, which + 1)
-        return open(which + 1, "w", errors="backslashreplace", closefd=False)
+        return open(which + 1, "w", buffering=1, errors="backslashreplace", closefd=False)
 
 
 def _duplicate(fd: int) -> int | None:

@@ -17,6 +17,7 @@ import pytest
 
 import hpcbatch as hb
 from hpcbatch.pool.rows import Row
+from tests.core import eventually
 
 
 def square(x: int, plus: int = 0) -> int:
@@ -155,7 +156,7 @@ def test_exceptions_and_results_that_do_not_travel(pool: hb.Controller) -> None:
 def test_warnings_and_prints_of_a_task(pool: hb.Controller) -> None:
     def warns() -> str:
         warnings.warn("careful", stacklevel=1)
-        print("said by a task")
+        print("said by a task", end="")
         return "ok"
 
     pool.push(warns)
@@ -165,6 +166,24 @@ def test_warnings_and_prints_of_a_task(pool: hb.Controller) -> None:
     assert "UserWarning: careful" in row.warnings[0]
     logs = Path(pool._running.layout.logs)  # type: ignore[union-attr]
     assert any("said by a task" in log.read_text() for log in logs.iterdir())
+
+
+def test_a_line_of_a_task_that_runs_is_in_the_log(pool: hb.Controller, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+
+    def waits() -> None:
+        print("still at it")
+        while not gate.exists():
+            time.sleep(0.05)
+
+    future = pool.submit(waits)
+    logs = Path(pool._running.layout.logs)  # type: ignore[union-attr]
+    try:
+        eventually(lambda: any("still at it" in log.read_text() for log in logs.iterdir()))
+        assert not future.done()
+    finally:
+        gate.touch()
+    future.result(60)
 
 
 def test_random_numbers_come_from_the_seed_of_the_row(pool: hb.Controller) -> None:

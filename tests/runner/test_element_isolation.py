@@ -63,6 +63,21 @@ def test_the_log_of_a_job_in_a_second_run_is_not_that_of_the_first() -> None:
     assert logs(case)[1] == "job 1 of run 2\n"
 
 
+@pytest.mark.parametrize("isolate", [False, True])
+def test_what_a_killed_job_had_printed_is_in_its_log(isolate: bool) -> None:
+    def job(k: int) -> None:
+        import os
+        import signal
+
+        print(f"the last line of {k}")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    case = Case.of(job, range(1))
+    case.submit(isolate=isolate)
+    assert case.run(env={"PYTHONUNBUFFERED": ""}) != 0
+    assert "the last line of 0\n" in case.log()
+
+
 def test_what_a_job_does_to_its_streams_ends_with_it() -> None:
     def job(k: int) -> int:
         import io
