@@ -46,7 +46,7 @@ if [ -n "$debian" ]; then make_user & user=$!; fi
 
 # Thousands of processes load the same modules, which are compiled once: by now, as pytest's own are
 # by a collection. None is written later: a test's disk may fail in the middle.
-"$BIN/python" -m pytest --collect-only -q >/dev/null 2>&1 &
+env -u PYTHONDONTWRITEBYTECODE "$BIN/python" -m pytest --collect-only -q >/dev/null 2>&1 &
 collection=$!
 export PYTHONDONTWRITEBYTECODE=1
 "$BIN/python" -m compileall -q hpcbatch tests
