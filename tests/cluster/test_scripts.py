@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shlex
 import subprocess
-import sys
-import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -27,7 +24,6 @@ from hpcbatch.words.errors import ConfigError, ResourceError
 from hpcbatch.words.layout import new_job_name, new_task_id
 from hpcbatch.words.resources import Resources
 
-ROOT = Path(__file__).resolve().parents[2]
 INDEX = {
     "slurm": "SLURM_ARRAY_TASK_ID",
     "sge": "SGE_TASK_ID",
@@ -417,30 +413,6 @@ def test_templates_of_a_checkout() -> None:
     shipped = Path(template_folders()[-1])
     for name in scheduler_names():
         assert (shipped / get_scheduler(name).template).is_file()
-
-
-def test_templates_of_a_wheel(tmp_path: Path) -> None:
-    if importlib.util.find_spec("hatchling") is None:
-        pytest.skip("hatchling, which builds the wheel, is not installed")
-    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
-    subprocess.run(
-        [*build, "--disable-pip-version-check", "-q", "-w", str(tmp_path), str(ROOT)],
-        check=True,
-        timeout=120,
-    )
-    (wheel,) = tmp_path.glob("hpcbatch-*.whl")
-    installed = tmp_path / "installed"
-    zipfile.ZipFile(wheel).extractall(installed)
-    code = (
-        "from pathlib import Path\n"
-        "from hpcbatch.cluster.schedulers import get_scheduler, scheduler_names\n"
-        "from hpcbatch.cluster.scripts import _environment, template_folders\n"
-        f"assert template_folders()[-1].startswith({str(installed)!r}), template_folders()\n"
-        "for name in scheduler_names():\n"
-        "    _environment().get_template(get_scheduler(name).template)\n"
-    )
-    env = {**os.environ, "PYTHONPATH": str(installed)}
-    subprocess.run([sys.executable, "-c", code], env=env, cwd=tmp_path, check=True, timeout=60)
 
 
 @pytest.mark.parametrize(
