@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -87,6 +88,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     quick = [group for group in groups if group not in slow]
     pairs = zip_longest(slow, quick, fillvalue="")
     items[:] = [item for pair in pairs for group in pair for item in groups.get(group, ())]
+
+
+def pytest_collection_finish() -> None:
+    """What was loaded stays: no collection of garbage walks over it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _marked(groups: dict[str, list[pytest.Item]], *marks: str) -> list[str]:

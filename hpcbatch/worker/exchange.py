@@ -96,8 +96,6 @@ class Exchange:
                 parts += large
             told.append(outcome)
         if told:
-            with contextlib.suppress(OSError, ValueError, AttributeError):
-                sys.stdout.flush()  # what a task printed is in the log before its result is known
             plain = [tuple(outcome) for outcome in told]
             self.link.send(wire.RESULTS, wire.body(plain), parts)
 

@@ -7,9 +7,11 @@ such a task.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
+import sys
 import threading
 import time
 from typing import Any, NoReturn
@@ -83,6 +85,8 @@ class Loop:
     def _rest(self) -> None:
         """Nothing is queued: tell what is done, and wait."""
         self._rested = time.monotonic()
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stdout.flush()
         self._exchange.rests = True
         self._exchange.turn()
         while not self._exchange.queue:

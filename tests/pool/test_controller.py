@@ -156,7 +156,7 @@ def test_exceptions_and_results_that_do_not_travel(pool: hb.Controller) -> None:
 def test_warnings_and_prints_of_a_task(pool: hb.Controller) -> None:
     def warns() -> str:
         warnings.warn("careful", stacklevel=1)
-        print("said by a task", end="")
+        print("said by a task")
         return "ok"
 
     pool.push(warns)
