@@ -105,8 +105,7 @@ def memory(processes: list[Process], above: int) -> int:
     resident = [_resident(process.pid) for process in processes]
     if len(processes) < 2 or sum(resident) <= above:
         return sum(resident)
-    pairs = zip(processes, resident, strict=True)
-    return sum(_share(process.pid, whole) for process, whole in pairs)
+    return sum(_share(process.pid) for process in processes)
 
 
 def marked(marks: Mapping[str, str]) -> Iterator[Process]:
@@ -193,14 +192,15 @@ def _resident(pid: int) -> int:
         return 0
 
 
-def _share(pid: int, otherwise: int) -> int:
+def _share(pid: int) -> int:
+    """Of a process that has ended meanwhile nothing, of one whose shares are hidden all."""
     try:
         for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
             if line.startswith(b"Pss:"):
                 return int(line.split()[1]) * 1024
     except OSError:
-        return otherwise
-    return otherwise
+        return _resident(pid)
+    return _resident(pid)
 
 
 def _read(path: str) -> bytes:

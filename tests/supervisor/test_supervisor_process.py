@@ -80,6 +80,43 @@ def test_descendants(listing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
             child.kill()
 
 
+@pytest.mark.parametrize("buried", [True, False])
+def test_what_ends_while_it_is_measured_uses_nothing(
+    sleeper: subprocess.Popen[bytes], buried: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large, resident = 1 << 40, process._resident
+
+    def ends_after(pid: int) -> int:
+        size = resident(pid)
+        if pid == sleeper.pid and size:
+            size = large
+            sleeper.kill()
+            os.waitid(os.P_PID, pid, os.WEXITED | (0 if buried else os.WNOWAIT))
+        return size
+
+    monkeypatch.setattr(process, "_resident", ends_after)
+    seen = [process.look(pid) for pid in (os.getpid(), sleeper.pid)]
+    assert 0 < process.memory([each[0] for each in seen if each], 0) < large
+
+
+@pytest.mark.parametrize("error", [PermissionError, FileNotFoundError])
+def test_shares_that_are_hidden_count_whole(
+    sleeper: subprocess.Popen[bytes], error: type[OSError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = process._read
+
+    def hidden(path: str) -> bytes:
+        if path.endswith("smaps_rollup"):
+            raise error(path)
+        return read(path)
+
+    monkeypatch.setattr(process, "_read", hidden)
+    seen = [process.look(pid) for pid in (os.getpid(), sleeper.pid)]
+    tree = [each[0] for each in seen if each]
+    apart = [process.memory([each], 0) for each in tree]
+    assert process.memory(tree, 0) == pytest.approx(sum(apart), rel=0.1)
+
+
 def test_slots_are_of_one_process_and_die_with_it(tmp_path: Path) -> None:
     path = str(tmp_path / "slots")
     ours = Slots(path, 3)
