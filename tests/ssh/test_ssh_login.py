@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import fabric
 import pytest
 
 import hpcbatch as hb
 from hpcbatch.disk.locks import held
-from hpcbatch.sites.ssh import keeper_client, remote_paths
+from hpcbatch.sites.ssh import connection, keeper_client, remote_paths
+from hpcbatch.sites.ssh.address import Address
+from hpcbatch.sites.ssh.hostkeys import Ask
+from hpcbatch.sites.ssh.login import open_hop
 from hpcbatch.words.version import PYTHON
 from tests.core import eventually
 
@@ -101,6 +106,32 @@ def test_through_a_jump_host(client: Client, sshd: Sshd, host: Host) -> None:
         client.knows(sshd)
         with pytest.raises(hb.ServerUnknown):
             client.site("ssh://inner").specs()
+    finally:
+        jump.stop()
+
+
+def test_a_connection_that_is_lost_once_it_stands_is_closed_and_told(
+    client: Client, sshd: Sshd, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jump = Sshd(host.folder / "lost", host)
+    opened: list[fabric.Connection] = []
+
+    def lost(hop: fabric.Connection, ask: Ask) -> None:
+        open_hop(hop, ask)
+        opened.append(hop)
+        if len(opened) == 2:
+            monkeypatch.setattr(hop.transport, "sock", socket.socket())
+            hop.transport.sock.close()
+
+    monkeypatch.setattr(connection, "open_hop", lost)
+    try:
+        client.knows(jump, sshd)
+        client.configure(jump.config("jump"), sshd.config("inner", "ProxyJump jump"))
+        made = connection.Connection(Address(host="inner"))
+        with pytest.raises(hb.SiteUnreachable, match="did not let a connection be made"):
+            made.session(keeper_client._ask)
+        assert not made.is_connected
+        assert [each.is_connected for each in opened] == [False, False]
     finally:
         jump.stop()
 

@@ -14,7 +14,7 @@ from paramiko.ssh_exception import SSHException
 from ...words.errors import SiteUnreachable
 from .address import Address
 from .hostkeys import Ask
-from .login import open_hop, said
+from .login import no_route, open_hop, said
 
 OPENS_WITHIN = 20.0  # seconds that a connection which stands may take for a new channel
 AT_ONCE = 8  # channels; sshd allows ten (MaxSessions)
@@ -87,13 +87,11 @@ def _connected(address: Address, ask: Ask) -> fabric.Connection:
     try:
         for each in reversed(chain):
             open_hop(each, ask)
+            _watch(each)
     except BaseException:
         for each in chain:
             each.client.close()
         raise
-    for each in chain:
-        each.transport.set_keepalive(30)
-        _probe(each.transport.sock)
     return hop
 
 
@@ -106,9 +104,16 @@ def _chain(hop: Any) -> Sequence[Any]:
     return found
 
 
-def _probe(sock: Any) -> None:
-    if isinstance(sock, socket.socket):
+def _watch(hop: Any) -> None:
+    """Have ``hop`` be told when the network goes silent. Raises SiteUnreachable: it is lost."""
+    hop.transport.set_keepalive(30)
+    sock = hop.transport.sock
+    if not isinstance(sock, socket.socket):  # a channel through the hop before it
+        return
+    try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in PROBES.items():
             if hasattr(socket, name):
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    except OSError as error:
+        raise SiteUnreachable(no_route(hop, error)) from error
