@@ -182,9 +182,11 @@ def test_the_command_line(site: Ssh) -> None:
     known_sites.add(known_sites.Card.read("ssh://login"), "lab")
 
     def run(*argv: str) -> str:
-        command = [sys.executable, "-m", "hpcbatch", *argv, "--site", "lab"]
+        command = [sys.executable, "-X", "importtime", "-m", "hpcbatch", *argv, "--site", "lab"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+        assert "keeper_client" in done.stderr
+        assert "fabric" not in done.stderr, "it is the keeper's"
         return done.stdout
 
     program = ["--shell", "echo {x}", "--arg", "x=range:0:3", "--cluster", "local"]
@@ -193,7 +195,6 @@ def test_the_command_line(site: Ssh) -> None:
     assert '"done": 3' in run("status", task_id, "--json")
     assert "echo" in run("tend", task_id, "--once")
     run("remove", task_id, "--yes")
-    assert "fabric" not in sys.modules
 
 
 def test_a_server_behind_the_login_node(client: Client, tmp_path: Path) -> None:
