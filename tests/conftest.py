@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import shutil
 import subprocess
 import sys
 from functools import cache
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -72,17 +74,30 @@ def hostile_name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+def _group(nodeid: str) -> str:
+    """What one worker runs: a file, and where it tests every scheduler, one scheduler of it."""
+    scheduler = re.search(r"\[(\w+-(?:fake|real|here))", nodeid)
+    return nodeid.partition("::")[0] + (f" {scheduler[1]}" if scheduler else "")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Not by marks, which xdist loses where pytest's identifiers are not plain texts (9.2)."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    config.option.loadscopereorder = False  # they are in order
+    return ByGroup(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Workers take a file at a time, and where a file tests every scheduler, one scheduler of it.
-    Those that take long, which mostly wait, come early, so that none is left to a single worker at
-    the end; each has a quick one beside it, so that the machine has something to do meanwhile."""
+    """Groups that take long, which mostly wait, come early, so that none is left to a single worker
+    at the end; each has a quick one beside it, so that the machine has something to do."""
     groups: dict[str, list[pytest.Item]] = {}
     for item in items:
-        params = getattr(item, "callspec", None)
-        scheduler = params.params.get("harness", "") if params else ""
-        group = f"{item.path} {scheduler}"
-        item.add_marker(pytest.mark.xdist_group(group))
-        groups.setdefault(group, []).append(item)
+        groups.setdefault(_group(item.nodeid), []).append(item)
     waits = _marked(groups, *REAL)
     slow = [*waits, *(group for group in _marked(groups, "slow") if group not in waits)]
     quick = [group for group in groups if group not in slow]

@@ -55,6 +55,6 @@ checks=$!
 coverage=()
 if [ $# = 0 ]; then coverage=(--cov --cov-report=); fi
 wait "$collection" ${user:+"$user"}
-"$BIN/python" -m pytest -n 6 --dist loadgroup --no-loadscope-reorder -m "${MARKED-not long}" "${coverage[@]}" "$@"
+"$BIN/python" -m pytest -n 6 -m "${MARKED-not long}" "${coverage[@]}" "$@"
 tested=$?
 wait "$checks" && exit "$tested"
