@@ -12,7 +12,8 @@ wheels=$(mktemp -d)
 stop() {
     wait # for what was begun beside the checks
     if [ -n "$debian" ]; then "$clusters/trial.sh" sweep; fi # of tests that were interrupted
-    for cluster in "${started[@]}"; do "$clusters/$cluster.sh" stop; done
+    for cluster in "${started[@]}"; do "$clusters/$cluster.sh" stop & done
+    wait
     rm -rf "$wheels"
 }
 make_user() {
@@ -27,9 +28,12 @@ if [ -d /var/lib/gridengine ] || [ -n "$debian" ]; then
     export SGE_ROOT=${SGE_ROOT:-/var/lib/gridengine}
     export PATH=/usr/lib/gridengine:$PATH
 fi
+make --no-print-directory "$BIN/python" || exit 1
 make --no-print-directory "${BIN%/bin}/dev.stamp" &
 environment=$!
 if [ -n "$debian" ]; then
+    make_user & # pip has use for one core
+    user=$!
     for cluster in slurm sge; do
         if ! "$clusters/$cluster.sh" status >/dev/null 2>&1; then
             started+=("$cluster")
@@ -42,7 +46,6 @@ else
     echo "tests/run.sh: not root on Debian: no cluster is started, their tests use what is there"
 fi
 wait "$environment" || exit 1
-if [ -n "$debian" ]; then make_user & user=$!; fi
 
 # Thousands of processes load the same modules, which are compiled once: by now, as pytest's own are
 # by a collection. None is written later: a test's disk may fail in the middle.

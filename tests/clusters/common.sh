@@ -105,7 +105,9 @@ loopback_host() {
     [[ $ADDRESS == 127.* ]] || die "$HOST resolves to '$ADDRESS', not to 127.x"
 }
 
-ensure_user() {
+ensure_user() (
+    exec 7>"$RUN/account.lock"
+    flock -w 60 7 || die "another run has made the user for 60 s"
     if ! id "$TESTBED_USER" >/dev/null 2>&1; then
         useradd --create-home --home-dir "/home/$TESTBED_USER" --shell /bin/bash "$TESTBED_USER"
         # A new account is locked, and sshd refuses the keys of locked accounts.
@@ -113,7 +115,7 @@ ensure_user() {
     fi
     mkdir -p "/home/$TESTBED_USER"
     chown "$TESTBED_USER:" "/home/$TESTBED_USER"
-}
+)
 
 # as_user COMMAND...: in the user's home, with a clean environment plus USER_ENV.
 as_user() {
