@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from ..supervisor.process import look
+from ..disk.process_tree import look
 
 
 def is_same_process(pid: int, begun: float) -> bool:

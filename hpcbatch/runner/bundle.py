@@ -25,7 +25,7 @@ from ..words.version import PYTHON
 NODE_PACKAGE = "hpcbatch_on_node"
 PARTS = {
     "words": ("assignment", "errors", "events", "layout", "plain_types", "plan", "ranges"),
-    "disk": ("boot_id", "files", "index", "packed", "records"),
+    "disk": ("boot_id", "files", "index", "packed", "process_tree", "records"),
     "runner": (
         "calls",
         "checkpoints",
@@ -48,7 +48,7 @@ PARTS = {
 }
 WORKER_PARTS = {
     "words": ("door", "errors", "formats", "plain_types", "version"),
-    "disk": ("files",),
+    "disk": ("files", "process_tree"),
     "runner": ("console", "descendants", "exceptions", "seeding"),
     "worker": (
         "calls",

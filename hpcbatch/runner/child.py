@@ -9,7 +9,7 @@ import signal
 import time
 from struct import Struct
 
-from .descendants import descendants
+from .descendants import signal_below
 
 _LENGTH = Struct("<Q")
 CLOSED_SECONDS = 0.02  # between two looks at a pipe that nobody has open for writing
@@ -74,9 +74,9 @@ class Child:
         if self._is_dead:
             return
         os.kill(self._pid, signal.SIGSTOP)
-        for pid in (self._pid, *descendants(self._pid)):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        signal_below(self._pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
 
     def _is_whole(self) -> bool:
         head = _LENGTH.size

@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import select
 import signal
-import sys
 import time
 
 from ..words.errors import HpcbatchError, SubmissionDeferred
 from .daemon import Daemon
-from .process import close_all_but
+from .process import close_all_but, end_with
 from .submission import Submission, remove_folder
 
 TYPE_CHECKING = False  # see hpcbatch/__init__.py
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any
 
 _STAND_SECONDS = 30.0
 _STANDS = b"stands"
@@ -33,7 +32,7 @@ def start(submission: Submission, asked: dict[str, Any]) -> None:
             os.close(reader)
             os.setsid()
             if os.fork() == 0:
-                _supervise(submission, asked, writer)
+                end_with(lambda: _supervise(submission, asked, writer))
         finally:
             os._exit(0)
     os.close(writer)
@@ -47,28 +46,22 @@ def start(submission: Submission, asked: dict[str, Any]) -> None:
         raise SubmissionDeferred(answer.decode() or "the supervisor died before it stood")
 
 
-def _supervise(submission: Submission, asked: dict[str, Any], writer: int) -> NoReturn:
-    status = 1
+def _supervise(submission: Submission, asked: dict[str, Any], writer: int) -> int:
+    """The exit status."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
+    os.chdir("/")
+    os.umask(0o077)
+    daemon = Daemon(submission, asked)
     try:
-        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
-            signal.signal(number, signal.SIG_IGN)
-        os.chdir("/")
-        os.umask(0o077)
-        daemon = Daemon(submission, asked)
-        try:
-            _leave_files(submission.path("log"), writer)
-            daemon.stand()
-        except (HpcbatchError, OSError) as error:
-            _tell(writer, str(error).encode())
-        else:
-            _tell(writer, _STANDS)
-            daemon.run()
-            status = 0
-    except BaseException:
-        sys.excepthook(*sys.exc_info())  # nothing above this frame would show it
-    finally:
-        sys.stderr.flush()
-        os._exit(status)
+        _leave_files(submission.path("log"), writer)
+        daemon.stand()
+    except (HpcbatchError, OSError) as error:
+        _tell(writer, str(error).encode())
+        return 1
+    _tell(writer, _STANDS)
+    daemon.run()
+    return 0
 
 
 def _leave_files(log: str, keep: int) -> None:

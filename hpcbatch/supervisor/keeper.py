@@ -14,10 +14,10 @@ import resource
 import select
 import signal
 import socket
-import sys
 import time
 from collections.abc import Mapping
 
+from ..disk.process_tree import descendants
 from . import process
 
 TYPE_CHECKING = False  # see hpcbatch/__init__.py
@@ -49,19 +49,16 @@ class Order:
 
 def live(order: Order, channel: socket.socket) -> NoReturn:
     """Be the keeper of one element; to be called in a forked child."""
-    status = 1
-    try:
+
+    def work() -> int:
         for name in _DEAF_TO:  # an element may well signal everything that it can
             signal.signal(getattr(signal, f"SIG{name}"), signal.SIG_IGN)
         process.close_all_but(channel.fileno())
         process.adopt_orphans()
         Keeper(order, channel).run()
-        status = 0
-    except BaseException:
-        sys.excepthook(*sys.exc_info())  # nothing above this frame would show it
-    finally:
-        sys.stderr.flush()
-        os._exit(status)
+        return 0
+
+    process.end_with(work)
 
 
 class Keeper:
@@ -116,7 +113,7 @@ class Keeper:
             elif now >= self._sample_at:
                 self._sample()
         if self._kill_at is not None and time.monotonic() >= self._kill_at:
-            process.kill(process.descendants(os.getpid()))
+            process.kill(descendants(os.getpid()))
             self._kill_at = time.monotonic() + self._kill_pause
             self._kill_pause = min(self._kill_pause * 2, 1.0)  # disk sleep ends when it ends
 
@@ -128,11 +125,11 @@ class Keeper:
             return
         self._why, self._kill_at = why, now + wait
         if wait > 0:
-            process.terminate(process.descendants(os.getpid()))
+            process.terminate(descendants(os.getpid()))
 
     def _sample(self) -> None:
         begun = time.monotonic()
-        tree = process.descendants(os.getpid())
+        tree = descendants(os.getpid())
         limit = self._order.memory
         self._peak = max(self._peak, process.memory(tree, self._peak))
         self._sample_pause = min(self._sample_pause * 2, _SAMPLE_SECONDS)

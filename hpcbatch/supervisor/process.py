@@ -1,51 +1,23 @@
-"""Processes: who is who, what descends from whom, what it holds, how to signal it."""
+"""What processes hold, how to signal them, and how to be one that nobody waits for."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
-from collections import namedtuple
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+
+from ..disk.files import read
+from ..disk.process_tree import Process, all_pids, descendants, look
+
+TYPE_CHECKING = False  # see hpcbatch/__init__.py
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-
-
-class Process(namedtuple("Process", ("pid", "start"))):
-    """One process of this boot: a pid alone may belong to a later process."""
-
-    pid: int
-    start: int  # clock ticks since boot, field 22 of /proc/PID/stat
-
-
-def look(pid: int) -> tuple[Process, int] | None:
-    """The process that has this pid now, and its parent's pid; None when there is none."""
-    try:
-        stat = _read(f"/proc/{pid}/stat")
-    except OSError:
-        return None
-    fields = stat[stat.rindex(b")") + 2 :].split()  # the command before it may hold anything
-    return Process(pid, int(fields[19])), int(fields[1])
-
-
-def descendants(root: int, without: Container[int] = ()) -> list[Process]:
-    """Everything below the process ``root``, save the trees of the pids ``without``.
-
-    One that exits while this looks may hide a sibling: repeat until nothing is left.
-    """
-    found: list[Process] = []
-    todo = [root]
-    scanned = None if _LISTS_CHILDREN else _all_by_parent()
-    while todo:
-        parent = todo.pop()
-        for pid in _children(parent) if scanned is None else scanned.get(parent, []):
-            seen = look(pid)
-            if pid not in without and seen is not None and seen[1] == parent:  # else taken over
-                found.append(seen[0])
-                todo.append(pid)
-    return found
 
 
 def send(process: Process, signum: int) -> None:
@@ -111,9 +83,9 @@ def memory(processes: list[Process], above: int) -> int:
 def marked(marks: Mapping[str, str]) -> Iterator[Process]:
     """Processes, other than this one, that began with all of ``marks`` in their environment."""
     wanted = {os.fsencode(f"{name}={value}") for name, value in marks.items()}
-    for pid in _pids():
+    for pid in all_pids():
         try:
-            environment = _read(f"/proc/{pid}/environ")
+            environment = read(f"/proc/{pid}/environ")
         except OSError:
             continue
         if wanted.issubset(environment.split(b"\0")) and pid != os.getpid():
@@ -132,6 +104,19 @@ def die_with_parent(parent: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def end_with(work: Callable[[], int]) -> NoReturn:
+    """End a forked child with the status that ``work`` returns; with 1, and a traceback, when it
+    raises."""
+    status = 1
+    try:
+        status = work()
+    except BaseException:
+        sys.excepthook(*sys.exc_info())  # nothing above this frame would show it
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
 
 
 def close_all_but(*keep: int) -> None:
@@ -162,32 +147,9 @@ def _pidfd(pid: int) -> int | None:
         return None  # a kernel before 5.3
 
 
-def _children(pid: int) -> list[int]:
-    found: list[int] = []
-    try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            found += map(int, _read(f"/proc/{pid}/task/{thread}/children").split())
-    except OSError:
-        return found  # it ended meanwhile
-    return found
-
-
-def _all_by_parent() -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {}
-    for pid in _pids():
-        seen = look(pid)
-        if seen is not None:
-            found.setdefault(seen[1], []).append(pid)
-    return found
-
-
-def _pids() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-
-
 def _resident(pid: int) -> int:
     try:
-        return int(_read(f"/proc/{pid}/statm").split()[1]) * _PAGE
+        return int(read(f"/proc/{pid}/statm").split()[1]) * _PAGE
     except (OSError, IndexError):
         return 0
 
@@ -195,23 +157,9 @@ def _resident(pid: int) -> int:
 def _share(pid: int) -> int:
     """Of a process that has ended meanwhile nothing, of one whose shares are hidden all."""
     try:
-        for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
+        for line in read(f"/proc/{pid}/smaps_rollup").splitlines():
             if line.startswith(b"Pss:"):
                 return int(line.split()[1]) * 1024
     except OSError:
         return _resident(pid)
     return _resident(pid)
-
-
-def _read(path: str) -> bytes:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        content = os.read(fd, 1 << 16)
-        while content and (more := os.read(fd, 1 << 16)):
-            content += more
-        return content
-    finally:
-        os.close(fd)
-
-
-_LISTS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")

@@ -55,11 +55,11 @@ class Submission:
     def hold(self) -> int:
         """Be the supervisor: lock the file for life. Closing another descriptor of it would drop
         the lock (fcntl(2))."""
-        from . import process  # which the commands have no use for
+        from ..disk.process_tree import look  # which the commands have no use for
 
         fd = os.open(self.path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        me = process.look(os.getpid())
+        me = look(os.getpid())
         if me is not None:
             files.write_all(fd, f"{me[0].pid} {me[0].start}\n".encode())
         return fd

@@ -7,8 +7,8 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+from hpcbatch.disk.process_tree import Process
 from hpcbatch.supervisor import process
-from hpcbatch.supervisor.process import Process
 
 Find = Callable[[], list[Process]]
 

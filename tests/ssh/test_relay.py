@@ -19,8 +19,8 @@ from click.testing import CliRunner
 import hpcbatch as hb
 from hpcbatch.cli.main import main
 from hpcbatch.pool.monitor import Pool, pools
-from hpcbatch.pool.relay import near
 from hpcbatch.pool.relay.far import SILENCE
+from hpcbatch.sites.ssh import exchange
 from tests.conftest import IS_LONG
 from tests.core import ROOT, eventually
 from tests.local import by_value
@@ -127,7 +127,7 @@ def test_connections_that_are_cut_at_random(
 ) -> None:
     """Each result is right, no task is run by two workers, and the workers stay."""
     chance = random.Random(FIRST)
-    monkeypatch.setattr(near, "PAUSES", (0.05, 0.5))
+    monkeypatch.setattr(exchange, "PAUSES", (0.05, 0.5))
     pool = far(workers=2)
     pool.start()  # a pool that cannot be opened is an error
     cutter = Cutter(own_sshd, monkeypatch)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from hpcbatch.disk import process_tree
+from hpcbatch.disk.process_tree import Process, descendants, look
 from hpcbatch.supervisor import journal, process
 from hpcbatch.supervisor.slots import Slots
 
@@ -28,15 +30,15 @@ def test_a_later_process_of_the_same_pid_is_left_alone(
 ) -> None:
     if not with_pidfd:
         monkeypatch.setattr(process, "_pidfd", lambda pid: None)
-    seen = process.look(sleeper.pid)
+    seen = look(sleeper.pid)
     assert seen is not None
     me, parent = seen
     assert parent == os.getpid()
-    process.kill([me._replace(start=me.start - 1), process.Process(2**22 - 1, 5)])
-    assert process.look(sleeper.pid) == seen
+    process.kill([me._replace(start=me.start - 1), Process(2**22 - 1, 5)])
+    assert look(sleeper.pid) == seen
     process.send(me, signal.SIGTERM)
     assert sleeper.wait(10) == -signal.SIGTERM
-    assert process.look(sleeper.pid) is None
+    assert look(sleeper.pid) is None
     process.send(me, signal.SIGTERM)
 
 
@@ -45,7 +47,7 @@ def test_a_command_with_any_name_is_read_right(tmp_path: Path) -> None:
     odd.symlink_to("/bin/sleep")
     with subprocess.Popen([str(odd), "1000"]) as child:
         try:
-            seen = process.look(child.pid)
+            seen = look(child.pid)
             assert seen is not None
             assert seen[1] == os.getpid()
         finally:
@@ -54,8 +56,8 @@ def test_a_command_with_any_name_is_read_right(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("listing", [True, False])
 def test_descendants(listing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "_LISTS_CHILDREN", listing)
-    others = {one.pid for one in process.descendants(os.getpid())}  # of fixtures that last
+    monkeypatch.setattr(process_tree, "_LISTS_CHILDREN", listing)
+    others = {one.pid for one in descendants(os.getpid())}  # of fixtures that last
     with subprocess.Popen(
         ["bash", "-c", "sleep 1000 & setsid bash -c 'sleep 1000; true' & echo; wait"],
         stdout=subprocess.PIPE,
@@ -64,19 +66,19 @@ def test_descendants(listing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         try:
             assert child.stdout is not None
             child.stdout.readline()
-            found: list[process.Process] = []
+            found: list[Process] = []
             for _ in range(1000):
-                found = process.descendants(child.pid)
+                found = descendants(child.pid)
                 if len(found) == 3:
                     break
                 os.sched_yield()
             assert len(found) == 3
             assert child.pid not in {one.pid for one in found}
-            assert child.pid in {one.pid for one in process.descendants(os.getpid())}
-            left = process.descendants(os.getpid(), without={child.pid})
+            assert child.pid in {one.pid for one in descendants(os.getpid())}
+            left = descendants(os.getpid(), without={child.pid})
             assert {one.pid for one in left} <= others
         finally:
-            process.kill(process.descendants(child.pid))
+            process.kill(descendants(child.pid))
             child.kill()
 
 
@@ -95,7 +97,7 @@ def test_what_ends_while_it_is_measured_uses_nothing(
         return size
 
     monkeypatch.setattr(process, "_resident", ends_after)
-    seen = [process.look(pid) for pid in (os.getpid(), sleeper.pid)]
+    seen = [look(pid) for pid in (os.getpid(), sleeper.pid)]
     assert 0 < process.memory([each[0] for each in seen if each], 0) < large
 
 
@@ -103,15 +105,15 @@ def test_what_ends_while_it_is_measured_uses_nothing(
 def test_shares_that_are_hidden_count_whole(
     sleeper: subprocess.Popen[bytes], error: type[OSError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = process._read
+    read = process.read
 
     def hidden(path: str) -> bytes:
         if path.endswith("smaps_rollup"):
             raise error(path)
         return read(path)
 
-    monkeypatch.setattr(process, "_read", hidden)
-    seen = [process.look(pid) for pid in (os.getpid(), sleeper.pid)]
+    monkeypatch.setattr(process, "read", hidden)
+    seen = [look(pid) for pid in (os.getpid(), sleeper.pid)]
     tree = [each[0] for each in seen if each]
     apart = [process.memory([each], 0) for each in tree]
     assert process.memory(tree, 0) == pytest.approx(sum(apart), rel=0.1)

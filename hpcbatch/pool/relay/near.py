@@ -13,8 +13,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from ...sites.ssh import frames
-from ...sites.ssh.exchange import PATIENCE, PAUSES, Answer
+from ...sites.ssh import exchange, frames
+from ...sites.ssh.exchange import PATIENCE, Answer, Patience
 from ...sites.ssh.site import Ssh
 from ...sites.wire import error_from
 from ...words.errors import HpcbatchError, NotFound, SiteUnreachable
@@ -104,7 +104,7 @@ class Near:
         return self._closing.is_set() or bool(self._why)
 
     def _live(self) -> None:
-        pause, give_up = PAUSES[0], time.monotonic() + PATIENCE
+        patience = Patience(self._closing.wait)
         while not self._closing.is_set():
             made = self.connections
             try:
@@ -124,15 +124,14 @@ class Near:
                 self._end(SiteUnreachable(why))
                 return
             lasted = self.connections > made and time.monotonic() - self.connected_since
-            if lasted > PAUSES[1]:
-                pause, give_up = PAUSES[0], time.monotonic() + PATIENCE
+            if lasted > exchange.PAUSES[1]:
+                patience.progressed()
             if self.connections > made and not self._closing.is_set():
                 log.warning("%s: it is tried again", why)
-            if time.monotonic() > give_up:
+            if patience.is_over:
                 self._end(SiteUnreachable(f"{why}, for {PATIENCE:.0f} s"))
                 return
-            self._closing.wait(pause)
-            pause = min(pause * 2, PAUSES[1])
+            patience.wait()
 
     def _end(self, error: Exception) -> None:
         with self._changed:

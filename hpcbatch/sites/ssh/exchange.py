@@ -119,28 +119,35 @@ class Exchange:
 
     def patiently(self, once: Callable[[], Made]) -> Made:
         """What ``once`` makes; tried again while a site that was there is away."""
-        patience = Patience(self)
+        patience = Patience()
         while True:
             try:
                 return once()
             except SiteUnreachable as error:
-                patience.wait(error)
+                self.wait(patience, error)
+
+    def wait(self, patience: Patience, error: SiteUnreachable) -> None:
+        """Before the next try. Raises ``error`` when there is to be none."""
+        if not self.was_there or patience.is_over:
+            raise error
+        patience.wait()
 
 
 class Patience:
-    """With a connection that is lost again and again."""
+    """With a connection that is lost again and again. ``sleep`` waits for so many seconds."""
 
-    def __init__(self, exchange: Exchange):
-        self._exchange = exchange
+    def __init__(self, sleep: Callable[[float], object] = time.sleep):
+        self._sleep = sleep
         self.progressed()
 
     def progressed(self) -> None:
         self._pause = PAUSES[0]
         self._give_up = time.monotonic() + PATIENCE
 
-    def wait(self, error: SiteUnreachable) -> None:
-        """Before the next try. Raises ``error`` when there is to be none."""
-        if not self._exchange.was_there or time.monotonic() + self._pause > self._give_up:
-            raise error
-        time.sleep(self._pause)
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() + self._pause > self._give_up
+
+    def wait(self) -> None:
+        self._sleep(self._pause)
         self._pause = min(self._pause * 2, PAUSES[1])

@@ -59,14 +59,14 @@ class Ssh(Site):
             told = {"id": spec.id, "size": size, "digest": digest_of(path)}
             told["requirements"] = requirements(draft.imports)
             with Sent(spec.name, size) as sent:
-                patience = Patience(self.exchange)
+                patience = Patience()
                 while True:
                     try:
                         return self._upload(path, told, sent)
                     except SiteUnreachable as error:
                         if sent.grew():
                             patience.progressed()
-                        patience.wait(error)
+                        self.exchange.wait(patience, error)
 
     def _upload(self, path: str, told: dict[str, Any], sent: Sent) -> TaskSpec:
         """All that is not there yet."""
@@ -205,7 +205,7 @@ class Ssh(Site):
 
     def _fetched(self, task_id: str, jobs: Ranges) -> Iterator[tuple[int, bytes | JobError]]:
         """Each as it comes, in order; what was cut off is asked for again, without those."""
-        left, patience = jobs, Patience(self.exchange)
+        left, patience = jobs, Patience()
         while left:
             got: list[int] = []
             try:
@@ -218,7 +218,7 @@ class Ssh(Site):
                 if got:
                     patience.progressed()
                     left = left.without(Ranges.of(got))
-                patience.wait(error)
+                self.exchange.wait(patience, error)
 
     def errors(self, task_id: str) -> list[JobError]:
         return [wire.failure_from(told) for told in self._ask("errors", id=task_id)]
