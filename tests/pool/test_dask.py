@@ -16,9 +16,10 @@ import pytest
 from distributed import Client
 
 import hpcbatch as hb
+from hpcbatch.disk.process_tree import Process
 from hpcbatch.pool import launching
 from hpcbatch.pool.local_workers import POOL
-from hpcbatch.supervisor.process import Process, marked
+from hpcbatch.supervisor.process import marked
 
 from ..cluster.conftest import engine, use_fake
 from ..conftest import why_absent
@@ -114,7 +115,9 @@ def test_a_cluster_that_cannot_launch_says_why(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("name", REAL)
 def test_workers_of_a_real_cluster(name: str) -> None:
-    with hb.DaskCluster(name, workers=1, nanny=False) as cluster, Client(cluster) as client:
+    # Dask pauses a worker that has more than its share of what a cluster gives by default
+    made = hb.DaskCluster(name, workers=1, nanny=False, resources={"memory": "500MB"})
+    with made as cluster, Client(cluster) as client:
         task = client.submit(os.getenv, POOL)
         (pool,) = hb.pools()
         assert task.result(timeout=120) == pool.id
