@@ -141,6 +141,7 @@ def test_workers_go_when_the_pool_closes_in_the_middle_of_a_task(
         pool.submit(identity, 1)
 
 
+@pytest.mark.slow
 def test_workers_go_when_the_controller_is_killed(tmp_path: Path) -> None:
     source = (
         "import hpcbatch as hb, time\n"

@@ -165,6 +165,7 @@ def leader(local: Local, task: Any) -> int:
     return segment.pid
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("isolate", [False, True])
 def test_a_checkpoint_is_asked_for_ahead_of_the_walltime(local: Local, isolate: bool) -> None:
     task = local.create(counting(str(local.folder)), range(2))

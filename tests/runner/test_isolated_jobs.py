@@ -316,6 +316,7 @@ def test_a_job_that_alone_was_asked_to_leave_is_killed_and_the_element_goes_on(
     assert (ending.reason, ending.signal) == ("killed", signal.SIGTERM)
 
 
+@pytest.mark.slow
 def test_one_that_dies_takes_the_rest_of_its_chunk_along_and_innocents_are_done_after_resubmit(
     local: Local,
 ) -> None:

@@ -325,6 +325,7 @@ def test_what_is_damaged_is_logged_once(house: House, caplog: pytest.LogCaptureF
     path.write_text(content)
 
 
+@pytest.mark.slow
 def test_a_task_that_somebody_else_removed_is_known_no_more(house: House) -> None:
     removed, kept = house.task(house.alice), house.task(house.alice)
     for spec in (removed, kept):

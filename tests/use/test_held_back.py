@@ -83,6 +83,7 @@ def test_only_so_many_are_in_the_queue_and_the_rest_follows(narrow: Local) -> No
     assert max(a.plan.largest() for a in others) == 2
 
 
+@pytest.mark.slow
 def test_the_room_is_shared_by_all_tasks(narrow: Local) -> None:
     first, second = submitted(narrow, 6), submitted(narrow, 10)
     third = submitted(narrow, 2)

@@ -272,6 +272,7 @@ def expired_once(local: Local) -> hb.Task:
     return task
 
 
+@pytest.mark.slow
 def test_one_that_could_not_be_taken_is_told_and_tried_less_and_less_often(
     local: Local, monkeypatch: pytest.MonkeyPatch
 ) -> None:
