@@ -76,12 +76,15 @@ def hostile_name(request: pytest.FixtureRequest) -> str:
 
 def _group(nodeid: str) -> str:
     """What one worker runs: a file, and where it tests every scheduler, one scheduler of it."""
-    scheduler = re.search(r"\[(\w+-(?:fake|real|here))", nodeid)
+    scheduler = re.search(r"\[(\w+-(?:fake|real|here)(?:-ibm|-openlava)?)", nodeid)
     return nodeid.partition("::")[0] + (f" {scheduler[1]}" if scheduler else "")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Not by marks, which xdist loses where pytest's identifiers are not plain texts (9.2)."""
+    if config.getvalue("dist") != "load":  # -n alone
+        return None
     from xdist.scheduler import LoadScopeScheduling
 
     class ByGroup(LoadScopeScheduling):

@@ -1,12 +1,15 @@
-"""Processes of this host and what descends from them, as proc(5) tells."""
+"""Processes of this host and what descends from them, as proc(5) tells, and how to signal them."""
 
 from __future__ import annotations
 
 import os
+import signal
 from collections import namedtuple
 from collections.abc import Container
 
 from .files import read
+
+_GONE = (FileNotFoundError, ProcessLookupError, PermissionError)  # hidden, the last
 
 
 class Process(namedtuple("Process", ("pid", "start"))):
@@ -16,20 +19,31 @@ class Process(namedtuple("Process", ("pid", "start"))):
     start: int  # clock ticks since boot, field 22 of /proc/PID/stat
 
 
-def look(pid: int) -> tuple[Process, int] | None:
-    """The process that has this pid now, and its parent's pid; None when there is none."""
+class Seen(namedtuple("Seen", ("process", "parent", "state"))):
+    """What a process was when it was looked at."""
+
+    process: Process
+    parent: int
+    state: bytes  # a letter
+
+
+def look(pid: int) -> Seen | None:
+    """The process that has this pid now; None when there is none. Raises OSError where no file can
+    be opened at all."""
     try:
         stat = read(f"/proc/{pid}/stat")
-    except OSError:
+    except _GONE:
         return None
     fields = stat[stat.rindex(b")") + 2 :].split()  # the command before it may hold anything
-    return Process(pid, int(fields[19])), int(fields[1])
+    return Seen(Process(pid, int(fields[19])), int(fields[1]), fields[0])
 
 
 def descendants(root: int, without: Container[int] = ()) -> list[Process]:
-    """Everything below the process ``root``, save the trees of the pids ``without``.
+    """Everything below the process ``root``, save the trees of the pids ``without``; parents before
+    their children. Raises as ``look``.
 
-    One that exits while this looks may hide a sibling: repeat until nothing is left.
+    A process or thread that ends while this looks may hide others: nobody is gone for not being
+    found once.
     """
     found: list[Process] = []
     todo = [root]
@@ -38,10 +52,32 @@ def descendants(root: int, without: Container[int] = ()) -> list[Process]:
         parent = todo.pop()
         for pid in _children(parent) if scanned is None else scanned.get(parent, []):
             seen = look(pid)
-            if pid not in without and seen is not None and seen[1] == parent:  # else taken over
-                found.append(seen[0])
+            if pid not in without and seen is not None and seen.parent == parent:  # else taken over
+                found.append(seen.process)
                 todo.append(pid)
     return found
+
+
+def send(process: Process, signum: int) -> bool:
+    """Signal this very process; a later one of the same pid gets nothing. Whether it was there, and
+    may be signalled by us."""
+    handle = None
+    try:
+        if hasattr(os, "pidfd_open"):
+            handle = _pidfd(process.pid)
+        seen = look(process.pid)
+        if seen is None or seen.process != process:
+            return False
+        if handle is None:
+            os.kill(process.pid, signum)
+        else:
+            signal.pidfd_send_signal(handle, signum)
+    except (ProcessLookupError, PermissionError):
+        return False  # gone, or setuid: nobody here may signal it
+    finally:
+        if handle is not None:
+            os.close(handle)
+    return True
 
 
 def all_pids() -> list[int]:
@@ -51,10 +87,14 @@ def all_pids() -> list[int]:
 def _children(pid: int) -> list[int]:
     found: list[int] = []
     try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
+        threads = os.listdir(f"/proc/{pid}/task")
+    except _GONE:
+        return found
+    for thread in threads:
+        try:
             found += map(int, read(f"/proc/{pid}/task/{thread}/children").split())
-    except OSError:
-        return found  # it ended meanwhile
+        except _GONE:
+            continue  # the thread has ended, and another one has its children
     return found
 
 
@@ -63,8 +103,17 @@ def _all_by_parent() -> dict[int, list[int]]:
     for pid in all_pids():
         seen = look(pid)
         if seen is not None:
-            found.setdefault(seen[1], []).append(pid)
+            found.setdefault(seen.parent, []).append(pid)
     return found
+
+
+def _pidfd(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise
+    except OSError:
+        return None  # a kernel before 5.3
 
 
 _LISTS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..disk.files import read
-from ..disk.process_tree import Process, look
-from ..supervisor.process import marked, send, terminate
+from ..disk.process_tree import Process, look, send
+from ..supervisor.process import marked, terminate
 
 POOL = "HPCBATCH_POOL"  # in the environment of all that workers start, where we launch them
 PATIENCE = 3.0  # seconds to leave by themselves

@@ -15,4 +15,4 @@ def is_same_process(pid: int, begun: float) -> bool:
         return False
     ticks = os.sysconf("SC_CLK_TCK")
     up = time.clock_gettime(time.CLOCK_BOOTTIME)
-    return seen[0].start / ticks <= up - (time.time() - begun) + 1.0
+    return seen.process.start / ticks <= up - (time.time() - begun) + 1.0

@@ -9,7 +9,7 @@ import signal
 import time
 from struct import Struct
 
-from .descendants import kill_below
+from .descendants import kill_descendants
 
 _LENGTH = Struct("<Q")
 CLOSED_SECONDS = 0.02  # between two looks at a pipe that nobody has open for writing
@@ -74,7 +74,7 @@ class Child:
         if self._is_dead:
             return
         os.kill(self._pid, signal.SIGSTOP)
-        kill_below(self._pid)
+        kill_descendants(self._pid)
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGKILL)
 

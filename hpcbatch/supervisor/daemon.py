@@ -164,7 +164,7 @@ class Daemon:
 
     def _bury(self, element: RunningElement, status: int) -> None:
         """An element whose keeper was killed: what that kept is ours now, and is killed."""
-        process.kill_below(os.getpid(), self._keepers)
+        process.kill_strays(os.getpid(), self._keepers)
         code = os.waitstatus_to_exitcode(status)
         word, number = ("killed", -code) if code < 0 else ("lost", None)
         now = round(time.time(), 3)

@@ -9,7 +9,7 @@ import time
 
 from ..words.errors import HpcbatchError, SubmissionDeferred
 from .daemon import Daemon
-from .process import close_all_but, end_with
+from .process import close_all_but, exit_with_status_of
 from .submission import Submission, remove_folder
 
 TYPE_CHECKING = False  # see hpcbatch/__init__.py
@@ -32,7 +32,7 @@ def start(submission: Submission, asked: dict[str, Any]) -> None:
             os.close(reader)
             os.setsid()
             if os.fork() == 0:
-                end_with(lambda: _supervise(submission, asked, writer))
+                exit_with_status_of(lambda: _supervise(submission, asked, writer))
         finally:
             os._exit(0)
     os.close(writer)

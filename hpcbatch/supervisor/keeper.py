@@ -58,7 +58,7 @@ def live(order: Order, channel: socket.socket) -> NoReturn:
         Keeper(order, channel).run()
         return 0
 
-    process.end_with(work)
+    process.exit_with_status_of(work)
 
 
 class Keeper:
@@ -87,7 +87,10 @@ class Keeper:
         self._floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self._leader = _start(self._order)
         while self._reap():
-            self._enforce()
+            try:
+                self._enforce()
+            except OSError:  # no file can be opened on this host, for now
+                time.sleep(_KILL_AGAIN_SECONDS)
             self._wait()
         self._report()
 

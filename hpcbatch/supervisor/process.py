@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
 from ..disk.files import read
-from ..disk.process_tree import Process, all_pids, descendants, look
+from ..disk.process_tree import Process, all_pids, descendants, look, send
 
 TYPE_CHECKING = False  # see hpcbatch/__init__.py
 if TYPE_CHECKING:
@@ -18,26 +18,6 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-
-
-def send(process: Process, signum: int) -> None:
-    """Signal this very process; a later one of the same pid gets nothing."""
-    handle = None
-    try:
-        if hasattr(os, "pidfd_open"):
-            handle = _pidfd(process.pid)
-        seen = look(process.pid)
-        if seen is None or seen[0] != process:
-            return
-        if handle is None:
-            os.kill(process.pid, signum)
-        else:
-            signal.pidfd_send_signal(handle, signum)
-    except (ProcessLookupError, PermissionError):
-        return  # gone, or setuid: nobody here may signal it
-    finally:
-        if handle is not None:
-            os.close(handle)
 
 
 def terminate(processes: Iterable[Process]) -> None:
@@ -52,7 +32,7 @@ def kill(processes: Iterable[Process]) -> None:
         send(process, signal.SIGKILL)
 
 
-def kill_below(root: int, without: Container[int]) -> None:
+def kill_strays(root: int, without: Container[int]) -> None:
     """Kill everything below the process ``root``, save the trees of the pids ``without``."""
     give_up = time.monotonic() + 2
     while time.monotonic() < give_up:
@@ -91,7 +71,7 @@ def marked(marks: Mapping[str, str]) -> Iterator[Process]:
         if wanted.issubset(environment.split(b"\0")) and pid != os.getpid():
             seen = look(pid)
             if seen is not None:
-                yield seen[0]
+                yield seen.process
 
 
 def adopt_orphans() -> None:
@@ -106,7 +86,7 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def end_with(work: Callable[[], int]) -> NoReturn:
+def exit_with_status_of(work: Callable[[], int]) -> NoReturn:
     """End a forked child with the status that ``work`` returns; with 1, and a traceback, when it
     raises."""
     status = 1
@@ -115,8 +95,10 @@ def end_with(work: Callable[[], int]) -> NoReturn:
     except BaseException:
         sys.excepthook(*sys.exc_info())  # nothing above this frame would show it
     finally:
-        sys.stderr.flush()
-        os._exit(status)
+        try:
+            sys.stderr.flush()
+        finally:
+            os._exit(status)
 
 
 def close_all_but(*keep: int) -> None:
@@ -136,15 +118,6 @@ def _prctl(option: int, value: int) -> None:
     if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"prctl {option}: {os.strerror(number)}")
-
-
-def _pidfd(pid: int) -> int | None:
-    try:
-        return os.pidfd_open(pid)
-    except ProcessLookupError:
-        raise
-    except OSError:
-        return None  # a kernel before 5.3
 
 
 def _resident(pid: int) -> int:

@@ -61,7 +61,7 @@ class Submission:
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         me = look(os.getpid())
         if me is not None:
-            files.write_all(fd, f"{me[0].pid} {me[0].start}\n".encode())
+            files.write_all(fd, f"{me.process.pid} {me.process.start}\n".encode())
         return fd
 
     def age(self) -> float:

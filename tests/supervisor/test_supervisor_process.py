@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hpcbatch.disk import process_tree
-from hpcbatch.disk.process_tree import Process, descendants, look
+from hpcbatch.disk.process_tree import Process, descendants, look, send
 from hpcbatch.supervisor import journal, process
 from hpcbatch.supervisor.slots import Slots
 
@@ -29,17 +29,19 @@ def test_a_later_process_of_the_same_pid_is_left_alone(
     sleeper: subprocess.Popen[bytes], with_pidfd: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not with_pidfd:
-        monkeypatch.setattr(process, "_pidfd", lambda pid: None)
+        monkeypatch.setattr(process_tree, "_pidfd", lambda pid: None)
     seen = look(sleeper.pid)
     assert seen is not None
-    me, parent = seen
-    assert parent == os.getpid()
+    me = seen.process
+    assert seen.parent == os.getpid()
     process.kill([me._replace(start=me.start - 1), Process(2**22 - 1, 5)])
-    assert look(sleeper.pid) == seen
-    process.send(me, signal.SIGTERM)
+    left = look(sleeper.pid)
+    assert left is not None
+    assert left.process == me
+    send(me, signal.SIGTERM)
     assert sleeper.wait(10) == -signal.SIGTERM
     assert look(sleeper.pid) is None
-    process.send(me, signal.SIGTERM)
+    assert not send(me, signal.SIGTERM)
 
 
 def test_a_command_with_any_name_is_read_right(tmp_path: Path) -> None:
@@ -49,7 +51,7 @@ def test_a_command_with_any_name_is_read_right(tmp_path: Path) -> None:
         try:
             seen = look(child.pid)
             assert seen is not None
-            assert seen[1] == os.getpid()
+            assert seen.parent == os.getpid()
         finally:
             child.kill()
 
@@ -98,7 +100,7 @@ def test_what_ends_while_it_is_measured_uses_nothing(
 
     monkeypatch.setattr(process, "_resident", ends_after)
     seen = [look(pid) for pid in (os.getpid(), sleeper.pid)]
-    assert 0 < process.memory([each[0] for each in seen if each], 0) < large
+    assert 0 < process.memory([each.process for each in seen if each], 0) < large
 
 
 @pytest.mark.parametrize("error", [PermissionError, FileNotFoundError])
@@ -114,7 +116,7 @@ def test_shares_that_are_hidden_count_whole(
 
     monkeypatch.setattr(process, "read", hidden)
     seen = [look(pid) for pid in (os.getpid(), sleeper.pid)]
-    tree = [each[0] for each in seen if each]
+    tree = [each.process for each in seen if each]
     apart = [process.memory([each], 0) for each in tree]
     assert process.memory(tree, 0) == pytest.approx(sum(apart), rel=0.1)
 

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from ...sites.ssh import exchange, frames
-from ...sites.ssh.exchange import PATIENCE, Answer, Patience
+from ...sites.ssh.exchange import Answer, Patience
 from ...sites.ssh.site import Ssh
 from ...sites.wire import error_from
 from ...words.errors import HpcbatchError, NotFound, SiteUnreachable
@@ -129,7 +129,7 @@ class Near:
             if self.connections > made and not self._closing.is_set():
                 log.warning("%s: it is tried again", why)
             if patience.is_over:
-                self._end(SiteUnreachable(f"{why}, for {PATIENCE:.0f} s"))
+                self._end(SiteUnreachable(f"{why}, for {exchange.PATIENCE:.0f} s"))
                 return
             patience.wait()
 

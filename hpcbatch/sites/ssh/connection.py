@@ -14,7 +14,7 @@ from paramiko.ssh_exception import SSHException
 from ...words.errors import SiteUnreachable
 from .address import Address
 from .hostkeys import Ask
-from .login import no_route, open_hop, said
+from .login import open_hop, said
 
 OPENS_WITHIN = 20.0  # seconds that a connection which stands may take for a new channel
 AT_ONCE = 8  # channels; sshd allows ten (MaxSessions)
@@ -110,10 +110,13 @@ def _watch(hop: Any) -> None:
     sock = hop.transport.sock
     if not isinstance(sock, socket.socket):  # a channel through the hop before it
         return
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in PROBES.items():
-            if hasattr(socket, name):
-                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    except OSError as error:
-        raise SiteUnreachable(no_route(hop, error)) from error
+    named = [(getattr(socket, name, None), value) for name, value in PROBES.items()]
+    options = [(socket.IPPROTO_TCP, option, value) for option, value in named if option is not None]
+    for option in ((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), *options):
+        try:
+            sock.setsockopt(*option)
+        except OSError as error:
+            if sock.fileno() < 0:  # else this system has no such option
+                raise SiteUnreachable(
+                    f"the connection to {hop.user}@{hop.host} was lost: {said(error)}"
+                ) from error

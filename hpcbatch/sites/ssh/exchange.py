@@ -146,7 +146,7 @@ class Patience:
 
     @property
     def is_over(self) -> bool:
-        return time.monotonic() + self._pause > self._give_up
+        return time.monotonic() > self._give_up
 
     def wait(self) -> None:
         self._sleep(self._pause)
