@@ -42,8 +42,10 @@ def roughly(seconds: float) -> str:
 def bytes_text(count: int) -> str:
     """Bytes as ``4GB``, ``1.5GB``, ``1500001KB``: rounded up to what a person would write."""
     for unit, each in (("TB", 1 << 40), ("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10)):
-        if count >= each and count % (each // 1024 * 128) == 0:
-            return f"{count / each:.12g}{unit}"
+        whole, rest = divmod(count, each)
+        if whole and rest % (each // 8) == 0:
+            eighths = f"{rest / each:.3f}".strip("0").rstrip(".")
+            return f"{whole}{eighths}{unit}"
     return f"{-(-count // 1024)}KB" if count >= 1024 else f"{count} bytes"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hpcbatch.words.resources import parse_memory, parse_walltime
@@ -25,7 +25,8 @@ def test_size(count: int, told: str) -> None:
     assert bytes_text(count) == told
 
 
-@given(st.integers(1024, 1 << 45))
+@given(st.integers(1024, 1 << 60))
+@example(2_271_132_445_824)
 def test_size_is_never_rounded_down(count: int) -> None:
     assert count <= parse_memory(bytes_text(count)) < count + 1024
 
