@@ -134,7 +134,8 @@ def _sentence(error: BaseException) -> str:
         return str(error)
     if isinstance(error, FileNotFoundError) and error.filename is None and not _is_anywhere():
         return "the current folder is not there any more: change to another one"
-    return f"{error.filename or 'standard output'}: {error.strerror or error}"
+    place = "standard output" if error.filename is None else error.filename or "''"
+    return f"{place}: {error.strerror or error}"
 
 
 def _is_anywhere() -> bool:
