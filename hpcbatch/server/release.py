@@ -13,7 +13,7 @@ from ..registry.registry import Registry
 from ..sites import wire
 from ..use.idempotency import made_for
 from ..use.resubmit import resubmit
-from ..use.submit import submit_defined
+from ..use.submit import Terms, submit_defined
 from ..words.errors import (
     AccessDenied,
     AlreadySubmitted,
@@ -165,15 +165,16 @@ class Releaser(Thread):
         self._waits_until[entry.name] = time.monotonic() + pause
 
     def _submit(self, entry: QueuedSubmission) -> None:
-        longest = self._options.max_nodetime
+        # one that can take nothing now holds up no other: it is tried again
+        terms = Terms(longest=self._options.max_nodetime, waits=False)
         if entry.verb == "submit":
             options = self.throttled(wire.options_from(entry.order["options"]))
             options = replace(options, request=entry.request)
-            submit_defined(self._registry, self._registry.spec(entry.task), options, longest)
+            submit_defined(self._registry, self._registry.spec(entry.task), options, terms)
         else:
             asked = wire.resubmission_from(entry.order)
             options = replace(self.throttled(asked.options), request=entry.request)
-            resubmit(self._registry, entry.task, replace(asked, options=options), longest)
+            resubmit(self._registry, entry.task, replace(asked, options=options), terms)
 
     def throttled(self, options: SubmitOptions) -> SubmitOptions:
         """As they are released."""

@@ -20,7 +20,7 @@ from .create import Mended
 from .dependencies import with_whole_ids
 from .failure_causes import last_attempts
 from .job_selection import check_jobs
-from .submit import ByItself, prepared, settled_view, submit_prepared
+from .submit import ByItself, Terms, prepared, settled_view, submit_prepared
 from .update import update
 
 
@@ -41,10 +41,9 @@ class Resubmission:
 
 
 def resubmit(
-    registry: Registry, task_id: str, asked: Resubmission, longest: int | None = None
+    registry: Registry, task_id: str, asked: Resubmission, terms: Terms | None = None
 ) -> Attempt | None:
-    """Submit again the jobs without a result; None when no chosen job is without one. ``longest``
-    as in ``submit_defined``.
+    """Submit again the jobs without a result; None when no chosen job is without one.
 
     Raises StateError while chosen jobs are alive.
     """
@@ -63,7 +62,7 @@ def resubmit(
         accepted = [a for a in view.attempts if a.is_taken and not a.part_of]
         if last := (accepted or view.attempts)[-1:]:
             options = _like(last[0], options)
-        return submit_again(registry, view, chosen, options, asked.mended, longest=longest)
+        return submit_again(registry, view, chosen, options, asked.mended, terms=terms)
 
 
 def check_resubmission(registry: Registry, spec: TaskSpec, asked: Resubmission) -> None:
@@ -102,11 +101,11 @@ def submit_again(
     options: SubmitOptions,
     mended: Mended | None = None,
     by_itself: ByItself | None = None,
-    longest: int | None = None,
+    terms: Terms | None = None,
 ) -> Attempt:
     """Take ``jobs`` from all attempts before, and submit them; called under ``submitting``."""
     # first: it tells what cannot be, before anything is taken
-    with prepared(registry, view, jobs, options, mended, by_itself, longest) as ready:
+    with prepared(registry, view, jobs, options, mended, by_itself, terms) as ready:
         for attempt in view.attempts:
             own = attempt.jobs_taken.common(jobs)
             if attempt.held_back.jobs.common(own):

@@ -46,10 +46,10 @@ from .profiles import keep_profile
 
 
 def submit_defined(
-    registry: Registry, spec: TaskSpec, options: SubmitOptions, longest: int | None = None
+    registry: Registry, spec: TaskSpec, options: SubmitOptions, terms: Terms | None = None
 ) -> Attempt:
-    """Submit the jobs that never were; ``longest``: seconds that an element may ask for, besides
-    the cluster's limits. Raises AlreadySubmitted, SubmissionError, ConfigError, ResourceError."""
+    """Submit the jobs that never were. Raises AlreadySubmitted, SubmissionError, ConfigError,
+    ResourceError."""
     layout, options = registry.layout(spec.id), with_whole_ids(registry, options)
     with submitting(layout):
         view = settled_view(registry, spec)
@@ -58,7 +58,7 @@ def submit_defined(
             raise AlreadySubmitted(
                 f"{spec.id} was submitted before: resubmit it, which runs what is unfinished"
             )
-        with prepared(registry, view, jobs, options, longest=longest) as ready:
+        with prepared(registry, view, jobs, options, terms=terms) as ready:
             return submit_prepared(ready)
 
 
@@ -88,6 +88,13 @@ def settled_view(registry: Registry, spec: TaskSpec) -> View:
     return tracker.refresh(layout, spec) if doubtful else view
 
 
+class Terms(NamedTuple):
+    """Of a server that submits for others."""
+
+    longest: int | None  # seconds that an element may ask for, besides the cluster's limits
+    waits: bool  # for a scheduler that cannot answer or take a submission now
+
+
 class ByItself(NamedTuple):
     """What a tracker submits: like an attempt before, by the profile that was kept of it."""
 
@@ -115,7 +122,7 @@ def prepared(
     options: SubmitOptions,
     mended: Mended | None = None,
     by_itself: ByItself | None = None,
-    longest: int | None = None,
+    terms: Terms | None = None,
 ) -> Iterator[Prepared]:
     """All that can be wrong with one attempt of ``jobs`` before it is made; called under
     ``submitting``. The room in the queue that it counts on is its own meanwhile.
@@ -124,9 +131,10 @@ def prepared(
     SchedulerError.
     """
     cluster = by_itself.cluster if by_itself else Cluster.named(options.cluster).as_here()
-    cluster = cluster.limited(longest, LIMITED_BY)
+    terms = terms or Terms(longest=None, waits=not by_itself)  # a tracker comes again
+    cluster = cluster.limited(terms.longest, LIMITED_BY)
     cluster.check_here()
-    patience = 0.0 if by_itself else cluster.config.patience  # a tracker comes again
+    patience = cluster.config.patience if terms.waits else 0.0
     retry, part_of = (by_itself.retry, by_itself.part_of) if by_itself else (0, 0)
     number = next_number(view.layout)
     function = number if mended else max((a.function for a in view.attempts), default=0)

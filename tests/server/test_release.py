@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import hpcbatch as hb
+from hpcbatch.cluster.cluster import Cluster
 from hpcbatch.registry.attempts import mark_canceled, read_attempts, write_attempt
 from hpcbatch.registry.registry import Registry
 from hpcbatch.server import release
@@ -24,8 +25,10 @@ from hpcbatch.sites.here import Here
 from hpcbatch.sites.keys import new_key, public_pem
 from hpcbatch.sites.run_file import Run
 from hpcbatch.sites.uploads import Upload
+from hpcbatch.use import busy_schedulers
 from hpcbatch.use.submit import submit_defined
 from hpcbatch.words.assignment import Assignment
+from hpcbatch.words.errors import SubmissionDeferred
 from hpcbatch.words.model import TaskSpec
 from hpcbatch.words.options import SubmitOptions
 from hpcbatch.words.ranges import Ranges
@@ -76,10 +79,10 @@ def test_one_that_breaks_the_server_holds_up_no_other(
 ) -> None:
     bad, good = house.task(house.bob), house.task(house.alice)
 
-    def broken(registry: Registry, spec: TaskSpec, options: SubmitOptions, longest: None) -> Any:
+    def broken(registry: Registry, spec: TaskSpec, options: SubmitOptions, terms: Any) -> Any:
         if spec.id == bad.id:
             raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
-        return submit_defined(registry, spec, options, longest)
+        return submit_defined(registry, spec, options, terms)
 
     monkeypatch.setattr(release, "submit_defined", broken)
     house.submit(bad)
@@ -93,6 +96,30 @@ def test_one_that_breaks_the_server_holds_up_no_other(
     house.release()
     assert "surrogates not allowed" in house.site.queue.refusal(bad.id)
     assert house.site.queue.waiting() == []
+
+
+def test_a_cluster_that_can_take_nothing_now_holds_up_no_other(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = house.task(house.bob), house.task(house.alice)
+    house.submit(first)
+    house.submit(second)
+    limits, asked = Cluster.limits, []
+
+    def away(cluster: Cluster, root: str) -> Any:
+        asked.append(cluster)
+        if len(asked) == 1:
+            raise SubmissionDeferred("the controller is away")
+        return limits(cluster, root)
+
+    monkeypatch.setattr(Cluster, "limits", away)
+    monkeypatch.setattr(busy_schedulers.log, "warning", pytest.fail)  # it would wait
+    house.release()
+    assert len(house.attempts(second)) == 1
+    assert "the controller is away" in house.site.tracking.status(first.id).notes[-1]
+    house.site.releaser._waits_until.clear()
+    house.release()
+    assert len(house.attempts(first)) == 1
 
 
 def test_no_element_asks_for_more_time_than_the_server_allows(tmp_path: Path) -> None:
