@@ -6,7 +6,10 @@ import gc
 
 def run() -> None:
     gc.disable()
-    from . import main
+    try:
+        from . import main
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
     gc.freeze()
     gc.enable()

@@ -11,6 +11,7 @@ import traceback
 from types import ModuleType
 from typing import Any
 
+from ..use.importing import for_its_function
 from ..words.errors import InputError
 from ..words.messages import nearest
 from .paramfiles import nearest_file
@@ -57,7 +58,7 @@ def _load(path: str, shown: str) -> ModuleType:
     sys.path.insert(0, root)
     try:
         # what a module prints while it is loaded must not get into our answer
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), for_its_function():
             module = importlib.import_module(name)
     except KeyboardInterrupt:
         raise

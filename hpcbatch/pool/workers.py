@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..cluster.cluster import Cluster
-from ..runner.bundle import ensure_worker
+from ..runner.bundle import check_not_on_node, ensure_worker
 from ..words.door import Door
 from ..words.layout import PoolLayout, new_job_name
 from ..words.resources import Resources
@@ -52,7 +52,8 @@ class Workers:
         return None if walltime is None else walltime - min(MARGIN, 0.05 * walltime)
 
     def open(self, name: str, door: Door, port: int, fail: Callable[[str], None]) -> Door:
-        """The door as workers see it."""
+        """The door as workers see it. Raises UsageError in a worker or job."""
+        check_not_on_node()
         return door
 
     def recorded(self, record: PoolRecord) -> PoolRecord:

@@ -19,6 +19,7 @@ from functools import cache
 from struct import pack
 
 from ..disk.files import publish, read
+from ..words.errors import UsageError
 from ..words.layout import node_program
 from ..words.version import PYTHON
 
@@ -64,6 +65,15 @@ WORKER_PARTS = {
 }
 
 
+def check_not_on_node() -> None:
+    """Raises UsageError in what runs there."""
+    if NODE_PACKAGE in sys.modules:
+        raise UsageError(
+            "a job, or a call of a pool, submits nothing and starts no workers by itself: let the "
+            "script that has its result do so"
+        )
+
+
 def ensure_runner(root: str) -> str:
     """The path of this version's runner file in the registry ``root``; made when absent."""
     return _ensure(root, "runner", PARTS, "runner.element")
@@ -75,6 +85,7 @@ def ensure_worker(root: str) -> str:
 
 
 def _ensure(root: str, kind: str, parts: Mapping[str, Sequence[str]], entry: str) -> str:
+    check_not_on_node()
     boot, ours, cloudpickle = _boot(entry), _ours(parts), _cloudpickle()
     digest = hashlib.sha256(sys.version.encode() + boot)
     for name, source in sorted({**ours, **cloudpickle}.items()):

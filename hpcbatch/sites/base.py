@@ -29,6 +29,9 @@ class Site(ABC):
     place: str  # as a person knows it: a folder, or an address
     tends_itself = False  # it retries, and submits what was held back, when nobody watches
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.place}>"
+
     @abstractmethod
     def create(self, draft: Draft) -> TaskSpec:
         """Store a new task, whole or not at all; returns its specification with id and job

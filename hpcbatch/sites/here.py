@@ -38,6 +38,9 @@ class Here(Site):
         self.place = self.registry.root
 
     def create(self, draft: Draft) -> TaskSpec:
+        from ..runner.bundle import check_not_on_node
+
+        check_not_on_node()
         return self.registry.create(draft)
 
     def find(self, text: str) -> str:

@@ -18,6 +18,7 @@ from ..words.messages import nearest
 from ..words.model import TaskSpec
 from ..words.version import PYTHON
 from .code import take_code
+from .importing import check_not_importing
 from .inputs import pack_inputs
 from .project import WithProject
 
@@ -35,6 +36,7 @@ def draft_task(
 ) -> Draft:
     """A task of one job per input. Raises InputError; whoever reads the inputs gets it for one
     that cannot be pickled."""
+    check_not_importing()
     constants = _checked_constants(constants, named)
     if not callable(function):
         raise InputError(f"{function!r} cannot be called: the first argument is the function")

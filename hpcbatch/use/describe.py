@@ -15,6 +15,10 @@ from ..words.status import JobInfo
 from .unsubmitted import refusal
 
 LAST_LINE = 300  # characters of it that a message takes
+NO_RESULT = {  # by state
+    "defined": "not submitted yet",
+    "canceled": "no result without a resubmission",
+}
 LARGEST_LOG = 16 << 20  # bytes of what a job printed that are read
 LOG_TAIL = 1500  # bytes of a log that explain an ending
 
@@ -85,7 +89,7 @@ def job_error(view: View, results: Results, job: int, state: str, entry: Entry |
     if state == "defined" and (why := refusal(view)):
         return JobError(job, state, "", f"not submitted: {why}")
     if state != "expired" or owner is None:
-        return JobError(job, state, "", "it has no result")
+        return JobError(job, state, "", NO_RESULT.get(state, "no result yet"))
     attempt, element = owner
     ending = view.ending(attempt, element)
     told = str(ending) if ending is not None else "lost"
