@@ -49,11 +49,10 @@ class StatusView:
 
     def _heading(self) -> RenderableType:
         status = self.status
-        where = ", ".join(status.clusters) or "not submitted"
         line = Table.grid(expand=True, padding=(0, 1))
         line.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         line.add_column(no_wrap=True, justify="right")
-        line.add_row(Text(status.id, style="bold"), Text(where, style=FAINT))
+        line.add_row(Text(status.id, style="bold"), Text(status.where, style=FAINT))
         line.add_row(Text(plain(status.name), style=FAINT), Text(self.clock, style=FAINT))
         return line
 

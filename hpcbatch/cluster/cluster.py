@@ -191,8 +191,9 @@ class Cluster:
             if isinstance(error, ProgramMissing):
                 raise
             raise SubmissionDeferred(
-                f"cluster {self.name} cannot tell its limits now ('array_limit' in its "
-                f"configuration would do). {error}"
+                f"cluster {self.name} cannot tell its limits now, without which nothing is "
+                "submitted: is its scheduler up? Submit again when it answers (hpcbatch doctor "
+                f"tells more). {error}"
             ) from error
         make_folder(polls.folder)
         publish(polls.limits, json.dumps({"time": time.time(), **asdict(limits)}).encode())

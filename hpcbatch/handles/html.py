@@ -30,8 +30,7 @@ def status_html(status: TaskStatus) -> str:
 
 
 def _heading(status: TaskStatus) -> str:
-    where = ", ".join(status.clusters) or "not submitted"
-    told = [f"{status.njobs:,} job{'' if status.njobs == 1 else 's'}", where]
+    told = [f"{status.njobs:,} job{'' if status.njobs == 1 else 's'}", status.where]
     told += [f"{count:,} {word}" for word, count in status.besides.items()]
     return (
         f"<div><b>{escape(status.name)}</b> "

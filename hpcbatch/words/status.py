@@ -164,10 +164,15 @@ class TaskStatus:
             shared[state] = 1 + spare * seen // self.njobs - before
         return shared
 
+    @property
+    def where(self) -> str:
+        """The clusters' names, or which step comes before any has it."""
+        waits = "in the queue" if self.counts["submitted"] else "not submitted"
+        return ", ".join(self.clusters) or waits
+
     def __str__(self) -> str:
         """Name, cluster, and a line per state that has jobs, with its share."""
-        clusters = ", ".join(self.clusters) or "not submitted"
-        lines = [f"{self.id}  {plain(self.name)}  ({clusters})"]
+        lines = [f"{self.id}  {plain(self.name)}  ({self.where})"]
         for state, count in self.counts.items():
             if count:
                 line = f"  {state:<10}{count:>9}{self.share(state):>9}  {self.why(state)}"

@@ -55,6 +55,7 @@ def test_what_is_not_known_takes_no_line() -> None:
         "  done              2  100.0 %",
         "  total             2     started        0",
     ]
+    assert "(in the queue)" in str(status({"submitted": 2}))
     told = json.loads(json.dumps(status({"done": 2}).to_json()))
     assert (told["rate"], told["seconds_left"], told["reasons"]) == (None, None, {})
 
