@@ -45,7 +45,7 @@ def dashboard(setting: Setting, is_printed: bool) -> None:
         if is_printed or setting.json:
             _tell(setting, path, site.place, given)
         else:
-            _open(path)
+            _open(path, given["lives"])
         if given["fingerprint"] and not setting.json:
             say(
                 "The server's certificate is of its own making: when the browser warns of it, go "
@@ -93,7 +93,7 @@ def _tell(setting: Setting, path: str, address: str, given: dict[str, Any]) -> N
         say(f"Open it in your browser within {roughly(given['lives'])}; it goes when it was used.")
 
 
-def _open(path: str) -> None:
+def _open(path: str, lives: float) -> None:
     import webbrowser
 
     if webbrowser.open(Path(path).as_uri()):
@@ -101,6 +101,7 @@ def _open(path: str) -> None:
     else:
         click.echo(path)
         say("There is no browser to be opened here: open that file in one.")
+    say(f"The file goes when it was used, or within {roughly(lives)}; Ctrl-C ends that at once.")
 
 
 def _wait(site: Rest, given: dict[str, Any]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import tempfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -29,7 +28,7 @@ from .common import (
     states_option,
     task_argument,
 )
-from .exit_status import INTERRUPTED, Stop, final_exit, interruptible, left_alone
+from .exit_status import INTERRUPTED, Stop, final_exit, interruptible, left_alone, stop_for
 from .options import submit_options
 from .tables import hint_at_failures, print_status
 from .waiting import Busy
@@ -148,24 +147,28 @@ def resubmit(
 
 
 def _submit_new(site: Site, spec: TaskSpec, options: SubmitOptions) -> Attempt | None:
-    stays = True
     try:
         with Busy("submitting"), _resumable(spec.id):
             return site.submit(spec.id, options)
-    except UsageError:
-        with contextlib.suppress(StateError):  # which it raises when a part was submitted
-            site.remove(spec.id)
-            stays = False
-        raise
     except Stop:
-        stays = False  # it says so itself
-        raise
-    finally:
-        if stays and (error := sys.exc_info()[1]) is not None:
-            # an attempt that a scheduler refused keeps them; before, there is none
-            again = "" if isinstance(error, SubmissionError) else ", with these options once more"
-            go_on, away = command("resubmit", spec.id), command("remove", spec.id)
-            say(f"The task is stored: {go_on}{again}, or {away}.")
+        raise  # it says how to go on
+    except Exception as error:
+        if isinstance(error, UsageError) and _could_remove(site, spec):
+            raise
+        # an attempt that a scheduler refused keeps them; before, there is none
+        again = "" if isinstance(error, SubmissionError) else ", with these options once more"
+        go_on, away = command("resubmit", spec.id), command("remove", spec.id)
+        stop = stop_for(error)
+        told = f"{stop.message}\nThe task is stored: {go_on}{again}, or {away}."
+        raise Stop(told, stop.status, stop.kind) from error
+
+
+def _could_remove(site: Site, spec: TaskSpec) -> bool:
+    """What could not be right leaves nothing, unless a part of it was submitted."""
+    with contextlib.suppress(StateError):
+        site.remove(spec.id)
+        return True
+    return False
 
 
 @contextlib.contextmanager

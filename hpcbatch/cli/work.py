@@ -67,7 +67,13 @@ def load_with_project(target: str, option: str | None) -> tuple[Any, bool | str]
     project = named_project(option)
     if project is not False:
         _import_from(project, target)
-    return load_function(target), project
+    try:
+        return load_function(target), project
+    except InputError as error:
+        if project is False and isinstance(error.__cause__, ModuleNotFoundError):
+            told = f"{error}. --with-project imports from its whole project, and sends that along"
+            raise InputError(told) from error.__cause__
+        raise
 
 
 def _import_from(project: bool | str, target: str) -> None:

@@ -1,4 +1,4 @@
-"""Folders whose contents are believed: nobody else may write there."""
+"""Folders whose contents are believed: nobody else may look into them."""
 
 from __future__ import annotations
 

@@ -228,7 +228,10 @@ class Broker:
         tell = log.info if self._is_closing else log.warning
         tell("worker %s of %s is lost", worker.name, worker.about.get("host"))
         for task in self.dispatch.lose(worker.key):
-            told = f"its worker was lost {task.crashes} times while it ran"
+            told = (
+                f"its worker was lost {task.crashes} times while it ran, the last was "
+                f"{worker.name}: hpcbatch pool logs tells what it printed"
+            )
             failure = Failure("WorkerLost", told, "")
             crash = Result("crash", ERROR, failure, worker=worker.name, controller=self.name)
             self._over.append((task, crash))

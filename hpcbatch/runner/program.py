@@ -14,6 +14,10 @@ from typing import Any
 from . import seeding
 
 TAIL = 2000  # characters of output that an error shows
+SHELL_SAYS = {  # by exit status (sh(1), of POSIX)
+    126: ": a program that cannot be run",
+    127: ": a program that was not found",
+}
 
 
 class ProgramFailed(Exception):
@@ -104,4 +108,6 @@ class ShellProgram:
 
 
 def _ending(code: int) -> str:
-    return f"killed by signal {-code}" if code < 0 else f"exit status {code}"
+    if code < 0:
+        return f"killed by signal {-code}"
+    return f"exit status {code}{SHELL_SAYS.get(code, '')}"

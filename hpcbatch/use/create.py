@@ -167,10 +167,12 @@ def _check_signature(function: Any, positional: int, names: list[str]) -> None:
     try:
         signature.bind(*[None] * positional, **dict.fromkeys(names))
     except TypeError as error:
-        raise InputError(
-            f"{getattr(function, '__name__', function)}{signature} does not take these inputs: "
-            f"{error}"
-        ) from error
+        known = signature.parameters
+        takes_any = any(one.kind is one.VAR_KEYWORD for one in known.values())
+        unknown = [] if takes_any else [name for name in names if name not in known]
+        why = f"it has no argument {unknown[0]!r}" if unknown else error
+        shown = getattr(function, "__name__", function)
+        raise InputError(f"{shown}{signature} does not take these inputs: {why}") from error
 
 
 def _pickle_constants(constants: Mapping[str, Any]) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 
 
 def globals_of(function: Any) -> Callable[[], None] | None:
-    """Puts the globals back that a function by value brought along; None for one of a module,
+    """What puts the globals back that a function by value brought along; None for one of a module,
     whose globals are the module's."""
     while not isinstance(function, FunctionType):
         function = getattr(function, "func", getattr(function, "__func__", None))

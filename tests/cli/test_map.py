@@ -99,7 +99,7 @@ def test_a_hostile_name_breaks_nothing(hb: Shell, hostile_name: str) -> None:
         ),
         (["exits.py:f", "--arg", "x=1"], "SystemExit"),
         (["sim.py:simulate"], "there are no inputs"),
-        (["sim.py:simulate", "--arg", "z=1"], "does not take these inputs"),
+        (["sim.py:simulate", "--arg", "z=1"], "does not take these inputs: it has no argument 'z'"),
         (["sim.py:simulate", "--arg", "x=1,2", "--arg", "y=1"], "unequal length"),
         (["sim.py:simulate", "--arg", "x=1", "--const", "x=1"], "is an input as well"),
         (["sim.py:simulate", "--arg", "x=1", "-c", "slrum"], "did you mean 'slurm'"),

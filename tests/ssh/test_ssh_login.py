@@ -89,8 +89,13 @@ def test_a_key_that_is_not_known_there_is_told(client: Client, sshd: Sshd) -> No
 def test_a_host_that_is_not_there_is_told(client: Client, sshd: Sshd) -> None:
     client.knows(sshd)
     client.configure(sshd.config("login").replace(str(sshd.port), "1"))
+    kept = {path for path in client.sockets.iterdir() if path.is_socket()}
     with pytest.raises(hb.SiteUnreachable, match="no route"):
         client.site().specs()
+    eventually(
+        lambda: {path for path in client.sockets.iterdir() if path.is_socket()} <= kept,
+        "its keeper to end",
+    )
 
 
 def test_through_a_jump_host(client: Client, sshd: Sshd, host: Host) -> None:

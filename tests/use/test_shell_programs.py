@@ -112,7 +112,7 @@ def test_a_here_document_behind_all_places_is_taken() -> None:
     ("command", "told"),
     [
         ("echo said; exit {x}", "exit status 3"),
-        ("no-such-program-{x}", "exit status 127"),
+        ("no-such-program-{x}", "exit status 127: a program that was not found"),
         ("echo said; kill -9 $$; : {x}", "killed by signal 9"),
     ],
 )

@@ -31,6 +31,7 @@ class Connection:
         self._address = address
         self._lock = threading.Lock()
         self._hop: fabric.Connection | None = None
+        self.has_stood = False  # at any time
         self.slots = threading.BoundedSemaphore(AT_ONCE)
 
     def session(self, ask: Ask) -> paramiko.Channel:
@@ -62,6 +63,7 @@ class Connection:
                 if not self.is_connected:
                     self.close()
                     self._hop = _connected(self._address, ask)
+                    self.has_stood = True
                     is_fresh = True
                 assert self._hop is not None
                 transport = self._hop.transport

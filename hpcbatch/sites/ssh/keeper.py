@@ -32,12 +32,14 @@ from .prestarted import Prestarted
 
 TAIL = 1 << 14  # bytes of complaints that are passed on
 PLACE_WITHIN = 60.0  # seconds that a command waits for others to end
+IN_VAIN = 3.0  # seconds until it ends where no connection was made
 LOOKS_EVERY = 1.0  # seconds, for whether it is to end
 log = logging.getLogger("hpcbatch.ssh")
 
 
 class ConnectionKeeper:
-    """Serves ``path`` until nobody has come for ``keep`` seconds, or it is told to end."""
+    """Serves ``path`` until nobody has come for ``keep`` seconds, or it is told to end; it keeps
+    what was made once."""
 
     def __init__(self, address: Address, path: str, keep: float):
         self._address, self._path, self._keep = address, path, keep
@@ -76,7 +78,8 @@ class ConnectionKeeper:
     def _is_over(self) -> bool:
         with self._lock:
             idle = time.monotonic() - self._used if not self._clients else 0.0
-        return self._ends.is_set() or idle > self._keep
+        keep = self._keep if self._connection.has_stood else min(self._keep, IN_VAIN)
+        return self._ends.is_set() or idle > keep
 
     def _begin(self, client: socket.socket, serve: Any, *more: Any) -> None:
         with self._lock:
