@@ -8,6 +8,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -48,12 +49,23 @@ def mark() -> Iterator[dict[str, str]]:
     kill(marked(made))
 
 
-@pytest.mark.parametrize("script", [FORKS, NOHUP], ids=["one group", "groups that ignore HUP"])
-def test_nothing_is_left_of_what_forks_all_the_time(mark: dict[str, str], script: str) -> None:
-    with _forking(script, mark) as root:
-        kill_descendants(root.pid)
+@contextmanager
+def forking(script: str, mark: dict[str, str]) -> Iterator[int]:
+    """The pid of a stopped process with a tree that grows; nothing of it is to be left."""
+    with subprocess.Popen(
+        ["bash", "-c", script], env={**os.environ, **mark}, start_new_session=True
+    ) as root:
+        eventually(lambda: len(descendants(root.pid)) > 20, "some to be there")
+        os.kill(root.pid, signal.SIGSTOP)
+        yield root.pid
         root.kill()
     eventually(lambda: not list(marked(mark)), "all to be gone")
+
+
+@pytest.mark.parametrize("script", [FORKS, NOHUP], ids=["one group", "groups that ignore HUP"])
+def test_nothing_is_left_of_what_forks_all_the_time(mark: dict[str, str], script: str) -> None:
+    with forking(script, mark) as root:
+        kill_descendants(root)
 
 
 def test_who_is_interrupted_finds_the_others_again(
@@ -66,14 +78,12 @@ def test_who_is_interrupted_finds_the_others_again(
             raise KeyboardInterrupt
         return send(process, signum)
 
-    with _forking(FORKS, mark) as root:
+    with forking(FORKS, mark) as root:
         monkeypatch.setattr(ends, "send", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            kill_descendants(root.pid)
+            kill_descendants(root)
         monkeypatch.undo()
-        kill_descendants(root.pid)
-        root.kill()
-    eventually(lambda: not list(marked(mark)), "all to be gone")
+        kill_descendants(root)
 
 
 def test_what_cannot_be_signalled_is_not_waited_for(
@@ -81,23 +91,13 @@ def test_what_cannot_be_signalled_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr(ends, "PATIENCE", 0.3)
     monkeypatch.setattr(ends, "send", lambda process, signum: False)
-    with _forking(FORKS, mark) as root:
-        kill_descendants(root.pid)
-        assert len(descendants(root.pid)) > 20
+    with forking(FORKS, mark) as root:
+        kill_descendants(root)
+        assert len(descendants(root)) > 20
         monkeypatch.undo()
-        kill_descendants(root.pid)
-        root.kill()
+        kill_descendants(root)
 
 
 def test_threads_that_end_meanwhile_hide_nobody(mark: dict[str, str]) -> None:
     subprocess.run([sys.executable, "-c", THREADS], env={**os.environ, **mark}, check=True)
     eventually(lambda: not list(marked(mark)), "all to be gone")
-
-
-def _forking(script: str, mark: dict[str, str]) -> subprocess.Popen[bytes]:
-    root = subprocess.Popen(
-        ["bash", "-c", script], env={**os.environ, **mark}, start_new_session=True
-    )
-    eventually(lambda: len(descendants(root.pid)) > 20, "some to be there")
-    os.kill(root.pid, signal.SIGSTOP)
-    return root
