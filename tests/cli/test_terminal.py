@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import pytest
 
+from hpcbatch.cli.waiting import CLEAR
 from tests.core import at_rest, eventually
 
 from .conftest import PROGRAM, Shell
@@ -49,6 +50,13 @@ def talk(
     return status, output.decode("utf-8", "replace")
 
 
+def staying(shown: str) -> list[str]:
+    """The lines that are left when what was slow, and told so, is over."""
+    clear = re.escape(CLEAR)
+    left = re.sub(rf"{clear}[^\r\n]*(?={clear})", "", shown).replace(CLEAR, "")
+    return [line for line in left.splitlines() if line.strip()]
+
+
 @pytest.fixture(autouse=True)
 def _no_colour_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "COLUMNS"):
@@ -80,7 +88,7 @@ def test_a_narrow_terminal_gets_fewer_columns_and_no_broken_ones(hb: Shell) -> N
     shown = talk("list", cols=80)[1]
     assert "canceled" in shown
     assert "attempts" not in shown
-    assert len([line for line in shown.splitlines() if line.strip()]) == 4, shown
+    assert len(staying(shown)) == 4, shown
 
 
 def test_a_table_has_no_empty_columns_on_a_terminal(hb: Shell) -> None:
@@ -166,9 +174,9 @@ def test_what_takes_long_is_told(hb: Shell) -> None:
 
 def test_long_tables_are_plain(hb: Shell) -> None:
     task = hb.map("echo", "--arg", "x=range:0:600", "--chunk", "600")
-    shown = talk("jobs", task)[1]
-    assert shown.splitlines()[0].startswith("JOB\tSTATE")
-    assert len(shown.splitlines()) == 601
+    lines = staying(talk("jobs", task)[1])
+    assert lines[0].startswith("JOB\tSTATE")
+    assert len(lines) == 601
 
 
 def test_a_live_view_fits_the_terminal(hb: Shell) -> None:
