@@ -60,6 +60,7 @@ bench: $(VENV)/bench.stamp
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("hpcbatch needs Python 3.10 or newer: make PYTHON=python3.11 ...") if sys.version_info < (3, 10) else 0'
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade --disable-pip-version-check pip # Python's own is slow
 
 $(VENV)/demo.stamp: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'

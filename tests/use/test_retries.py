@@ -303,6 +303,7 @@ def test_one_in_doubt_is_waited_for(local: Local, monkeypatch: pytest.MonkeyPatc
         assert len(calls) == 1
         assert not status.idle
     monkeypatch.setattr("hpcbatch.use.in_doubt.GRACE", 0.0)
+    monkeypatch.setattr(retry_module, "PAUSE", 0.0)
     assert local.wait(task).done == 1
 
 
