@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ..disk.files import make_folder, publish, read
-from ..sites.keys import key_id, load_private, new_key, private_pem, store_once
+from ..sites.keys import ensure_private, key_id, load_private
 from ..words.errors import KeyFileError
 
 DAYS = 3652  # that a certificate is valid
@@ -35,8 +35,7 @@ class Identity:
         make_folder(folder)
         _check_safe(folder)
         path = _key_path(folder)
-        if not os.path.lexists(path):
-            store_once(path, private_pem(new_key(), None))
+        ensure_private(path)
         identity = cls(folder, load_private(path, None))
         if not identity._has_certificate():
             publish(identity.certificate_path, _certificate(identity.key))

@@ -17,7 +17,7 @@ from ..cluster.cluster import Cluster
 from ..disk.files import make_folder, unlink_quietly
 from ..disk.locks import held
 from ..registry.registry import Registry
-from ..sites.keys import key_id, load_private, new_key, private_pem, public_pem, store_once
+from ..sites.keys import ensure_private, key_id, load_private, public_pem
 from ..sites.run_file import Run
 from ..words.errors import ConfigError, RegistryBusy, StateError
 from ..words.server_layout import ServerLayout
@@ -80,7 +80,7 @@ def ensure_local_user(site: ServedSite, layout: ServerLayout) -> None:
         known = site.users.get(key_id(key.public_key()))
         if known is not None and known.revoked is not None:
             os.rename(layout.local_key, f"{layout.local_key}.revoked")
-    store_once(layout.local_key, private_pem(new_key(), None))
+    ensure_private(layout.local_key)
     key = load_private(layout.local_key, None)
     site.users.add(public_pem(key), LOCAL, admin=True, is_local=True)
 

@@ -61,6 +61,12 @@ def store_private(path: str, key: rsa.RSAPrivateKey, password: str | None) -> No
         raise KeyFileError(f"there is a file {path} already: a key is never overwritten")
 
 
+def ensure_private(path: str) -> None:
+    """A new key as a file without a password, unless there is one."""
+    if not os.path.lexists(path):
+        store_once(path, private_pem(new_key(), None))
+
+
 def load_private(path: str, ask: Callable[[str], str] | None) -> rsa.RSAPrivateKey:
     """``ask`` is called for the password, with the words to ask by, only where there is one.
 

@@ -11,14 +11,12 @@ from typing import Any
 
 import pytest
 
-from hpcbatch.registry.registry import Registry
 from hpcbatch.server.app import make_app
 from hpcbatch.server.dashboard.sessions import HEADER
-from hpcbatch.server.serve import ensure_local_user
-from hpcbatch.server.settings import Settings
 from hpcbatch.server.site import ServedSite
 from hpcbatch.sites.keys import assertion, load_private
 from hpcbatch.words.server_layout import ServerLayout
+from tests.server.serving import served_site
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it asks for a successor of httpx
@@ -27,10 +25,7 @@ with warnings.catch_warnings():
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> ServedSite:
-    registry = Registry(str(tmp_path_factory.mktemp("served") / "root"))
-    site = ServedSite(registry, Settings())
-    ensure_local_user(site, ServerLayout(registry.root))
-    return site
+    return served_site(tmp_path_factory.mktemp("served") / "root")
 
 
 @pytest.fixture(scope="module")

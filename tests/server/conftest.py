@@ -22,6 +22,7 @@ from hpcbatch.sites.run_file import find_run
 from hpcbatch.words.server_layout import ServerLayout
 from tests.core import eventually
 
+from .serving import give_keys
 from .warm import begin
 
 
@@ -40,6 +41,7 @@ class Server:
     def start(self, *argv: str) -> dict[str, Any]:
         layout = ServerLayout(str(self.root))
         make_folder(layout.folder)
+        give_keys(self.root)
         port = () if "--port" in argv else ("--port", "0")
         log = Path(layout.log)
         process = begin(["--root", str(self.root), "server", "run", *port, *argv], log)

@@ -14,28 +14,25 @@ import jwt
 import pytest
 
 import hpcbatch as hb
-from hpcbatch.registry.registry import Registry
 from hpcbatch.server.app import make_app
-from hpcbatch.server.serve import ensure_local_user
-from hpcbatch.server.settings import Settings
 from hpcbatch.server.site import ServedSite
 from hpcbatch.sites import uploads
-from hpcbatch.sites.keys import GRANT, assertion, load_private, new_key, public_pem
+from hpcbatch.sites.keys import GRANT, assertion, load_private, public_pem
 from hpcbatch.words.server_layout import ServerLayout
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it asks for a successor of httpx
     from starlette.testclient import TestClient
 
+from .serving import served_site, spare_key
+
 OPEN = {("post", "/validate/token"), ("post", "/validate/ping"), ("get", "/info/health")}
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> ServedSite:
-    registry = Registry(str(tmp_path_factory.mktemp("served") / "root"))
-    site = ServedSite(registry, Settings())
-    ensure_local_user(site, ServerLayout(registry.root))
-    site.users.add(public_pem(new_key()), "gone")
+    site = served_site(tmp_path_factory.mktemp("served") / "root")
+    site.users.add(public_pem(spare_key()), "gone")
     site.users.revoke("gone")
     return site
 
@@ -105,7 +102,7 @@ def test_every_route_but_the_open_ones_is_closed(
 
 def test_anothers_task_is_not_there_on_any_route(client: TestClient, site: ServedSite) -> None:
     task = hb.create(abs, [1], root=site.registry.root)
-    guest = new_key()
+    guest = spare_key()
     site.users.add(public_pem(guest), "guest")
     proof = assertion(guest, site.identity.id, time.time())
     token = client.post("/validate/token", data={"grant_type": GRANT, "assertion": proof}).json()

@@ -21,23 +21,23 @@ import hpcbatch as hb
 from hpcbatch.registry.registry import Registry
 from hpcbatch.server.app import make_app
 from hpcbatch.server.listening import listening
-from hpcbatch.server.serve import ensure_local_user, serve
+from hpcbatch.server.serve import serve
 from hpcbatch.server.settings import Options, Settings
 from hpcbatch.server.site import ServedSite
 from hpcbatch.server.users import ANONYMOUS
 from hpcbatch.sites.connect import connect
-from hpcbatch.words.server_layout import ServerLayout
-from tests.server.conftest import Server
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it asks for a successor of httpx
     from starlette.testclient import TestClient
 
+from .conftest import Server
+from .serving import served_site
+
 
 @contextlib.contextmanager
 def client(root: Path, **options: Any) -> Iterator[TestClient]:
-    site = ServedSite(Registry(str(root)), Settings(options=Options(**options)))
-    ensure_local_user(site, ServerLayout(str(root)))
+    site = served_site(root, Settings(options=Options(**options)))
     with TestClient(make_app(site), base_url="https://127.0.0.1") as client:
         yield client
     site.releaser.end()

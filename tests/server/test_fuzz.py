@@ -11,14 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hpcbatch.registry.registry import Registry
 from hpcbatch.server.app import make_app
-from hpcbatch.server.serve import ensure_local_user
 from hpcbatch.server.settings import Options, Settings
 from hpcbatch.server.site import ServedSite
-from hpcbatch.words.server_layout import ServerLayout
 from tests.conftest import IS_LONG
 from tests.core import Case
+
+from .serving import served_site
 
 schemathesis = pytest.importorskip("schemathesis", reason="make chaos installs schemathesis")
 pytestmark = [
@@ -33,9 +32,7 @@ def site(own_registry: Path, monkeypatch: pytest.MonkeyPatch) -> ServedSite:
     case = Case.of(abs, [-1, 2, "x"])
     case.run(case.submit())
     monkeypatch.setenv("PATH", "/nowhere")
-    site = ServedSite(Registry(str(own_registry)), Settings(options=Options(require_auth=False)))
-    ensure_local_user(site, ServerLayout(str(own_registry)))
-    return site
+    return served_site(own_registry, Settings(options=Options(require_auth=False)))
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from hpcbatch.server.identity import Identity
 from hpcbatch.sites.keys import certificate_key_id, key_id, private_pem
 from hpcbatch.words.errors import KeyFileError
 
-from .test_keys import key_number, mode, write
+from .serving import key_number
+from .test_keys import mode, write
 
 STARTING = """
 import sys

@@ -24,13 +24,9 @@ from hypothesis import strategies as st
 from hpcbatch.sites import keys
 from hpcbatch.words.errors import KeyFileError, RegistryUnwritable, ServerChanged, UsageError
 
+from .serving import key_number
+
 NOW = 1_800_000_000.0
-
-
-@cache
-def key_number(number: int) -> rsa.RSAPrivateKey:
-    """One of the few keys that all tests share, since it takes long to make one."""
-    return keys.new_key()
 
 
 @cache

@@ -17,12 +17,10 @@ from hpcbatch.registry.attempts import mark_canceled, read_attempts, write_attem
 from hpcbatch.registry.registry import Registry
 from hpcbatch.server import release
 from hpcbatch.server.queue import SubmissionQueue
-from hpcbatch.server.serve import ensure_local_user
 from hpcbatch.server.settings import Options, Settings
-from hpcbatch.server.site import ServedSite
 from hpcbatch.server.users import User
 from hpcbatch.sites.here import Here
-from hpcbatch.sites.keys import new_key, public_pem
+from hpcbatch.sites.keys import public_pem
 from hpcbatch.sites.run_file import Run
 from hpcbatch.sites.uploads import Upload
 from hpcbatch.use import busy_schedulers
@@ -35,6 +33,8 @@ from hpcbatch.words.ranges import Ranges
 from hpcbatch.words.server_layout import ServerLayout
 from tests.core import eventually, everyone, make_attempt
 
+from .serving import served_site, spare_key
+
 WORD = "0" * 32
 
 
@@ -43,10 +43,9 @@ class House:
 
     def __init__(self, root: Path, **options: Any):
         settings = Settings(options=Options(keep_alive=60, **options))
-        self.site = ServedSite(Registry(str(root)), settings)
-        ensure_local_user(self.site, ServerLayout(str(root)))
-        self.alice = self.site.users.add(public_pem(new_key()), "alice")
-        self.bob = self.site.users.add(public_pem(new_key()), "bob")
+        self.site = served_site(root, settings)
+        self.alice = self.site.users.add(public_pem(spare_key()), "alice")
+        self.bob = self.site.users.add(public_pem(spare_key()), "bob")
 
     def task(self, owner: User, *inputs: Any) -> TaskSpec:
         registry = self.site.registry

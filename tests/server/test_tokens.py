@@ -26,7 +26,8 @@ from hpcbatch.server.users import User, Users
 from hpcbatch.sites.keys import assertion, key_id, public_pem
 from hpcbatch.words.errors import AccessDenied, DamagedFile, KeyFileError, RegistryUnwritable
 
-from .test_keys import key_number, mode
+from .serving import key_number
+from .test_keys import mode
 
 NOW = 1_800_000_000.0
 KEEP_ALIVE = 600.0

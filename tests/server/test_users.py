@@ -20,7 +20,8 @@ from hpcbatch.server.users import User, Users
 from hpcbatch.sites.keys import key_id, public_pem
 from hpcbatch.words.errors import DamagedFile, KeyFileError, NewerFormat, NotFound, UsageError
 
-from .test_keys import key_number, mode, pem_of
+from .serving import key_number
+from .test_keys import mode, pem_of
 
 NAMES = ["a", "alice", "Bob.B_b-2", "0", "x" * 40]
 NO_NAMES = ["", "x" * 41, "two words", "a/b", "ünï", "a\n", "\n", "a,b", "a\0", "漢"]

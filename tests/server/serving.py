@@ -1,0 +1,42 @@
+"""What stands behind a server, in this process, and keys that tests share, as one takes long."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import cycle
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from hpcbatch.registry.registry import Registry
+from hpcbatch.server.serve import ensure_local_user
+from hpcbatch.server.settings import Settings
+from hpcbatch.server.site import ServedSite
+from hpcbatch.sites.keys import new_key, private_pem, store_once
+from hpcbatch.words.server_layout import ServerLayout
+
+_turns = cycle(range(100, 108))
+
+
+@cache
+def key_number(number: int) -> rsa.RSAPrivateKey:
+    return new_key()
+
+
+def spare_key() -> rsa.RSAPrivateKey:
+    """None of those that the seven calls before gave."""
+    return key_number(next(_turns))
+
+
+def give_keys(root: str | Path) -> None:
+    """To a server that will find its own, and that of who starts it."""
+    layout = ServerLayout(str(root))
+    for path in (f"{layout.identity}/key.pem", layout.local_key):
+        store_once(path, private_pem(spare_key(), None))
+
+
+def served_site(root: str | Path, settings: Settings | None = None) -> ServedSite:
+    give_keys(root)
+    site = ServedSite(Registry(str(root)), settings or Settings())
+    ensure_local_user(site, ServerLayout(str(root)))
+    return site
