@@ -63,7 +63,8 @@ have_packages() {
     ! grep -qv '^ii' <<<"$state"
 }
 
-# install_packages NAME...: installs without starting any service.
+# install_packages NAME...: installs without starting any service, and without manual pages, whose
+# index would be made again each time.
 install_packages() (
     have_packages "$@" && return
     mkdir -p "$RUN"
@@ -78,10 +79,12 @@ install_packages() (
         printf '#!/bin/sh\nexit 101\n' >"$policy"
         chmod 755 "$policy"
     fi
-    apt=(apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold)
+    apt=(apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold
+        -o Dpkg::Options::='--path-exclude=/usr/share/man/*')
+    listed=$RUN/packages.listed
     say "installing $*"
     {
-        timeout 300 "${apt[@]}" update &&
+        { [ -n "$(find "$listed" -mmin -60)" ] || timeout 300 "${apt[@]}" update; } && touch "$listed" &&
             timeout 900 "${apt[@]}" install --no-install-recommends "$@"
     } </dev/null >"$log" 2>&1 8>&- 9>&- || die_with_log "$log" "packages could not be installed: $*"
 )
