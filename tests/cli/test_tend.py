@@ -54,6 +54,14 @@ def submit(sim: Shell, *options: str, function: str = "job") -> str:
     return sim.ok(*argv, "--const", "scale=2", *options).strip()
 
 
+def watching(sim: Shell) -> subprocess.Popen[str]:
+    argv = [*PROGRAM, "tend", "--every", "1s"]
+    both: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    process = subprocess.Popen(argv, text=True, cwd=sim.work, **both)
+    sim.started.append(process)
+    return process
+
+
 def attempts(task: str) -> list[Any]:
     return read_attempts(TaskLayout(os.environ["HPCBATCH_ROOT"], task))
 
@@ -88,16 +96,20 @@ def retrying(sim: Shell, task: str) -> int:
 def test_tend_without_an_id_sees_what_is_submitted_later_and_again(
     sim: Shell, local: Local
 ) -> None:
-    first = submit(sim)
-    watched = subprocess.Popen(
-        [*PROGRAM, "tend", "--every", "1s"], stdout=subprocess.PIPE, text=True, cwd=sim.work
-    )
-    sim.started.append(watched)
+    at_rest = submit(sim)
+    tend_until_idle(sim, at_rest)
+    watched = watching(sim)
     lines = iter(watched.stdout.readline, "")  # type: ignore[union-attr]
 
     def wait_for(*words: str) -> None:
-        assert any(all(word in line for word in words) for line in lines)
+        for line in lines:
+            assert at_rest not in line
+            if all(word in line for word in words):
+                return
+        pytest.fail(f"never told: {words}")
 
+    wait_for("1 task at rest: hpcbatch list")
+    first = submit(sim)
     wait_for(first, "2 done, 1 expired")
     (sim.work / "mended").touch()
     second = submit(sim)
@@ -113,12 +125,9 @@ def test_tend_sees_what_is_being_submitted_while_it_looks(sim: Shell) -> None:
     layout = TaskLayout(os.environ["HPCBATCH_ROOT"], task)
     record, aside = Path(layout.attempt(1).record), sim.work / "attempt.json"
     record.rename(aside)  # the folder of an attempt is there first
-    watched = subprocess.Popen(
-        [*PROGRAM, "tend", "--every", "1s"], stdout=subprocess.PIPE, text=True, cwd=sim.work
-    )
-    sim.started.append(watched)
+    watched = watching(sim)
     assert watched.stdout is not None
-    assert "defined" in watched.stdout.readline()
+    assert "1 task at rest" in watched.stdout.readline()
     aside.rename(record)
     assert any("2 done, 1 expired" in line for line in iter(watched.stdout.readline, ""))
     watched.terminate()
@@ -127,12 +136,14 @@ def test_tend_sees_what_is_being_submitted_while_it_looks(sim: Shell) -> None:
 
 def test_tend_goes_on_beside_a_task_that_is_removed_or_damaged(sim: Shell) -> None:
     good, bad = submit(sim), submit(sim)
-    eventually(lambda: "expired" in sim("status", bad).stdout)
+    tend_until_idle(sim, good)
+    tend_until_idle(sim, bad)
     Path(TaskLayout(os.environ["HPCBATCH_ROOT"], bad).spec).write_text("{")
     result = sim("tend", "--once")
     assert result.exit_code == 0
-    assert good in result.stdout
+    assert "1 task at rest" in result.stderr
     assert "damaged" in result.stderr
+    assert good in sim.ok("tend", good, "--once")
     assert "Traceback" not in result.output
 
 
