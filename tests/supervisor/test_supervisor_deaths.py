@@ -68,6 +68,21 @@ def test_a_killed_keeper_costs_its_own_element_only(local: Any) -> None:
     local.cancel(other, "--kill-wait", "0")
 
 
+def test_a_keeper_that_can_open_no_file_goes_on_when_it_can(local: Any) -> None:
+    id = local.submit(FAMILY)
+    pids = family(local)
+    keeper = int(Path(f"/proc/{pids[0]}/stat").read_text().rpartition(")")[2].split()[1])
+    limits = resource.prlimit(keeper, resource.RLIMIT_NOFILE)
+    resource.prlimit(keeper, resource.RLIMIT_NOFILE, (0, limits[1]))
+    local.cancel(id, "--kill-wait", "0")
+    sleeping = Path(f"/proc/{keeper}/wchan")  # where it waits for events otherwise
+    local.eventually(lambda: "nanosleep" in sleeping.read_text(), "it to fail")
+    assert not any(map(gone, pids))
+    resource.prlimit(keeper, resource.RLIMIT_NOFILE, limits)
+    assert local.ended(id)[0]["ending"] == "canceled"
+    assert all(map(gone, pids))
+
+
 def test_when_supervisor_and_keepers_are_killed_cancel_clears_up(local: Any) -> None:
     id = local.submit("setsid sleep 1000 & echo $! > escaped; echo $$ > leader; sleep 1000")
     leader, escaped = local.number("leader"), local.number("escaped")
