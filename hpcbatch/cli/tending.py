@@ -15,8 +15,7 @@ from ..use import service
 from ..words.errors import HpcbatchError, NotFound, SiteUnreachable, UsageError
 from ..words.resources import parse_walltime
 from ..words.status import TaskStatus
-from ..words.text import counted
-from .common import Setting, command, common, completed, print_json, say
+from .common import Setting, common, completed, print_json, say
 from .exit_status import interruptible
 from .formatting import plain_lines
 
@@ -38,9 +37,8 @@ class LastKnown(NamedTuple):
 def tend(setting: Setting, tasks: tuple[str, ...], every: str, once: bool) -> None:
     """Track tasks, retry what may be retried, tell of the end.
 
-    Without an ID: all tasks of the registry, also those that come later. Prints a line per change;
-    of what is at rest at the start only how many there are. Leave it in tmux or screen; one is
-    enough, more do no harm.
+    Without an ID: all tasks of the registry, also those that come later. Prints a line per change.
+    Leave it in tmux or screen; one is enough, more do no harm.
 
     \b
     Examples:
@@ -62,15 +60,11 @@ def _tend_here(
 ) -> None:
     chosen = [registry.find(task) for task in tasks]
     told: dict[str, LastKnown] = {}
-    begins = not chosen
     while True:
         alive = False
         for task_id in chosen or registry.ids():
             if _is_open(registry, task_id, told.get(task_id)):
-                alive |= _look(setting, registry, task_id, told, begins)
-        if begins:
-            _tell_of_rest([last_known.status for last_known in told.values()])
-        begins = False
+                alive |= _look(setting, registry, task_id, told)
         if once or (chosen and not alive):
             return
         time.sleep(pause)
@@ -82,7 +76,6 @@ def _tend_elsewhere(
     """One request an interval, whatever the number of tasks."""
     chosen = [site.find(task) for task in tasks] or None
     told: dict[str, TaskStatus] = {}
-    begins = not chosen
     while True:
         alive = False
         try:
@@ -93,11 +86,8 @@ def _tend_elsewhere(
                 before = told.get(status.id)
                 told[status.id] = status
                 alive |= not status.idle
-                if _is_news(status, before, begins):
+                if before is None or _shown(before) != _shown(status):
                     _tell(setting, status)
-            if begins:
-                _tell_of_rest(list(told.values()))
-            begins = False
         except SiteUnreachable as error:
             if once:
                 raise
@@ -117,9 +107,7 @@ def _last(registry: Registry, task_id: str) -> int:
     return last_recorded(registry.layout(task_id))
 
 
-def _look(
-    setting: Setting, registry: Registry, task_id: str, told: dict[str, LastKnown], begins: bool
-) -> bool:
+def _look(setting: Setting, registry: Registry, task_id: str, told: dict[str, LastKnown]) -> bool:
     """Whether the task goes on; what is wrong with one must not keep us from the others."""
     before = told.get(task_id)
     try:
@@ -132,24 +120,9 @@ def _look(
         say(f"hpcbatch: {task_id}: {plain_lines(str(error))}")
         return True
     told[task_id] = LastKnown(status, last)
-    if _is_news(status, before and before.status, begins):
+    if before is None or _shown(before.status) != _shown(status):
         _tell(setting, status)
     return not status.idle
-
-
-def _is_news(status: TaskStatus, before: TaskStatus | None, begins: bool) -> bool:
-    if before is None:
-        return not (begins and _is_at_rest(status))
-    return _shown(before) != _shown(status)
-
-
-def _is_at_rest(status: TaskStatus) -> bool:
-    return status.idle and not status.notes
-
-
-def _tell_of_rest(statuses: list[TaskStatus]) -> None:
-    if at_rest := sum(map(_is_at_rest, statuses)):
-        say(f"{counted(at_rest, 'task')} at rest: {command('list')}")
 
 
 def _shown(status: TaskStatus) -> tuple[dict[str, int], tuple[str, ...]]:
