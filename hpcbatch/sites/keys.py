@@ -62,7 +62,8 @@ def store_private(path: str, key: rsa.RSAPrivateKey, password: str | None) -> No
 
 
 def ensure_private(path: str) -> None:
-    """A new key as a file without a password, unless there is one."""
+    """Make a key without a password, unless the file is there: none is made in vain, which takes
+    a fifth of a second."""
     if not os.path.lexists(path):
         store_once(path, private_pem(new_key(), None))
 

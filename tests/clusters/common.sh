@@ -9,6 +9,7 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 TESTBED_USER=hpctest
 RUN=/run/hpcbatch-testbed
 LOGS=/var/log/hpcbatch-testbed
+LISTED=$RUN/packages.listed
 # shellcheck disable=SC2034
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -63,8 +64,7 @@ have_packages() {
     ! grep -qv '^ii' <<<"$state"
 }
 
-# install_packages NAME...: installs without starting any service, and without manual pages, whose
-# index would be made again each time.
+# install_packages NAME...: installs without starting any service.
 install_packages() (
     have_packages "$@" && return
     mkdir -p "$RUN"
@@ -79,15 +79,21 @@ install_packages() (
         printf '#!/bin/sh\nexit 101\n' >"$policy"
         chmod 755 "$policy"
     fi
-    apt=(apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold
-        -o Dpkg::Options::='--path-exclude=/usr/share/man/*')
-    listed=$RUN/packages.listed
+    apt=(apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold)
     say "installing $*"
     {
-        { [ -n "$(find "$listed" -mmin -60)" ] || timeout 300 "${apt[@]}" update; } && touch "$listed" &&
-            timeout 900 "${apt[@]}" install --no-install-recommends "$@"
-    } </dev/null >"$log" 2>&1 8>&- 9>&- || die_with_log "$log" "packages could not be installed: $*"
+        update_lists && timeout 900 "${apt[@]}" install --no-install-recommends "$@"
+    } </dev/null >"$log" 2>&1 8>&- 9>&- || {
+        rm -f "$LISTED"
+        die_with_log "$log" "packages could not be installed: $*"
+    }
 )
+
+# update_lists: of what packages there are, which hold for ten minutes: one script calls the next.
+update_lists() {
+    [ -e "$LISTED" ] && [ -n "$(find "$LISTED" -mmin -10)" ] && return
+    timeout 300 "${apt[@]}" update && touch "$LISTED"
+}
 
 # The first IPv4 address of this host's name, also where there is no network.
 host_address() { getent --no-addrconfig ahostsv4 "$HOST" | awk 'NR == 1 { print $1 }'; }

@@ -46,9 +46,9 @@ def test_workers_start_leave_and_are_replaced(caplog: pytest.LogCaptureFixture) 
             cluster.wait_for_workers(2, timeout=60)
             assert client.gather(client.map(abs, range(-9, 0))) == list(range(9, 0, -1))
             # not client.scheduler_info(), which a look at the totals may empty meanwhile
-            told = client.sync(client.scheduler.identity, n_workers=-1)["workers"].values()
-            assert {(each["name"], each["nthreads"]) for each in told} == {("1-0", 1), ("1-1", 1)}
-            assert {each["memory_limit"] for each in told} == {1 << 30}
+            there = list(cluster.scheduler.workers.values())
+            assert {(each.name, each.nthreads) for each in there} == {("1-0", 1), ("1-1", 1)}
+            assert {each.memory_limit for each in there} == {1 << 30}
             (pool,) = hb.pools()
             _check_files(pool)
             _check_strangers(cluster)

@@ -24,7 +24,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it asks for a successor of httpx
     from starlette.testclient import TestClient
 
-from .serving import served_site, spare_key
+from .serving import next_key, served_site
 
 OPEN = {("post", "/validate/token"), ("post", "/validate/ping"), ("get", "/info/health")}
 
@@ -32,7 +32,7 @@ OPEN = {("post", "/validate/token"), ("post", "/validate/ping"), ("get", "/info/
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> ServedSite:
     site = served_site(tmp_path_factory.mktemp("served") / "root")
-    site.users.add(public_pem(spare_key()), "gone")
+    site.users.add(public_pem(next_key()), "gone")
     site.users.revoke("gone")
     return site
 
@@ -102,7 +102,7 @@ def test_every_route_but_the_open_ones_is_closed(
 
 def test_anothers_task_is_not_there_on_any_route(client: TestClient, site: ServedSite) -> None:
     task = hb.create(abs, [1], root=site.registry.root)
-    guest = spare_key()
+    guest = next_key()
     site.users.add(public_pem(guest), "guest")
     proof = assertion(guest, site.identity.id, time.time())
     token = client.post("/validate/token", data={"grant_type": GRANT, "assertion": proof}).json()

@@ -33,7 +33,7 @@ from hpcbatch.words.ranges import Ranges
 from hpcbatch.words.server_layout import ServerLayout
 from tests.core import eventually, everyone, make_attempt
 
-from .serving import served_site, spare_key
+from .serving import next_key, served_site
 
 WORD = "0" * 32
 
@@ -44,8 +44,8 @@ class House:
     def __init__(self, root: Path, **options: Any):
         settings = Settings(options=Options(keep_alive=60, **options))
         self.site = served_site(root, settings)
-        self.alice = self.site.users.add(public_pem(spare_key()), "alice")
-        self.bob = self.site.users.add(public_pem(spare_key()), "bob")
+        self.alice = self.site.users.add(public_pem(next_key()), "alice")
+        self.bob = self.site.users.add(public_pem(next_key()), "bob")
 
     def task(self, owner: User, *inputs: Any) -> TaskSpec:
         registry = self.site.registry
