@@ -91,7 +91,7 @@ class Keeper:
             try:
                 self._enforce()
             except OSError as error:
-                if error.errno not in (errno.EMFILE, errno.ENFILE):  # they pass
+                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):  # they pass
                     raise
                 time.sleep(_KILL_AGAIN_SECONDS)
             self._wait()

@@ -10,6 +10,7 @@ TESTBED_USER=hpctest
 RUN=/run/hpcbatch-testbed
 LOGS=/var/log/hpcbatch-testbed
 LISTED=$RUN/packages.listed
+APT=(apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold)
 # shellcheck disable=SC2034
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -79,10 +80,9 @@ install_packages() (
         printf '#!/bin/sh\nexit 101\n' >"$policy"
         chmod 755 "$policy"
     fi
-    apt=(apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold)
     say "installing $*"
     {
-        update_lists && timeout 900 "${apt[@]}" install --no-install-recommends "$@"
+        update_lists && timeout 900 "${APT[@]}" install --no-install-recommends "$@"
     } </dev/null >"$log" 2>&1 8>&- 9>&- || {
         rm -f "$LISTED"
         die_with_log "$log" "packages could not be installed: $*"
@@ -91,8 +91,8 @@ install_packages() (
 
 # update_lists: of what packages there are, which hold for ten minutes: one script calls the next.
 update_lists() {
-    [ -e "$LISTED" ] && [ -n "$(find "$LISTED" -mmin -10)" ] && return
-    timeout 300 "${apt[@]}" update && touch "$LISTED"
+    [ -n "$(find "$LISTED" -mmin -10 2>/dev/null)" ] && return
+    timeout 300 "${APT[@]}" update && touch "$LISTED"
 }
 
 # The first IPv4 address of this host's name, also where there is no network.

@@ -13,16 +13,15 @@ lock user
 install_packages python3 python3-venv
 ensure_user
 
-if ! "$VENV/bin/python" -c 'import pip' 2>/dev/null; then
-    mkdir -p "${VENV%/*}"
-    /usr/bin/python3 -m venv --clear "$VENV"
-    new=yes
-fi
 pip_install() {
     "$VENV/bin/python" -m pip --quiet --no-input --disable-pip-version-check \
         install --root-user-action=ignore "$@" </dev/null
 }
-[ -z "${new:-}" ] || pip_install --upgrade pip # Debian's is slow
+if ! "$VENV/bin/python" -c 'import pip' 2>/dev/null; then
+    mkdir -p "${VENV%/*}"
+    /usr/bin/python3 -m venv --clear "$VENV"
+    pip_install --upgrade pip # Debian's is slow
+fi
 # The version number may be the same as before: put the wheel there in any case,
 # then whatever it and the caller require and is not there yet.
 pip_install --force-reinstall --no-deps "$1"

@@ -9,6 +9,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hpcbatch.registry.registry import Registry
+from hpcbatch.server.identity import Identity
 from hpcbatch.server.serve import ensure_local_user
 from hpcbatch.server.settings import Settings
 from hpcbatch.server.site import ServedSite
@@ -31,8 +32,9 @@ def next_key() -> rsa.RSAPrivateKey:
 def give_keys(root: str | Path) -> None:
     """To a server that will find its own, and that of who starts it."""
     layout = ServerLayout(str(root))
-    for path in (f"{layout.identity}/key.pem", layout.local_key):
-        store_once(path, private_pem(next_key(), None))
+    identity = Identity(layout.identity, next_key())
+    store_once(identity.key_path, private_pem(identity.key, None))
+    store_once(layout.local_key, private_pem(next_key(), None))
 
 
 def served_site(root: str | Path, settings: Settings | None = None) -> ServedSite:

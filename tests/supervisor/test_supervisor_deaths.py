@@ -17,6 +17,10 @@ bash -c 'trap "" TERM; echo $$ > child; while :; do sleep 1000; done'
 """
 
 
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def gone(pid: int) -> bool:
     """Dead; who adopted it may not have buried it yet."""
     try:
@@ -59,7 +63,7 @@ def test_a_killed_keeper_costs_its_own_element_only(local: Any) -> None:
     pid = local.number("other")
     id = local.submit(FAMILY)
     pids = family(local)
-    keeper = int(Path(f"/proc/{pids[0]}/stat").read_text().rpartition(")")[2].split()[1])
+    keeper = parent(pids[0])
     os.kill(keeper, signal.SIGKILL)
     end = local.ended(id)[0]
     assert (end["ending"], end["signal"]) == ("killed", 9)
@@ -77,7 +81,7 @@ def waits(pid: int) -> int:
 def test_a_keeper_that_can_open_no_file_goes_on_when_it_can(local: Any) -> None:
     id = local.submit(FAMILY)
     pids = family(local)
-    keeper = int(Path(f"/proc/{pids[0]}/stat").read_text().rpartition(")")[2].split()[1])
+    keeper = parent(pids[0])
     limits = resource.prlimit(keeper, resource.RLIMIT_NOFILE)
     polled = 2  # poll(2) refuses more than the limit
     resource.prlimit(keeper, resource.RLIMIT_NOFILE, (polled, limits[1]))
@@ -93,7 +97,7 @@ def test_a_keeper_that_can_open_no_file_goes_on_when_it_can(local: Any) -> None:
 def test_when_supervisor_and_keepers_are_killed_cancel_clears_up(local: Any) -> None:
     id = local.submit("setsid sleep 1000 & echo $! > escaped; echo $$ > leader; sleep 1000")
     leader, escaped = local.number("leader"), local.number("escaped")
-    keeper = int(Path(f"/proc/{leader}/stat").read_text().rpartition(")")[2].split()[1])
+    keeper = parent(leader)
     os.kill(keeper, signal.SIGSTOP)  # so that it cannot act before it is killed
     os.kill(local.listed(id)["supervisor"], signal.SIGKILL)
     os.kill(keeper, signal.SIGKILL)
