@@ -33,8 +33,8 @@ def clusters(context: click.Context) -> None:
     """List the clusters, and what this host's schedulers tell.
 
     Clusters are set up in hpcbatch.yaml: here, in ~/.config/hpcbatch, or in /etc. "here" tells
-    whether the scheduler's programs are on this host; with --site, whether they are on that
-    login node, or where that server runs.
+    whether the scheduler's programs are on this host, "silent" that they are and it does not
+    answer; with --site, of that login node, or of where that server runs.
 
     \b
     Examples:
@@ -159,7 +159,8 @@ def _summary(info: ClusterInfo) -> str:
 
 def _cells(info: ClusterInfo) -> list[str]:
     limit = "" if info.array_limit is None else str(info.array_limit)
-    return [info.name, info.scheduler, _mark(info.here), limit, _mark(info.default)]
+    here = "silent" if info.here and not info.answers else _mark(info.here)
+    return [info.name, info.scheduler, here, limit, _mark(info.default)]
 
 
 def _queue_cells(cluster: str, queue: Queue) -> list[str]:

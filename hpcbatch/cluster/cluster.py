@@ -30,7 +30,7 @@ from .schedulers.answers import Ended, Limits, Survey
 from .shell import Output
 from .waiting_reasons import explained
 
-SURVEY_SECONDS = 15.0  # that one question of a survey may take
+SURVEY_SECONDS = 15.0  # that a question may take where it is asked what a cluster is
 LIMITS_SECONDS = 30.0  # that the question for limits may take
 LIMITS_KEPT = 24 * 3600.0  # seconds that a cluster's limits are believed
 
@@ -127,6 +127,11 @@ class Cluster:
         asked = time.time()
         output = self.run(self.scheduler.list_argv(shell.user_name()))
         return explained(self, Listing(asked, self.scheduler.parse_list(output)), before)
+
+    def check_answers(self) -> None:
+        """Raises SchedulerError where nothing is listed within the time of a question."""
+        argv = self.scheduler.list_argv(shell.user_name())
+        self.scheduler.parse_list(self.run(argv, timeout=SURVEY_SECONDS))
 
     def cancel(self, array: str, indices: Ranges | None = None) -> None:
         for argv in self.scheduler.cancel_argv(array, indices):

@@ -16,12 +16,14 @@ from .schedulers.answers import Limits, Survey
 
 @dataclass(frozen=True)
 class ClusterInfo:
-    """One cluster. ``array_limit`` and ``memory_unit`` are None where there is none, or nobody can
-    tell; ``survey`` of one that is not here."""
+    """One cluster. ``here``: its programs are on that host; ``answers``: its scheduler does, None
+    of one that is not here. ``array_limit`` and ``memory_unit`` are None where there is none, or
+    nobody can tell; ``survey`` of one that is not here."""
 
     name: str
     scheduler: str
     here: bool
+    answers: bool | None
     array_limit: int | None
     default: bool
     programs: tuple[str, ...]
@@ -60,28 +62,43 @@ def built_in(root: str) -> Overview:
 
 
 def _overview(root: str, configs: Iterable[ClusterConfig], default: str | None) -> Overview:
-    surveys: dict[str, Survey] = {}  # of schedulers: they may take long to answer
+    asked: dict[str, tuple[bool, Survey]] = {}  # schedulers: they may take long to answer
     found, notes = [], []
     for config in configs:
         cluster, here = Cluster(config), is_installed(config)
         limits = Limits(config.array_limit, memory_unit=config.memory_unit)
+        failed: HpcbatchError | None = None
         if here:
             try:
                 limits = cluster.limits(root)
             except HpcbatchError as error:
-                notes.append(f"{cluster.name}: {error}")
-        if here and cluster.scheduler.programs and config.scheduler not in surveys:
-            surveys[config.scheduler] = cluster.survey()
+                failed = error
+        if here and cluster.scheduler.programs and config.scheduler not in asked:
+            failed = failed or _silence(cluster)
+            asked[config.scheduler] = (failed is None, cluster.survey())
+        if failed:
+            notes.append(f"{cluster.name}: {failed}")
+        answers, survey = asked.get(config.scheduler, (True if here else None, None))
         found.append(
             ClusterInfo(
                 config.name,
                 config.scheduler,
                 here,
+                answers,
                 limits.array,
                 config.name == default,
                 cluster.scheduler.programs,
                 limits.memory_unit,
-                surveys.get(config.scheduler),
+                survey,
             )
         )
     return Overview(tuple(found), tuple(notes))
+
+
+def _silence(cluster: Cluster) -> HpcbatchError | None:
+    """Why its scheduler tells nothing; None where it does: limits may be known from before."""
+    try:
+        cluster.check_answers()
+    except HpcbatchError as error:
+        return error
+    return None

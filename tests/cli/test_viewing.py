@@ -231,6 +231,22 @@ def test_clusters(hb: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "/nowhere.yaml" in hb.fails(2, "clusters")
 
 
+def test_a_scheduler_that_does_not_answer_is_silent(hb: Shell) -> None:
+    def answers() -> dict[str, bool | None]:
+        return {row["name"]: row["answers"] for row in hb.json("clusters")}
+
+    found = answers()
+    assert (found["local"], found["slurm"], found["lsf"]) == (True, True, None)
+    squeue = hb.fakes.folder / "squeue"  # what the others tell is kept for a day
+    squeue.write_text("#!/bin/bash\necho unable to contact the controller >&2; exit 1\n")
+    found = answers()
+    assert (found["local"], found["slurm"], found["lsf"]) == (True, False, None)
+    result = hb("clusters")
+    here = dict(line.split("\t")[0:3:2] for line in result.stdout.splitlines()[:7])
+    assert (here["local"], here["slurm"], here["lsf"]) == ("yes", "silent", "no")
+    assert "slurm: squeue" in result.stderr
+
+
 def test_a_configuration_is_made_from_what_is_here(hb: Shell) -> None:
     told = hb("clusters").stderr
     assert "'hpcbatch clusters init' writes" in told
