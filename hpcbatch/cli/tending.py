@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
 
 import click
 
@@ -12,21 +11,16 @@ from ..registry.registry import Registry
 from ..sites.base import Site
 from ..sites.here import Here
 from ..use import service
-from ..words.errors import HpcbatchError, NotFound, SiteUnreachable, UsageError
+from ..use.service import Tracked
+from ..words.errors import HpcbatchError, NotFound, SiteUnreachable
 from ..words.resources import parse_walltime
 from ..words.status import TaskStatus
-from .common import Setting, common, completed, print_json, say
+from ..words.text import counted
+from .common import Setting, command, common, completed, print_json, say
 from .exit_status import interruptible
 from .formatting import plain_lines
 
 EVERY = "30s"
-
-
-class LastKnown(NamedTuple):
-    """What was last known of a task, and the number of its newest attempt before that."""
-
-    status: TaskStatus
-    last: int
 
 
 @click.command("tend")
@@ -37,8 +31,9 @@ class LastKnown(NamedTuple):
 def tend(setting: Setting, tasks: tuple[str, ...], every: str, once: bool) -> None:
     """Track tasks, retry what may be retried, tell of the end.
 
-    Without an ID: all tasks of the registry, also those that come later. Prints a line per change.
-    Leave it in tmux or screen; one is enough, more do no harm.
+    Without an ID: all tasks of the registry, also those that come later. Prints a line per change;
+    of tasks that were seen at rest before, only how many there are. Leave it in tmux or screen; one
+    is enough, more do no harm.
 
     \b
     Examples:
@@ -46,8 +41,7 @@ def tend(setting: Setting, tasks: tuple[str, ...], every: str, once: bool) -> No
       hpcbatch tend 3f9a --every 5m
     """
     pause = parse_walltime(every, "--every")
-    if (site := setting.site()).tends_itself:
-        raise UsageError(f"{site.place} is a server, which tends its tasks itself")
+    site = setting.site()
     with interruptible("the tasks go on; retries and notices wait for who tracks them next"):
         if isinstance(site, Here):
             _tend_here(setting, site.registry, tasks, pause, once)
@@ -59,12 +53,16 @@ def _tend_here(
     setting: Setting, registry: Registry, tasks: tuple[str, ...], pause: float, once: bool
 ) -> None:
     chosen = [registry.find(task) for task in tasks]
-    told: dict[str, LastKnown] = {}
+    teller = _Teller(setting, begins=not chosen)
+    before: dict[str, int] = {}  # the newest attempt of each when it was looked at
     while True:
         alive = False
         for task_id in chosen or registry.ids():
-            if _is_open(registry, task_id, told.get(task_id)):
-                alive |= _look(setting, registry, task_id, told)
+            last = last_recorded(registry.layout(task_id))
+            if before.get(task_id) != last or not teller.has_told_the_end_of(task_id):
+                before[task_id] = last
+                alive |= _look(teller, registry, task_id)
+        teller.tell_of_rest()
         if once or (chosen and not alive):
             return
         time.sleep(pause)
@@ -75,19 +73,17 @@ def _tend_elsewhere(
 ) -> None:
     """One request an interval, whatever the number of tasks."""
     chosen = [site.find(task) for task in tasks] or None
-    told: dict[str, TaskStatus] = {}
+    teller = _Teller(setting, begins=chosen is None)
     while True:
         alive = False
         try:
-            for status in site.statuses(chosen, tracks=True):
-                if isinstance(status, HpcbatchError):
-                    say(f"hpcbatch: {plain_lines(str(status))}")
+            for found in site.tracked(chosen):
+                if isinstance(found, HpcbatchError):
+                    say(f"hpcbatch: {plain_lines(str(found))}")
                     continue
-                before = told.get(status.id)
-                told[status.id] = status
-                alive |= not status.idle
-                if before is None or _shown(before) != _shown(status):
-                    _tell(setting, status)
+                teller.see(found)
+                alive |= not found.status.idle
+            teller.tell_of_rest()
         except SiteUnreachable as error:
             if once:
                 raise
@@ -98,41 +94,54 @@ def _tend_elsewhere(
         time.sleep(pause)
 
 
-def _is_open(registry: Registry, task_id: str, told: LastKnown | None) -> bool:
-    """Whether there may be something to do: it goes on, or was submitted again since."""
-    return told is None or not told.status.idle or told.last != _last(registry, task_id)
-
-
-def _last(registry: Registry, task_id: str) -> int:
-    return last_recorded(registry.layout(task_id))
-
-
-def _look(setting: Setting, registry: Registry, task_id: str, told: dict[str, LastKnown]) -> bool:
+def _look(teller: _Teller, registry: Registry, task_id: str) -> bool:
     """Whether the task goes on; what is wrong with one must not keep us from the others."""
-    before = told.get(task_id)
     try:
-        last = _last(registry, task_id)
-        status = service.track(registry, task_id)
+        found = service.tracked(registry, task_id)
     except NotFound:
         say(f"hpcbatch: {task_id} was removed")
         return False
     except HpcbatchError as error:
         say(f"hpcbatch: {task_id}: {plain_lines(str(error))}")
         return True
-    told[task_id] = LastKnown(status, last)
-    if before is None or _shown(before.status) != _shown(status):
-        _tell(setting, status)
-    return not status.idle
+    teller.see(found)
+    return not found.status.idle
+
+
+class _Teller:
+    """Tells what changes. While it ``begins``, what was at rest before is only counted."""
+
+    def __init__(self, setting: Setting, begins: bool):
+        self._setting, self._begins = setting, begins
+        self._last: dict[str, TaskStatus] = {}
+        self._at_rest = 0
+
+    def see(self, found: Tracked) -> None:
+        status, before = found.status, self._last.get(found.status.id)
+        self._last[status.id] = status
+        if self._begins and status.idle and not (found.is_news or status.notes):
+            self._at_rest += 1
+        elif before is None or _shown(before) != _shown(status):
+            self._tell(status)
+
+    def has_told_the_end_of(self, task_id: str) -> bool:
+        return task_id in self._last and self._last[task_id].idle
+
+    def tell_of_rest(self) -> None:
+        """After the first look at all of them."""
+        self._begins = False
+        if self._at_rest:
+            say(f"already at rest: {counted(self._at_rest, 'task')} ({command('list')})")
+        self._at_rest = 0
+
+    def _tell(self, status: TaskStatus) -> None:
+        if self._setting.json:
+            print_json(status.to_json())
+            return
+        click.echo(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {status.id}  {status.tally}")
+        for note in status.notes:
+            say(f"  note: {plain_lines(note)}")
 
 
 def _shown(status: TaskStatus) -> tuple[dict[str, int], tuple[str, ...]]:
     return status.counts, status.notes
-
-
-def _tell(setting: Setting, status: TaskStatus) -> None:
-    if setting.json:
-        print_json(status.to_json())
-        return
-    click.echo(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {status.id}  {status.tally}")
-    for note in status.notes:
-        say(f"  note: {plain_lines(note)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,6 +88,14 @@ class Snapshot:
     def publish(self, path: str) -> None:
         fields = {"format": FORMAT, **vars(self)}
         publish(path, json.dumps(fields, separators=(",", ":"), default=vars).encode())
+
+
+def published(path: str) -> int:
+    """When one was last published, in ns by the clock of its disk; 0 where none was."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def read_snapshot(path: str) -> Snapshot:

@@ -54,6 +54,14 @@ def submit(sim: Shell, *options: str, function: str = "job") -> str:
     return sim.ok(*argv, "--const", "scale=2", *options).strip()
 
 
+def watching(sim: Shell) -> subprocess.Popen[str]:
+    argv = [*PROGRAM, "tend", "--every", "1s"]
+    both: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    process = subprocess.Popen(argv, text=True, cwd=sim.work, **both)
+    sim.started.append(process)
+    return process
+
+
 def attempts(task: str) -> list[Any]:
     return read_attempts(TaskLayout(os.environ["HPCBATCH_ROOT"], task))
 
@@ -88,15 +96,18 @@ def retrying(sim: Shell, task: str) -> int:
 def test_tend_without_an_id_sees_what_is_submitted_later_and_again(
     sim: Shell, local: Local
 ) -> None:
+    at_rest = submit(sim)
+    tend_until_idle(sim, at_rest)
     first = submit(sim)
-    watched = subprocess.Popen(
-        [*PROGRAM, "tend", "--every", "1s"], stdout=subprocess.PIPE, text=True, cwd=sim.work
-    )
-    sim.started.append(watched)
+    watched = watching(sim)
     lines = iter(watched.stdout.readline, "")  # type: ignore[union-attr]
 
     def wait_for(*words: str) -> None:
-        assert any(all(word in line for word in words) for line in lines)
+        for line in lines:
+            assert at_rest not in line
+            if all(word in line for word in words):
+                return
+        raise AssertionError(f"{words} were not told")
 
     wait_for(first, "2 done, 1 expired")
     (sim.work / "mended").touch()
@@ -108,17 +119,32 @@ def test_tend_without_an_id_sees_what_is_submitted_later_and_again(
     watched.wait(30)
 
 
+def test_tend_tells_each_end_once_from_cron(sim: Shell) -> None:
+    task = submit(sim)
+    told: list[str] = []
+
+    def has_told_the_end() -> bool:
+        told.append(sim.ok("tend", "--once"))
+        return "2 done, 1 expired" in told[-1]
+
+    eventually(has_told_the_end, "the end of the task to be told")
+    result = sim("tend", "--once")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "already at rest: 1 task (hpcbatch list" in result.stderr
+    assert task in sim.ok("tend", task, "--once"), "who names it wants to know"
+    sim.ok("resubmit", task)
+    assert task in sim.ok("tend", "--once")
+
+
 def test_tend_sees_what_is_being_submitted_while_it_looks(sim: Shell) -> None:
     task = submit(sim)
     layout = TaskLayout(os.environ["HPCBATCH_ROOT"], task)
     record, aside = Path(layout.attempt(1).record), sim.work / "attempt.json"
     record.rename(aside)  # the folder of an attempt is there first
-    watched = subprocess.Popen(
-        [*PROGRAM, "tend", "--every", "1s"], stdout=subprocess.PIPE, text=True, cwd=sim.work
-    )
-    sim.started.append(watched)
+    watched = watching(sim)
     assert watched.stdout is not None
-    assert "defined" in watched.stdout.readline()
+    looked = watched.stdout.readline()
+    assert "already at rest: 1 task" in looked or "defined" in looked
     aside.rename(record)
     assert any("2 done, 1 expired" in line for line in iter(watched.stdout.readline, ""))
     watched.terminate()
@@ -275,9 +301,7 @@ def test_cancel_by_number(sim: Shell, local: Local) -> None:
 
 def test_tend_once_tells_of_a_site_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     class Away:
-        tends_itself = False
-
-        def statuses(self, ids: Any, tracks: bool) -> Any:
+        def tracked(self, ids: Any) -> Any:
             raise hb.SiteUnreachable("no route to login")
 
     monkeypatch.setattr(Setting, "site", lambda self: Away())

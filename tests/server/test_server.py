@@ -177,7 +177,7 @@ def test_the_command_line(server: Server, monkeypatch: pytest.MonkeyPatch) -> No
     hpcbatch("cancel", "last", "--yes")
     hpcbatch("remove", "last", "--yes")
     hpcbatch("status", "last", status=2)
-    hpcbatch("tend", "--once", status=2)  # that is the server's work
+    hpcbatch("tend", "--once", status=2)  # the server tends its tasks itself
     assert server.run("server", "stop").returncode == 0
     hpcbatch("list", status=2)  # there is no such server any more
 

@@ -109,11 +109,14 @@ def track(site: Here, asked: Request, talk: Talk) -> Any:
 
 def statuses(site: Here, asked: Request, talk: Talk) -> Any:
     """Of several tasks; what is wrong with one hides no other."""
-    found = [
-        wire.error_json(told) if isinstance(told, HpcbatchError) else told.to_json()
-        for told in site.statuses(asked["ids"], asked["tracks"])
-    ]
-    return new_of(found, asked["known"])
+    return new_of(map(wire.status_json, site.statuses(asked["ids"])), asked["known"])
+
+
+def tracked(site: Here, asked: Request, talk: Talk) -> Any:
+    found = site.tracked(asked["ids"])
+    told = [each if isinstance(each, HpcbatchError) else each.status for each in found]
+    news = [not isinstance(each, HpcbatchError) and each.is_news for each in found]
+    return {"told": new_of(map(wire.status_json, told), asked["known"]), "news": news}
 
 
 def _news(asked: Request, told: Mapping[str, Any]) -> Any:
@@ -215,6 +218,7 @@ VERBS: dict[str, Verb] = {
         specs,
         status,
         statuses,
+        tracked,
         submit,
         track,
     )
