@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
-from ..words.errors import UsageError
+from ..words.errors import InputError, UsageError
 from ..words.extras import needs
 from .check import Check
 from .dispatch import Dispatch
@@ -116,10 +116,10 @@ class Controller(Lifecycle, Pushed, Displayed, Executor):
         on_error: str = "raise",
     ) -> list[Any]:
         """The values of all calls, in their order; as many as the shortest of the ``iterables``
-        has. ``on_error``: ``raise`` the first exception, ``return`` exceptions in their places, or
-        ``skip`` them. Chunks are chosen by what the calls take; ``chunksize`` is what an executor
-        has, and is not needed. Raises UsageError, WaitTimeout after ``timeout`` seconds, and what
-        ``push`` does."""
+        has. ``on_error``: ``raise`` the first exception, with the number of its item as a note,
+        ``return`` exceptions in their places, or ``skip`` them. Chunks are chosen by what the calls
+        take; ``chunksize`` is what an executor has, and is not needed. Raises UsageError,
+        WaitTimeout after ``timeout`` seconds, and what ``push`` does."""
         if on_error not in ("raise", "return", "skip"):
             raise UsageError(f"on_error {on_error!r} is none of raise, return, skip")
         columns = columns_of(iterables)
@@ -141,9 +141,16 @@ class Controller(Lifecycle, Pushed, Displayed, Executor):
         *iterables: Iterable[Any],
         const: Mapping[str, Any] | None = None,
     ) -> list[str]:
-        """Push a call for each input; their rows come by ``collect``. Raises what ``push`` does."""
-        columns = columns_of(iterables)
-        return [self.push(function, *each, const=const) for each in zip(*columns, strict=True)]
+        """Push a call for each input; their rows come by ``collect``. Raises what ``push`` does;
+        those before an input that cannot be sent are pushed."""
+        self._factory.function(function, const)  # what is wrong with it is told of no item
+        names: list[str] = []
+        for item in zip(*columns_of(iterables), strict=True):
+            try:
+                names.append(self.push(function, *item, const=const))
+            except InputError as error:
+                raise InputError(f"item {len(names)}: {error}") from error
+        return names
 
     def cancel(self, names: str | Iterable[str] | None = None) -> list[str]:
         """Give up pushed tasks of these names, or all; returns the names of those that were not

@@ -71,7 +71,10 @@ class Mapping:
     def collected(self, on_error: str) -> list[Any]:
         """The values of a map that is over, in order; ``on_error`` as in ``Controller.map``."""
         if self.failures and on_error == "raise":
-            raise self.failures[min(self.failures)]
+            place = min(self.failures)
+            error = self.failures[place]
+            vars(error).setdefault("__notes__", []).append(f"item {place} of the map")
+            raise error
         if on_error == "skip":
             return [one for place, one in enumerate(self.values) if place not in self.failures]
         for place, error in self.failures.items():
@@ -96,10 +99,7 @@ class Mapping:
         if all(_NUMBERS.issuperset(map(type, column)) for column in chunk):
             how, payload = wire.PLAIN, chunk
         else:
-            try:
-                how, payload = wire.pack(chunk, parts, dumps)
-            except Exception as error:
-                raise InputError(f"an argument cannot be pickled: {error}") from error
+            how, payload = _packed(chunk, parts, self._sent)
         number = self._first + self._sent
         task = PoolTask(number, self._function, how, payload, self, items=chunk, parts=parts)
         self._sent += size
@@ -142,6 +142,20 @@ class Mapping:
         self.values[begin : begin + task.size] = values
         for place, told in failures.items():
             self.failures[begin + place] = exception_of(Failure(*told))
+
+
+def _packed(
+    columns: Sequence[Sequence[Any]], parts: list[memoryview], first: int
+) -> tuple[int, Any]:
+    """Raises InputError, which names the item by its place in the map."""
+    try:
+        return wire.pack(columns, parts, dumps)
+    except Exception as error:
+        failed = error
+    for place, item in enumerate(zip(*columns, strict=True), first):
+        if len(columns[0]) > 1:
+            _packed([[each] for each in item], [], place)
+    raise InputError(f"item {first} of the map cannot be pickled: {failed}") from failed
 
 
 def columns_of(iterables: Iterable[Iterable[Any]]) -> list[Sequence[Any]]:

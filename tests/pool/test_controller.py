@@ -148,9 +148,17 @@ def test_exceptions_and_results_that_do_not_travel(pool: hb.Controller) -> None:
         pool.submit(Refusing).result(60)
     with pytest.raises(hb.InputError, match="arguments of square"):
         pool.submit(square, Refusing())
+    with pytest.raises(hb.InputError, match="item 9 of the map cannot be pickled: not me"):
+        pool.map(square, [*range(9), Refusing()])
+    with pytest.raises(hb.InputError, match="item 1: the arguments of square"):
+        pool.walk(square, [1, Refusing()])
+    assert [row.result for row in pool.collect()] == [1]
     with pytest.raises(hb.InputError, match="cannot be called"):
         pool.push(3)  # type: ignore[arg-type]
     assert pool.map(lambda n: Refusing() if n else n, [0, 1], on_error="skip") == [0]
+    with pytest.raises(ZeroDivisionError) as raised:
+        pool.map(lambda n: 1 / (n - 7), range(10))
+    assert raised.value.__notes__ == ["item 7 of the map"]
 
 
 def test_warnings_and_prints_of_a_task(pool: hb.Controller) -> None:
