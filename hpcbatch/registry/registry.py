@@ -113,23 +113,24 @@ class Registry:
 
     def find(self, text: str) -> str:
         """The id that ``text`` means: an id, its unique beginning, or ``last``. Raises NotFound."""
-        return self.find_among(self.ids(), text)
+        return self.find_among(self.ids(), text, f"in {self.root}")
 
-    def find_among(self, ids: list[str], text: str) -> str:
-        """Like ``find``, where only some of the tasks are to be known of."""
+    def find_among(self, ids: list[str], text: str, where: str) -> str:
+        """Like ``find``, where only some of the tasks are to be known of; ``where`` these are, as
+        whoever asks knows it."""
         if not isinstance(text, str):
             raise NotFound(f"{text!r} is no task's id, which is text")
         if text == LAST:
             ids = sorted(filter(self._made, ids), key=self._made)[-1:]
         if not ids:
-            raise NotFound(f"there is no task {text!r}: {self.root} has none yet")
+            raise NotFound(f"there is no task {text!r}: there are none yet {where}")
         if text == LAST:
             return ids[0]
         found = ids_meant(ids, text)
         if len(found) == 1:
             return found[0]
         if not found:
-            raise NotFound(f"there is no task {text!r} in {self.root}{nearest(text, ids[:200])}")
+            raise NotFound(f"there is no task {text!r} {where}{nearest(text, ids[:200])}")
         raise NotFound(f"{text!r} is the beginning of several tasks: {', '.join(found[:8])}")
 
     def _made(self, task_id: str) -> int:

@@ -56,6 +56,7 @@ from .tokens import Tokens
 from .tracking import Tracking
 from .users import ANONYMOUS, LOCAL, User, Users
 
+WHERE = "on this server"  # as its clients read it
 NEEDED = "a token is needed: see /validate/token"
 
 
@@ -97,9 +98,12 @@ class ServedSite:
 
     def spec(self, user: User, task_id: str) -> TaskSpec:
         """Raises NotFound also for another's task: nobody learns which there are."""
-        spec = self.registry.spec(task_id) if is_task_id(task_id) else None
+        try:
+            spec = self.registry.spec(task_id) if is_task_id(task_id) else None
+        except NotFound:
+            spec = None
         if spec is None or not _may_see(user, spec):
-            raise NotFound(f"there is no task {task_id!r}")
+            raise NotFound(f"there is no task {task_id!r} {WHERE}")
         return spec
 
     def specs(self, user: User) -> list[TaskSpec]:
@@ -107,9 +111,8 @@ class ServedSite:
 
     def find(self, user: User, text: str) -> str:
         """Like the registry's, among the tasks that the user may see."""
-        if user.admin:
-            return self.registry.find(text)
-        return self.registry.find_among([spec.id for spec in self.specs(user)], text)
+        ids = self.registry.ids() if user.admin else [spec.id for spec in self.specs(user)]
+        return self.registry.find_among(ids, text, WHERE)
 
     def preview(self, user: User, spec: TaskSpec, told: Mapping[str, Any]) -> Preview:
         """The script of a task that is not stored, as a submission of it would be released."""

@@ -107,7 +107,7 @@ def test_anothers_task_is_not_there_on_any_route(client: TestClient, site: Serve
     proof = assertion(guest, site.identity.id, time.time())
     token = client.post("/validate/token", data={"grant_type": GRANT, "assertion": proof}).json()
     bearer = {"Authorization": f"Bearer {token['access_token']}"}
-    asked = []
+    asked, absent = [], f"0123abcd{task.id[8:]}"
     for method, path in routes(client):
         if not path.startswith("/task/") or path in ("/task/list", "/task/preview"):
             continue
@@ -120,6 +120,10 @@ def test_anothers_task_is_not_there_on_any_route(client: TestClient, site: Serve
         answer = client.request(method, path, headers=bearer, json=body, params=where)
         assert answer.status_code == (409 if path == "/task/new" else 404), (path, answer.text)
         asked.append(path)
+        if path != "/task/new":
+            body["id"] = where["id"] = absent
+            same = client.request(method, path, headers=bearer, json=body, params=where).text
+            assert same.replace(absent, task.id) == answer.text, path
     assert len(asked) > 9
     results = client.get("/info/results", headers=bearer, params={"id": task.id})
     assert results.status_code == 404

@@ -61,7 +61,7 @@ def test_what_is_wrong_is_told_at_once_and_nothing_waits(shared: Server) -> None
     with pytest.raises(hb.ResourceError):
         task.submit("local", resources={"memory": "much"})
     assert task.status().counts["defined"] == 1
-    with pytest.raises(hb.NotFound):
+    with pytest.raises(hb.NotFound, match="there is no task '0123abcd' on this server"):
         hb.restore("0123abcd", site=shared.site())
 
 

@@ -58,6 +58,10 @@ def test_the_whole_way(site: Ssh, host: Host) -> None:
     assert task.id not in [one.id for one in hb.tasks(site=site)]
     with pytest.raises(hb.NotFound):
         task.status()
+    with pytest.raises(
+        hb.NotFound, match=rf"no task '0123abcd'.* in /\S+ on {os.uname().nodename}"
+    ):
+        hb.restore("0123abcd", site=site)
 
 
 def commands(site: Ssh, verb: Callable[[], Any]) -> int:

@@ -54,7 +54,8 @@ def collect(site: Here, asked: Request, talk: Talk) -> None:
 
 
 def find(site: Here, asked: Request, talk: Talk) -> Any:
-    return _known(site, site.find(asked["text"]))
+    here = f"in {site.place} on {os.uname().nodename}"
+    return _known(site, site.registry.find_among(site.registry.ids(), asked["text"], here))
 
 
 def specs(site: Here, asked: Request, talk: Talk) -> Any:
