@@ -25,6 +25,7 @@ from ..words.status import TaskStatus
 from .job import Job
 from .loading import Loader
 from .progress import Progress
+from .resource_arguments import takes_resources
 
 ON_ERROR = ("raise", "return", "skip")
 
@@ -68,6 +69,7 @@ class Task:
 
         return status_html(self.status())
 
+    @takes_resources
     def submit(
         self,
         cluster: str | None = None,
@@ -200,6 +202,7 @@ class Task:
             warnings.warn(f"cancelling {self.id}: {objection}", RuntimeWarning, stacklevel=2)
         return self.status()
 
+    @takes_resources
     def resubmit(
         self,
         cluster: str | None = None,

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..words.errors import UsageError
 from ..words.messages import nearest
-from ..words.resources import parse_walltime
+from ..words.resources import check_no_resource, parse_walltime
 
 SLOW_HEARTBEAT = 10.0  # seconds: behind a connection that others' words may fill
 
@@ -48,6 +48,7 @@ class Settings:
     def of(cls, cluster: str, workers: int, given: Mapping[str, Any]) -> Settings:
         """Raises UsageError."""
         known = {each.name for each in fields(cls)}
+        check_no_resource({name: given[name] for name in given if name not in known})
         for name in given:
             if name not in known:
                 raise UsageError(f"a Controller has no setting {name!r}{nearest(name, known)}")

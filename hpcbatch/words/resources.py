@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
-from .errors import ResourceError
+from .errors import ResourceError, UsageError
 from .messages import nearest
 from .text import counted
 
@@ -29,6 +29,13 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _CLOCK = re.compile(r"(?:(\d+)-)?(\d+):([0-5]?\d):([0-5]?\d)\Z")
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(?:I?B)?\Z", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z0-9._,:/@+=&|!*()\[\]<>%#-]+\Z")
+
+
+def check_no_resource(arguments: Mapping[str, Any]) -> None:
+    """Raises UsageError where a resource is given as an argument of its own."""
+    for name, value in arguments.items():
+        if name in _PARSERS:
+            raise UsageError(f"{name} is a resource: write resources={{{name!r}: {value!r}}}")
 
 
 def parse_walltime(value: Any, name: str = "walltime") -> int:

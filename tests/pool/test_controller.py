@@ -274,6 +274,8 @@ def test_a_fork_may_not_use_it(pool: hb.Controller) -> None:
 def test_settings_are_checked() -> None:
     with pytest.raises(hb.UsageError, match=r"walltme.*did you mean 'walltime'"):
         hb.Controller(walltme="2h")
+    with pytest.raises(hb.UsageError, match="memory is a resource: write resources="):
+        hb.Controller(memory="2GB")
     with pytest.raises(hb.UsageError, match="at least one"):
         hb.Controller(workers=0)
     with pytest.raises(hb.UsageError):

@@ -96,6 +96,7 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"jobs": ["x"]}, hb.UsageError, "jobs"),
     ({"only": "expried"}, hb.UsageError, "did you mean 'expired'"),
     ({"memroy": "1GB"}, hb.UsageError, "unknown option 'memroy'"),
+    ({"memory": "1GB"}, hb.UsageError, "write resources={'memory': '1GB'}"),
     ({"resources": {"memroy": "1GB"}}, hb.ResourceError, "did you mean 'memory'"),
     ({"cluster": "lcoal"}, hb.ConfigError, "did you mean 'local'"),
     ({"function": 3}, hb.InputError, "cannot be called"),
@@ -117,6 +118,8 @@ def test_what_cannot_be_right_changes_nothing(local: Local, task: hb.Task) -> No
         with pytest.raises(error) as caught:
             task.resubmit(**chosen)
         assert told in str(caught.value)
+    with pytest.raises(hb.UsageError, match=r"walltime is a resource: write resources=\{'wallt"):
+        task.submit("local", walltime="1h")  # type: ignore[call-arg]
     assert len(local.attempts(task)) == 1
     assert states(task)[:2] == ["expired", "error"]
 
