@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..registry.registry import Registry
     from ..sites.base import Site
 
+COMPLETES = "_HPCBATCH_COMPLETE"  # is set where the shell asks what to offer
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 

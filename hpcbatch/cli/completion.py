@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import click
-from click.shell_completion import BashComplete, CompletionItem, FishComplete, ZshComplete
+from click.shell_completion import CompletionItem, FishComplete, ZshComplete
 
 from ..words.errors import HpcbatchError
 from ..words.model import STATES
 from ..words.options import REASONS
-from .common import Setting, common_here, print_json
+from .bash_completion import Bash
+from .common import COMPLETES, Setting, common_here, print_json
 
-VARIABLE = "_HPCBATCH_COMPLETE"
-SHELLS = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
+SHELLS = {"bash": Bash, "zsh": ZshComplete, "fish": FishComplete}
 
 
 @click.command("completion")
@@ -33,7 +34,7 @@ def completion(setting: Setting, shell: str | None) -> None:
     if name not in SHELLS:
         raise click.UsageError(f"which shell? one of {', '.join(SHELLS)}")
     command = click.get_current_context().find_root().command
-    text = SHELLS[name](command, {}, "hpcbatch", VARIABLE).source()
+    text = SHELLS[name](command, {}, "hpcbatch", COMPLETES).source()
     print_json({"text": text}) if setting.json else click.echo(text)
 
 
@@ -99,6 +100,28 @@ def reasons(
     context: click.Context, parameter: click.Parameter, beginning: str
 ) -> list[CompletionItem]:
     return _listed(REASONS, beginning)
+
+
+def functions(
+    context: click.Context, parameter: click.Parameter, beginning: str
+) -> list[CompletionItem]:
+    """Those of a Python file, once it is named; of files before. The file is read, and not run."""
+    path, colon, name = beginning.partition(":")
+    if not colon and not os.path.isfile(os.path.expanduser(path)):
+        return files(context, parameter, beginning)
+    return [CompletionItem(f"{path}:{found.value}") for found in _beginning(_defined(path), name)]
+
+
+def _defined(path: str) -> Iterator[str]:
+    """Names of functions and classes at the top of a file that are for others."""
+    try:
+        with open(os.path.expanduser(path), "rb") as file:
+            tree = ast.parse(file.read())
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+            yield node.name
 
 
 def files(

@@ -17,7 +17,7 @@ import click
 
 from .. import __version__
 from ..words.messages import nearest
-from .common import Setting, global_options, say
+from .common import COMPLETES, Setting, global_options, say
 from .exit_status import BROKEN_PIPE, HELP, misused, stop_for
 
 # heading -> command -> module, attribute, the first sentence of its help
@@ -170,6 +170,8 @@ def run() -> None:
         if hasattr(stream, "reconfigure"):  # a name that the terminal's charset lacks is no crash
             stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _terminated)
+    if COMPLETES in os.environ:
+        import_module(f"{__package__}.bash_completion")  # click has one of its own else
     main(prog_name="hpcbatch")
 
 

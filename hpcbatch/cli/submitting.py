@@ -104,7 +104,7 @@ def script(setting: Setting, asked: Work, options: SubmitOptions) -> None:
 @click.option(
     "--function",
     metavar="FILE.py:NAME",
-    shell_complete=completed("files"),
+    shell_complete=completed("functions"),
     help="Call this instead, from now on.",
 )
 @project_option

@@ -112,7 +112,10 @@ def asked_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 _ASKED = (
     click.argument(
-        "target", required=False, metavar="[FILE.py:FUNCTION]", shell_complete=completed("files")
+        "target",
+        required=False,
+        metavar="[FILE.py:FUNCTION]",
+        shell_complete=completed("functions"),
     ),
     click.option("--shell", metavar="COMMAND", help="A program: './sim --x {x} --seed {seed}'."),
     click.option("--arg", multiple=True, metavar="NAME=VALUES", help="A column of inputs."),

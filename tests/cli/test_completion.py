@@ -61,16 +61,46 @@ def test_states_reasons_and_files(hb: Shell) -> None:
     assert kinds("list --root st") == kinds("map --with-project st") == ["dir"]
 
 
-def test_bash_goes_on_to_complete_files(hb: Shell) -> None:
+def test_functions_are_read_from_a_file_that_is_not_run(hb: Shell) -> None:
+    source = (
+        "raise SystemExit\n\ndef one(): ...\ndef other(): ...\ndef _own(): ...\nclass Model: ..."
+    )
+    (hb.work / "code.py").write_text(source)
+    (hb.work / "broken.py").write_text("def")
+    assert offered("map code.py") == ["code.py:one", "code.py:other", "code.py:Model"]
+    assert offered("map code.py:o") == ["code.py:one", "code.py:other"]
+    assert offered(f"resubmit last --function {hb.work}/code.py:M") == [f"{hb.work}/code.py:Model"]
+    assert offered("map broken.py:") == offered("map absent.py:") == offered("map .:") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("hpcbatch map stu", ["-o", "default"]),
+        ("hpcbatch list --root stu", ["-o", "dirnames"]),
+        ("hpcbatch map sim.py:sim", ["simulate"]),
+        (
+            "hpcbatch map ./sim.py",
+            [f"./sim.py:{name}" for name in ("simulate", "Point", "point", "echo", "number")],
+        ),
+        ("hpcbatch --site ssh://me@login stat", ["status"]),
+        ("hpcbatch map sim.py:simulate --cluster=slu", ["slurm"]),
+        ("hpcbatch map sim.py:simulate -c slu and more", ["slurm"]),
+        ("hpcbatch map sim.py:simulate --retries ", []),
+    ],
+)
+def test_bash_takes_a_colon_for_the_end_of_a_word(hb: Shell, line: str, answer: list[str]) -> None:
     program = f"{os.path.dirname(sys.executable)}/hpcbatch"
+    point = len(line.removesuffix(" and more"))
     script = f"""
         {hb.ok("completion", "bash")}
-        COMP_WORDS=(hpcbatch map stu) COMP_CWORD=2
+        COMP_LINE={shlex.quote(line)} COMP_POINT={point} COMP_WORDBREAKS=$' \\t\\n"><=;|&(:'
         compopt() {{ echo "$@"; }}
         _hpcbatch_completion {shlex.quote(program)}
+        printf '%s\\n' "${{COMPREPLY[@]}}"
     """
     told = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
-    assert told.stdout.split() == ["-o", "default"]
+    assert told.stdout.split() == answer
 
 
 def test_what_cannot_be_read_offers_nothing(
