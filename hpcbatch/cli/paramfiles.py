@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..words.errors import InputError
-from ..words.messages import nearest
+from ..words.messages import nearest, without_file
 from .values import Reader, as_text, as_written, typed
 
 Columns = dict[str, list[Any]]
@@ -43,7 +43,7 @@ def read_text(path: str) -> str:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is no UTF-8 text: {error}") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+        raise InputError(f"{path} cannot be read: {without_file(error)}") from error
 
 
 def nearest_file(path: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..words.errors import ConfigError
 from ..words.layout import config_folder
-from ..words.messages import nearest
+from ..words.messages import nearest, without_file
 
 FILE_NAME = "hpcbatch.yaml"
 DEPTH = 4  # clusters, name, setting, and what a setting holds
@@ -38,7 +38,7 @@ class ConfigFile:
             places = _lines(document)
             content = loader.construct_document(document) if document is not None else None
         except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-            raise ConfigError(f"{path} cannot be read: {error}") from error
+            raise ConfigError(f"{path} cannot be read: {without_file(error)}") from error
         if not isinstance(content or {}, dict):
             raise ConfigError(f"{path} is no table of 'default' and 'clusters'")
         lines: dict[Place, int] = {}

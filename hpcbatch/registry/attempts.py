@@ -15,6 +15,7 @@ from ..words.assignment import Assignment
 from ..words.errors import DamagedFile
 from ..words.formats import FORMAT, checked_format
 from ..words.layout import AttemptLayout, TaskLayout
+from ..words.messages import without_file
 from ..words.model import Array, Attempt, Setback
 from ..words.options import SubmitOptions
 from ..words.plan import Plan
@@ -144,4 +145,4 @@ def _read_json(path: str) -> dict[str, Any]:
     try:
         return checked_format(json.loads(read(path)), path)
     except (ValueError, OSError) as error:
-        raise DamagedFile(f"{path} is damaged or missing: {error}") from error
+        raise DamagedFile(f"{path} is damaged or missing: {without_file(error)}") from error

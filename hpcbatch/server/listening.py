@@ -17,6 +17,7 @@ from ..disk.files import unlink_quietly
 from ..sites.run_file import UNIX
 from ..supervisor.spool import Spool
 from ..words.errors import ConfigError
+from ..words.messages import without_file
 from .connection_limit import LimitedListener, room
 from .settings import Settings
 
@@ -44,7 +45,7 @@ def _at_port(settings: Settings, most: int) -> Iterator[Listener]:
         try:
             listener.bind((settings.host, settings.port))
         except OSError as error:
-            why = error.strerror or str(error)
+            why = without_file(error)
             if error.errno == errno.EADDRINUSE:
                 why = f"{_who(settings)} listens there; --port 0 takes any that is free"
             raise ConfigError(f"cannot listen at {settings.address}: {why}") from error
@@ -62,7 +63,7 @@ def _at_file(root: str) -> Iterator[Listener]:
         try:
             listener.bind(path)
         except OSError as error:
-            raise ConfigError(f"cannot listen at {path}: {error}") from error
+            raise ConfigError(f"cannot listen at {path}: {without_file(error)}") from error
         try:
             yield Listener(listener, f"{UNIX}{path}")
         finally:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..words.errors import ConfigError, ResourceError
-from ..words.messages import nearest
+from ..words.messages import nearest, without_file
 from ..words.resources import parse_walltime
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 7033
@@ -79,7 +79,7 @@ def _read(path: str) -> Settings:
             _check_own(path, os.fstat(file.fileno()))
             content = yaml.safe_load(file) or {}
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+        raise ConfigError(f"{path} cannot be read: {without_file(error)}") from error
     return _settings(path, _table(path, "", content, TOP))
 
 

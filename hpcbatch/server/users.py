@@ -13,7 +13,7 @@ from ..disk.locks import held
 from ..sites.keys import key_id, load_public, public_pem
 from ..words.errors import DamagedFile, NotFound, RegistryError, UsageError
 from ..words.formats import FORMAT, checked_format
-from ..words.messages import nearest
+from ..words.messages import nearest, without_file
 
 PATIENCE = 10.0  # seconds to wait for another who changes users
 _ID = re.compile(r"[a-z2-7]{52}")
@@ -124,7 +124,7 @@ class Users:
         try:
             content = read(path)
         except OSError as error:
-            raise DamagedFile(f"{path} cannot be read: {error}") from error
+            raise DamagedFile(f"{path} cannot be read: {without_file(error)}") from error
         return _user(content, path, user_id)
 
     def _publish(self, user: User) -> None:

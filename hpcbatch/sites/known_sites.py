@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from ..disk.files import make_folder, publish
 from ..words.errors import ConfigError, NotFound, UsageError
 from ..words.layout import config_folder
-from ..words.messages import nearest
+from ..words.messages import nearest, without_file
 
 _KEY = re.compile(r"[a-z2-7]{52}\Z")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,40}\Z")
@@ -113,7 +113,7 @@ def all_known() -> dict[str, Card]:
     except FileNotFoundError:
         return {}
     except (OSError, yaml.YAMLError, TypeError, AttributeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{_path()} cannot be read: {error}") from error
+        raise ConfigError(f"{_path()} cannot be read: {without_file(error)}") from error
 
 
 def find(text: str) -> Card:

@@ -11,6 +11,7 @@ from ..disk.files import make_folder, publish, read
 from ..words.errors import DamagedFile
 from ..words.formats import FORMAT, checked_format
 from ..words.layout import TaskLayout
+from ..words.messages import without_file
 
 
 def keep_profile(layout: TaskLayout, number: int, cluster: Cluster) -> None:
@@ -27,5 +28,5 @@ def kept_cluster(layout: TaskLayout, number: int) -> Cluster:
     try:
         config = ClusterConfig.from_json(checked_format(json.loads(read(path)), path))
     except (OSError, ValueError, TypeError) as error:
-        raise DamagedFile(f"{path} is damaged or missing: {error}") from error
+        raise DamagedFile(f"{path} is damaged or missing: {without_file(error)}") from error
     return Cluster(config)

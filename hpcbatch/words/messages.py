@@ -20,6 +20,11 @@ def nearest(word: object, known: Iterable[str]) -> str:
     return f"{guess} (known: {', '.join(names[:SHOWN])}{more})" if names else guess
 
 
+def without_file(error: BaseException) -> str:
+    """What it says, where the sentence around it names the file."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
 def in_short(error: Exception) -> str:
     """What went wrong, on a line: what a scheduler said, without the script that it refused."""
     cause = error.__cause__ if isinstance(error.__cause__, SchedulerError) else error
