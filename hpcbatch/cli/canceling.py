@@ -17,7 +17,7 @@ from .common import (
     say,
     task_argument,
 )
-from .exit_status import INTERRUPTED, SCHEDULER, Stop
+from .exit_status import INTERRUPTED, SCHEDULER, Stop, interruptible
 from .tables import print_status
 from .waiting import Busy
 
@@ -42,7 +42,8 @@ def cancel(setting: Setting, task: str, jobs: str | None, yes: bool) -> None:
     """
     site, task_id = setting.find(task)
     ask(f"Cancel what is not resolved of {task_id}?" if jobs is None else f"Cancel {jobs}?", yes)
-    with Busy("cancelling"):
+    again = f"some of it may be canceled; {command('cancel', task_id)} goes on"
+    with Busy("cancelling"), interruptible(again):
         count, objections = site.cancel(task_id, chosen(jobs))
         status = site.status(task_id)
     if setting.json:
@@ -73,7 +74,8 @@ def remove(setting: Setting, task: str, yes: bool) -> None:
     """
     site, task_id = setting.find(task)
     ask(f"Delete {task_id} and its results?", yes)
-    with Busy("deleting"):
+    left = f"{command('list')} tells whether {task_id} is still there"
+    with Busy("deleting"), interruptible(left):
         site.remove(task_id)
     if setting.json:
         print_json({"removed": task_id})

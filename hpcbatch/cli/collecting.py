@@ -26,7 +26,7 @@ from .common import (
     say,
     task_argument,
 )
-from .exit_status import FAILED, WAITING, Stop
+from .exit_status import FAILED, WAITING, Stop, interruptible
 from .waiting import Busy
 from .writers import Row, json_row, replacing, write_jsonl, write_list, writer_for
 
@@ -78,7 +78,11 @@ def collect(
     if output is None or write is None:
         _print(results, setting.json)
     else:
-        with Busy("collecting") as results.busy, replacing(output) as file:
+        with (
+            interruptible(f"{output} is as it was"),
+            Busy("collecting") as results.busy,
+            replacing(output) as file,
+        ):
             count = write(file, results.rows)
         _tell(setting, task_id, output, count, len(lacking))
     if lacking:

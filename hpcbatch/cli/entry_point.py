@@ -2,6 +2,7 @@
 again and at the end, would be a sixth of the time of a short command."""
 
 import gc
+import sys
 
 
 def run() -> None:
@@ -9,6 +10,7 @@ def run() -> None:
     try:
         from . import main
     except KeyboardInterrupt:
+        print("hpcbatch: interrupted: nothing was begun", file=sys.stderr)
         raise SystemExit(130) from None
 
     gc.freeze()

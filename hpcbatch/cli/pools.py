@@ -9,7 +9,7 @@ import click
 from ..disk.files import read
 from .canceling import ask, yes_option
 from .common import Setting, common, completed, global_options, print_json, say
-from .exit_status import SCHEDULER
+from .exit_status import SCHEDULER, interruptible
 from .formatting import plain_lines
 from .pool_places import done_there, find, login_node
 from .tables import print_table
@@ -145,9 +145,10 @@ def terminate(setting: Setting, pool_id: str, yes: bool) -> None:
     name = meant.here.id if meant.here else pool_id
     place = f" at {meant.site.place}" if meant.site else ""
     ask(f"End the workers of {name}{place}?", yes)
-    objections = meant.here.terminate() if meant.here else []
-    if done_there(meant.site, setting, "terminate", meant.there, "--yes"):
-        return  # it tells its own id
+    with interruptible("some workers may live; the same command goes on"):
+        objections = meant.here.terminate() if meant.here else []
+        if done_there(meant.site, setting, "terminate", meant.there, "--yes"):
+            return  # it tells its own id
     if setting.json:
         print_json({"terminated": name, "objections": objections})
     else:

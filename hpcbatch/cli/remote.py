@@ -12,7 +12,7 @@ from ..words.errors import UsageError
 from ..words.finding import WRONG, Finding
 from ..words.resources import parse_walltime
 from .common import Setting, common_here, completed, here_options, print_json, say
-from .exit_status import FAILED, SITE
+from .exit_status import FAILED, SITE, interruptible
 from .findings import show
 
 if TYPE_CHECKING:
@@ -82,17 +82,18 @@ def setup(
     from ..sites.ssh.check import check
 
     seconds = parse_walltime(timeout, "--timeout")
-    site = _site(address)
-    found = steps.look(site.line, python, lines)
-    say(f"{found.host} has Python {found.minor}: {found.python}")
-    steps.install(site.line, found, say)
-    told = steps.configure(site.line)
-    if "file" in told:
-        say(f"Its clusters are written down in {told['file']} there")
-    place = Address.read(site.place)
-    name = name or place.host
-    known_sites.add(known_sites.Card(site.place), name)
-    _tell(setting, check(site, cluster, seconds))
+    with interruptible("what was set up stays; the same command goes on"):
+        site = _site(address)
+        found = steps.look(site.line, python, lines)
+        say(f"{found.host} has Python {found.minor}: {found.python}")
+        steps.install(site.line, found, say)
+        told = steps.configure(site.line)
+        if "file" in told:
+            say(f"Its clusters are written down in {told['file']} there")
+        place = Address.read(site.place)
+        name = name or place.host
+        known_sites.add(known_sites.Card(site.place), name)
+        _tell(setting, check(site, cluster, seconds))
     say(f"{name} is {site.place}: hpcbatch list --site {name}")
 
 

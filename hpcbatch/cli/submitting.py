@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,7 +27,7 @@ from .common import (
     states_option,
     task_argument,
 )
-from .exit_status import INTERRUPTED, Stop, final_exit, interruptible, left_alone, stop_for
+from .exit_status import Stop, final_exit, interruptible, left_alone, stop_for
 from .options import submit_options
 from .tables import hint_at_failures, print_status
 from .waiting import Busy
@@ -37,6 +36,8 @@ from .work import Work, asked_options, load_with_project, named_project, project
 if TYPE_CHECKING:
     from ..sites.base import Site
     from ..words.model import Attempt, TaskSpec
+
+NOTHING = "nothing was submitted"  # when Ctrl-C comes before that
 
 
 @click.command("map")
@@ -65,10 +66,11 @@ def map_command(setting: Setting, asked: Work, options: SubmitOptions, wait: boo
       hpcbatch map scripts/sim.py:simulate --arg x=range:0:100 --with-project
       hpcbatch map --shell './sim --x {x} --seed {seed}' --args-file params.csv
     """
-    site = setting.site()
-    options = site.checked(options)
-    with interruptible("nothing was submitted"), Busy("storing the inputs"):
-        spec = site.create(asked.draft())
+    with interruptible(NOTHING):
+        site = setting.site()
+        options = site.checked(options)
+        with Busy("storing the inputs"):
+            spec = site.create(asked.draft())
     attempt = _submit_new(site, spec, options)
     _finish(setting, site, spec, attempt, wait)
 
@@ -134,13 +136,14 @@ def resubmit(
       hpcbatch resubmit 3f9a --jobs 3,7-9 --cluster local
       hpcbatch resubmit 3f9a --only error --function sim.py:simulate
     """
-    site, task_id = setting.find(task)
-    spec = site.spec(task_id)
-    if function is None:
-        mended = Mended.chosen(spec, None, named_project(with_project))
-    else:
-        mended = Mended.chosen(spec, *load_with_project(function, with_project))
-    with Busy("submitting"), _resumable(task_id):
+    with interruptible(NOTHING):
+        site, task_id = setting.find(task)
+        spec = site.spec(task_id)
+        if function is None:
+            mended = Mended.chosen(spec, None, named_project(with_project))
+        else:
+            mended = Mended.chosen(spec, *load_with_project(function, with_project))
+    with Busy("submitting"), interruptible(_how_to_go_on(task_id)):
         asked = Resubmission(options, listed(only), chosen(jobs), mended, revoke)
         attempt = site.resubmit(task_id, asked)
     _finish(setting, site, spec, attempt, wait)
@@ -148,7 +151,7 @@ def resubmit(
 
 def _submit_new(site: Site, spec: TaskSpec, options: SubmitOptions) -> Attempt | None:
     try:
-        with Busy("submitting"), _resumable(spec.id):
+        with Busy("submitting"), interruptible(_how_to_go_on(spec.id)):
             return site.submit(spec.id, options)
     except Stop:
         raise  # it says how to go on
@@ -171,19 +174,12 @@ def _could_remove(site: Site, spec: TaskSpec) -> bool:
     return False
 
 
-@contextlib.contextmanager
-def _resumable(task_id: str) -> Iterator[None]:
-    """Says how to go on when Ctrl-C comes in the middle of a submission."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Stop(
-            f"interrupted while submitting. The task is stored. {command('status', task_id)} tells "
-            f"what was submitted; {command('resubmit', task_id)} goes on with the rest: give it "
-            "the same options.",
-            INTERRUPTED,
-            "Interrupted",
-        ) from None
+def _how_to_go_on(task_id: str) -> str:
+    """When Ctrl-C comes in the middle of a submission."""
+    return (
+        f"the task is stored. {command('status', task_id)} tells what was submitted; "
+        f"{command('resubmit', task_id)} goes on with the rest: give it the same options"
+    )
 
 
 def _finish(
