@@ -1,7 +1,8 @@
 """Puts into the pages what the code tells of itself, so that it is written once.
 
-A heading names a command, a public name or an error; its section gets the help, the signature and
-docstring, or the docstring. Pages of the checkout's top are taken in, their links to docs/ mended.
+A heading names a command, a public name, an error or a file; its section gets the help, the
+signature and docstring, the docstring, or what is in it. Pages of the checkout's top are taken in,
+their links to docs/ mended.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from hpcbatch.cli.main import main
 from hpcbatch.words import errors
 
 TOP = Path(__file__).resolve().parents[1]
+EXAMPLE = TOP / "tests" / "third_party"
 TAKEN_IN = ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
 OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./[^)]+\)")  # a link that a site cannot follow
 _HEADING = re.compile(r"#{2,4} +(.+)")
@@ -117,4 +119,18 @@ def of_error(heading: str) -> tuple[str, str]:
     return f"{told}\n", ""
 
 
-FILLED = {"cli.md": of_command, "api.md": of_name, "errors.md": of_error}
+def of_file(heading: str) -> tuple[str, str]:
+    """What a file of the example has in it."""
+    path = EXAMPLE / heading.strip("`")
+    if not path.is_file():
+        return "", ""
+    language = {".py": "python", ".j2": "jinja"}.get(path.suffix, path.suffix[1:])
+    return "", f"```{language}\n{path.read_text(encoding='utf-8')}```\n"
+
+
+FILLED = {
+    "adding-a-scheduler.md": of_file,
+    "api.md": of_name,
+    "cli.md": of_command,
+    "errors.md": of_error,
+}

@@ -24,15 +24,17 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "tests" / "third_party"
 
 
-@pytest.fixture
-def installed(tmp_path: Path) -> Path:
-    """A folder with the package as an installer leaves it."""
-    site = tmp_path / "site"
-    shutil.copytree(PACKAGE / "hpcbatch_toy", site / "hpcbatch_toy")
-    told = site / "hpcbatch_toy-1.0.dist-info"
-    told.mkdir()
-    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: hpcbatch-toy\nVersion: 1.0\n")
-    (told / "entry_points.txt").write_text("[hpcbatch.schedulers]\ntoy = hpcbatch_toy:Toy\n")
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that it is installed in."""
+    folder = tmp_path_factory.mktemp("third_party")
+    shutil.copytree(PACKAGE, folder / "toy", ignore=shutil.ignore_patterns("fakes", "__pycache__"))
+    site = folder / "site"
+    alone = ("--no-index", "--no-deps", "--no-build-isolation", "--no-compile")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", *alone, "--target", site, folder / "toy"],
+        check=True,
+    )
     return site
 
 

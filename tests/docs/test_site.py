@@ -62,6 +62,10 @@ def test_the_code_tells_of_itself(site: Path) -> None:
     assert "Another process held a lock of the registry for too long." in errors
     assert "Exit status of a command that it ends: 5." in errors
     assert "└──" in errors
+    guide = re.sub(r"<[^>]*>", "", (site / "adding-a-scheduler.html").read_text())
+    assert '"hpcbatch.schedulers"]\ntoy = "hpcbatch_toy:Toy"' in guide
+    assert "class Toy(Scheduler):" in guide
+    assert "{% block index %}${TOY_INDEX}" in guide
 
 
 def test_no_link_leads_to_where_a_test_cannot_look(site: Path) -> None:
