@@ -43,9 +43,9 @@ def library_folder() -> str:
 def source_files(folder: str) -> list[str]:
     """All Python files below ``folder``, without what was installed beside them."""
     found = []
-    for place, folders, files in os.walk(folder):
+    for inside, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in _SKIPPED)
-        found += [f"{place}/{name}" for name in sorted(files) if name.endswith(".py")]
+        found += [f"{inside}/{name}" for name in sorted(files) if name.endswith(".py")]
     return found
 
 
@@ -53,14 +53,14 @@ def choose(paths: Sequence[str], limit: int | None) -> list[str]:
     """At most ``limit`` of the paths, spread evenly.
 
     The library's own examples of bad files (``bad…py``) come first, as long as they take less
-    than half of the places.
+    than half of them.
     """
     if limit is None or limit >= len(paths):
         return list(paths)
     bad = [path for path in paths if os.path.basename(path).startswith("bad")][: limit // 2]
     others = [path for path in paths if path not in set(bad)]
-    places = limit - len(bad)
-    return sorted(bad + [others[k * len(others) // places] for k in range(places)])
+    left = limit - len(bad)
+    return sorted(bad + [others[k * len(others) // left] for k in range(left)])
 
 
 def measure(path: str) -> Measure:

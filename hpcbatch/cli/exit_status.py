@@ -134,8 +134,8 @@ def _sentence(error: BaseException) -> str:
         return str(error)
     if isinstance(error, FileNotFoundError) and error.filename is None and not _is_anywhere():
         return "the current folder is not there any more: change to another one"
-    place = "standard output" if error.filename is None else error.filename or "''"
-    return f"{place}: {error.strerror or error}"
+    file = "standard output" if error.filename is None else error.filename or "''"
+    return f"{file}: {error.strerror or error}"
 
 
 def _is_anywhere() -> bool:

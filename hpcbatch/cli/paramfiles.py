@@ -94,10 +94,10 @@ def _csv_rows(path: str, lines: Any) -> Iterator[tuple[int, list[str]]]:
 
 
 def _check_names(path: str, names: list[str]) -> None:
-    for place, name in enumerate(names):
+    for number, name in enumerate(names):
         if not name:
-            raise InputError(f"{path}: column {place + 1} has no name in the first line")
-        if name in names[:place]:
+            raise InputError(f"{path}: column {number + 1} has no name in the first line")
+        if name in names[:number]:
             raise InputError(f"{path}: two columns are named {name!r}")
 
 
@@ -119,22 +119,22 @@ def _read_json(path: str, text: str, for_shell: bool) -> Columns:
 
 def _read_jsonl(path: str, text: str, for_shell: bool) -> Columns:
     lines = ((f"line {k}", line) for k, line in enumerate(text.split("\n"), 1) if line.strip())
-    objects = ((place, _parsed(f"{path}, {place}", line)) for place, line in lines)
+    objects = ((where, _parsed(f"{path}, {where}", line)) for where, line in lines)
     return _from_objects(path, objects, for_shell)
 
 
 def _from_objects(path: str, rows: Iterator[tuple[str, Any]], for_shell: bool) -> Columns:
     columns: Columns = {}
     names: list[str] | None = None
-    for place, row in rows:
+    for where, row in rows:
         if not isinstance(row, dict):
-            raise InputError(f"{path}, {place}: {json.dumps(row)[:60]} is no object of inputs")
+            raise InputError(f"{path}, {where}: {json.dumps(row)[:60]} is no object of inputs")
         if names is None:
             names, columns = list(row), {name: [] for name in row}
         if row.keys() != columns.keys():
             odd = sorted(row.keys() ^ columns.keys())
             raise InputError(
-                f"{path}, {place}: it has {sorted(row)}, and the first one has {sorted(columns)} "
+                f"{path}, {where}: it has {sorted(row)}, and the first one has {sorted(columns)} "
                 f"(the difference: {', '.join(odd)})"
             )
         for name, value in row.items():

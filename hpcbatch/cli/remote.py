@@ -90,8 +90,8 @@ def setup(
         told = steps.configure(site.line)
         if "file" in told:
             say(f"Its clusters are written down in {told['file']} there")
-        place = Address.read(site.place)
-        name = name or place.host
+        host = Address.read(site.place).host
+        name = name or host
         known_sites.add(known_sites.Card(site.place), name)
         _tell(setting, check(site, cluster, seconds))
     say(f"{name} is {site.place}: hpcbatch list --site {name}")

@@ -90,19 +90,19 @@ def _print_rich(
     from rich.console import Console
     from rich.measure import Measurement
 
-    places = [
-        place
-        for place, heading in enumerate(headings)
-        if any(row[place] not in NOTHING for row in rows) or heading == headings[0]
+    columns = [
+        column
+        for column, heading in enumerate(headings)
+        if any(row[column] not in NOTHING for row in rows) or heading == headings[0]
     ]
     console = Console(highlight=False)
     endless = console.options.update(width=WIDEST)
-    table = _table(headings, rows, right, places)
+    table = _table(headings, rows, right, columns)
     for name in spare:
         if Measurement.get(console, endless, table).maximum <= console.width:
             break
-        places = [place for place in places if headings[place] != name]
-        table = _table(headings, rows, right, places)
+        columns = [column for column in columns if headings[column] != name]
+        table = _table(headings, rows, right, columns)
     console.print(table)
 
 
@@ -110,21 +110,21 @@ def _table(
     headings: Sequence[str],
     rows: Sequence[Sequence[str]],
     right: Collection[str],
-    places: Sequence[int],
+    columns: Sequence[int],
 ) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for place in places:
+    for column in columns:
         table.add_column(
-            Text(headings[place], style=COLOURS.get(headings[place], "")),
-            justify="right" if headings[place] in right else "left",
-            no_wrap=place == 0,
+            Text(headings[column], style=COLOURS.get(headings[column], "")),
+            justify="right" if headings[column] in right else "left",
+            no_wrap=column == 0,
             overflow="fold",
         )
     for row in rows:  # as Text: a name such as [red] is no markup
-        cells = [row[place] for place in places]
+        cells = [row[column] for column in columns]
         table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in cells))
     return table

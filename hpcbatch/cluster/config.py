@@ -94,11 +94,11 @@ class _Reader:
         self._reading: list[str] = []
 
     def read(self, name: Any) -> ClusterConfig:
-        entry, place = self._entries[name], ("clusters", str(name))
-        where = f"{self._file.where(*place)}: cluster {name}"
+        entry, keys = self._entries[name], ("clusters", str(name))
+        where = f"{self._file.where(*keys)}: cluster {name}"
         if not isinstance(entry, dict):
             raise ConfigError(f"{where} is no table of settings")
-        self._file.check_keys({*READERS, EXTENDS}, *place)
+        self._file.check_keys({*READERS, EXTENDS}, *keys)
         self._reading.append(str(name))
         base = self._base(str(name), entry.get(EXTENDS))
         if base is None and entry.get("scheduler") is None:
@@ -107,7 +107,7 @@ class _Reader:
                 raise ConfigError(f"{where} names no scheduler (known: {known})")
             base = ClusterConfig(str(name), str(name))
         values = {
-            key: self._value(key, entry[key], *place)
+            key: self._value(key, entry[key], *keys)
             for key in READERS
             if entry.get(key) is not None
         }
@@ -118,10 +118,10 @@ class _Reader:
         origins = dict(base.origins)
         for key in values:
             if key in TABLES and entry[key] is not None:
-                origins |= {f"{key}.{k}": self._file.where(*place, key, k) for k in values[key]}
+                origins |= {f"{key}.{k}": self._file.where(*keys, key, k) for k in values[key]}
                 values[key] = {**getattr(base, key), **values[key]}
             else:
-                origins[key] = self._file.where(*place, key)
+                origins[key] = self._file.where(*keys, key)
         if str(values.get("template")).startswith(("./", "../")):
             folder = os.path.dirname(os.path.abspath(self._file.path))
             values["template"] = os.path.normpath(f"{folder}/{values['template']}")
@@ -141,9 +141,9 @@ class _Reader:
         known = [*map(str, self._entries), *scheduler_names()]
         raise ConfigError(f"{where} extends {extended!r}{nearest(extended, known)}")
 
-    def _value(self, key: str, value: Any, *place: str) -> Any:
+    def _value(self, key: str, value: Any, *keys: str) -> Any:
         try:
             return READERS[key](value)
         except (ValueError, TypeError) as error:
-            where = f"{self._file.where(*place, key)}: cluster {place[-1]}"
+            where = f"{self._file.where(*keys, key)}: cluster {keys[-1]}"
             raise ConfigError(f"{where}: {key}: {error}") from error

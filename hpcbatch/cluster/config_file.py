@@ -14,7 +14,7 @@ from ..words.messages import nearest, without_file
 FILE_NAME = "hpcbatch.yaml"
 DEPTH = 4  # clusters, name, setting, and what a setting holds
 
-Place = tuple[str, ...]  # the keys that lead to a value
+KeyPath = tuple[str, ...]  # the keys that lead to a value
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class ConfigFile:
 
     path: str
     content: Mapping[str, Any]
-    lines: Mapping[Place, int]
+    lines: Mapping[KeyPath, int]
 
     @classmethod
     def read(cls, path: str) -> ConfigFile:
@@ -35,34 +35,34 @@ class ConfigFile:
                 text = file.read()
             loader = yaml.SafeLoader(text)
             document = loader.get_single_node()
-            places = _lines(document)
+            entries = _lines(document)
             content = loader.construct_document(document) if document is not None else None
         except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
             raise ConfigError(f"{path} cannot be read: {without_file(error)}") from error
         if not isinstance(content or {}, dict):
             raise ConfigError(f"{path} is no table of 'default' and 'clusters'")
-        lines: dict[Place, int] = {}
-        for place, line in places:
-            if place in lines:
-                first = lines[place]
-                raise ConfigError(f"{path}:{line}: {place[-1]!r} is there twice, see line {first}")
-            lines[place] = line
+        lines: dict[KeyPath, int] = {}
+        for keys, line in entries:
+            if keys in lines:
+                first = lines[keys]
+                raise ConfigError(f"{path}:{line}: {keys[-1]!r} is there twice, see line {first}")
+            lines[keys] = line
         return cls(path, content or {}, lines)
 
-    def where(self, *place: str) -> str:
+    def where(self, *keys: str) -> str:
         """``path:line`` of a key, or of the nearest one around it."""
-        while place and place not in self.lines:
-            place = place[:-1]
-        return f"{self.path}:{self.lines[place]}" if place else self.path
+        while keys and keys not in self.lines:
+            keys = keys[:-1]
+        return f"{self.path}:{self.lines[keys]}" if keys else self.path
 
-    def check_keys(self, known: set[str], *place: str) -> None:
-        """Raises ConfigError for a key of the table at ``place`` that nobody reads."""
+    def check_keys(self, known: set[str], *keys: str) -> None:
+        """Raises ConfigError for a key of the table at ``keys`` that nobody reads."""
         table: Any = self.content
-        for key in place:
+        for key in keys:
             table = table[key]
         for key in table:
             if key not in known:
-                told = f"{self.where(*place, str(key))}: unknown key {key!r}"
+                told = f"{self.where(*keys, str(key))}: unknown key {key!r}"
                 raise ConfigError(f"{told}{nearest(str(key), known)}")
 
 
@@ -84,11 +84,11 @@ def home_file() -> str:
     return f"{config_folder()}/{FILE_NAME}"
 
 
-def _lines(node: Any, place: Place = ()) -> list[tuple[Place, int]]:
-    found: list[tuple[Place, int]] = []
-    if getattr(node, "id", "") == "mapping" and len(place) < DEPTH:
+def _lines(node: Any, keys: KeyPath = ()) -> list[tuple[KeyPath, int]]:
+    found: list[tuple[KeyPath, int]] = []
+    if getattr(node, "id", "") == "mapping" and len(keys) < DEPTH:
         for key, value in node.value:
-            inner = (*place, str(key.value))
+            inner = (*keys, str(key.value))
             found.append((inner, key.start_mark.line + 1))
             found += _lines(value, inner)
     return found

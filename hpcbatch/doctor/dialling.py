@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..pool.addresses import listen, place_of
+from ..pool.addresses import endpoint_of, listen
 from ..words.finding import Finding, fine, note
 
 SPEAKS_WITHIN = 5.0  # seconds
@@ -27,14 +27,14 @@ class DialTest(NamedTuple):
 @contextlib.contextmanager
 def opened(is_local: bool) -> Iterator[DialTest]:
     """Answers those who know the word; ``is_local``: the node is this host."""
-    place = place_of(is_local, None, None)
+    endpoint = endpoint_of(is_local, None, None)
     word = secrets.token_hex(16)
-    with listen(place.bind, 0) as listener:
+    with listen(endpoint.bind, 0) as listener:
         port = listener.getsockname()[1]
         thread = threading.Thread(target=_answer_all, args=(listener, word), daemon=True)
         thread.start()
         try:
-            yield DialTest([(host, port) for host in place.hosts], word)
+            yield DialTest([(host, port) for host in endpoint.hosts], word)
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             thread.join(SPEAKS_WITHIN)

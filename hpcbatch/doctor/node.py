@@ -28,10 +28,10 @@ def answer(
             json.dump(told, file)
         os.rename(f"{path}.new", path)
 
-    def dial(place: tuple[str, int]) -> str:
+    def dial(address: tuple[str, int]) -> str:
         """Why it was not reached; empty where it was."""
         try:
-            with socket.create_connection(place, 3) as there:
+            with socket.create_connection(address, 3) as there:
                 there.sendall(word.encode())
                 answers = there.recv(len(word)) == word[::-1].encode()
                 return "" if answers else "somebody else answers"

@@ -22,7 +22,7 @@ _EVERYWHERE = "*"
 _LOOPBACK = "127.0.0.1"
 
 
-class Place(NamedTuple):
+class Endpoint(NamedTuple):
     """Where to listen, and the hosts that workers are told, best first."""
 
     bind: str
@@ -32,7 +32,7 @@ class Place(NamedTuple):
         return [f"{protocol}://{bracketed(host)}:{port}" for host in self.hosts]
 
 
-def place_of(is_local: bool, host: str | None, interface: str | None) -> Place:
+def endpoint_of(is_local: bool, host: str | None, interface: str | None) -> Endpoint:
     """``host`` is told to workers as it is; ``interface``: its first address alone; ``is_local``:
     workers of this machine. Raises UsageError for an interface without an address."""
     host = host and host.strip("[]")
@@ -44,12 +44,12 @@ def place_of(is_local: bool, host: str | None, interface: str | None) -> Place:
                 f"{nearest(interface, found)}; there are {', '.join(found)}"
             )
         own = found[interface][0]
-        return Place(own, (host or own,))
+        return Endpoint(own, (host or own,))
     if host is not None:
-        return Place(_bind_for(host), (host,))
+        return Endpoint(_bind_for(host), (host,))
     if is_local:
-        return Place(_LOOPBACK, (_LOOPBACK,))
-    return Place(_EVERYWHERE, all_addresses())
+        return Endpoint(_LOOPBACK, (_LOOPBACK,))
+    return Endpoint(_EVERYWHERE, all_addresses())
 
 
 def listen(host: str, port: int) -> socket.socket:

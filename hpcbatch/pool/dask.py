@@ -58,7 +58,7 @@ class DaskCluster(SpecCluster):  # type: ignore[misc]  # without types
             raise UsageError(f"workers={workers!r}: a cluster has none or more")
         checked = Settings.of(cluster, max(workers, 1), settings)
         self._crew = DaskWorkers(name or cluster, checked, nanny, options or {})
-        self._place = self._crew.place()
+        self._endpoint = self._crew.endpoint()
         self._wanted = workers
         self._missing: set[str] = set()  # may come back
         self._leaving: set[str] = set()  # were sent away
@@ -68,7 +68,7 @@ class DaskCluster(SpecCluster):  # type: ignore[misc]  # without types
                 "cls": Scheduler,
                 "options": {
                     "protocol": "tls://",
-                    "host": None if self._place.bind == "*" else self._place.bind,
+                    "host": None if self._endpoint.bind == "*" else self._endpoint.bind,
                     "port": checked.port,
                     "security": (security := Security.temporary()),
                     "dashboard": dashboard_address is not None,
@@ -120,7 +120,7 @@ class DaskCluster(SpecCluster):  # type: ignore[misc]  # without types
         await super()._start()
         if self.status != Status.running or self._crew.launching is not None:
             return
-        addresses = self._place.addresses(self.scheduler.port, "tls")
+        addresses = self._endpoint.addresses(self.scheduler.port, "tls")
         security, wanted = self.security, self._wanted
         keys = (security.tls_ca_file, security.tls_worker_key)
         try:

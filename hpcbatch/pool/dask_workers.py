@@ -1,4 +1,4 @@
-"""Workers of a Dask cluster, as elements that are launched like those of a pool."""
+"""Deployment of a Dask cluster, as elements that are launched like those of a pool."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..words.formats import FORMAT
 from ..words.version import PYTHON, VERSION
 from ..worker import dask_worker
 from . import folder
-from .addresses import Place
+from .addresses import Endpoint
+from .deployment import Deployment
 from .import_paths import own_import_paths
 from .launching import Launching
 from .settings import Settings
-from .workers import Workers
 
 log = logging.getLogger("hpcbatch.pool")
 
@@ -30,19 +30,19 @@ class DaskWorkers:
     def __init__(self, name: str, settings: Settings, nanny: bool, options: Mapping[str, Any]):
         self._name, self._settings = name, settings
         self.has_nanny = nanny
-        self._workers = Workers(settings)
-        resources = self._workers.resources
+        self._deployment = Deployment(settings)
+        resources = self._deployment.resources
         self.options: dict[str, Any] = {
             "nthreads": resources.cpus,
             "memory_limit": resources.memory or "auto",
-            "lifetime": self._workers.seconds,
+            "lifetime": self._deployment.seconds,
             **options,
         }
         self.launching: Launching | None = None
 
-    def place(self) -> Place:
+    def endpoint(self) -> Endpoint:
         """Where the scheduler is to listen. Raises UsageError."""
-        return self._workers.place
+        return self._deployment.endpoint
 
     def open(self, addresses: list[str], certificate: str, key: str, wanted: int) -> None:
         """Launch the first ones. Raises RegistryUnsafe, RegistryUnwritable, ConfigError."""
@@ -64,8 +64,8 @@ class DaskWorkers:
         launching = Launching(
             self._name,
             self.layout,
-            self._workers.launcher(self.layout),
-            partial(self._workers.call, self.layout, program=program),
+            self._deployment.launcher(self.layout),
+            partial(self._deployment.call, self.layout, program=program),
             MOST,
             settings.seconds_launch,
         )

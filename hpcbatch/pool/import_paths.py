@@ -9,5 +9,7 @@ from ..use.own_modules import is_installed
 
 
 def own_import_paths() -> list[str]:
-    places = dict.fromkeys(os.path.abspath(place) for place in sys.path)
-    return [place for place in places if os.path.isdir(place) and not is_installed(f"{place}/")]
+    folders = dict.fromkeys(os.path.abspath(folder) for folder in sys.path)
+    return [
+        folder for folder in folders if os.path.isdir(folder) and not is_installed(f"{folder}/")
+    ]

@@ -71,14 +71,14 @@ class Mapping:
     def collected(self, on_error: str) -> list[Any]:
         """The values of a map that is over, in order; ``on_error`` as in ``Controller.map``."""
         if self.failures and on_error == "raise":
-            place = min(self.failures)
-            error = self.failures[place]
-            vars(error).setdefault("__notes__", []).append(f"item {place} of the map")
+            number = min(self.failures)
+            error = self.failures[number]
+            vars(error).setdefault("__notes__", []).append(f"item {number} of the map")
             raise error
         if on_error == "skip":
-            return [one for place, one in enumerate(self.values) if place not in self.failures]
-        for place, error in self.failures.items():
-            self.values[place] = error
+            return [one for number, one in enumerate(self.values) if number not in self.failures]
+        for number, error in self.failures.items():
+            self.values[number] = error
         return self.values
 
     def unfinished(self) -> list[PoolTask]:
@@ -130,31 +130,31 @@ class Mapping:
         self._seconds += result.seconds
         if result.how == wire.ERROR or result.status == "canceled":
             failure = Failure(*(result.value or ("Canceled", "it was canceled", "")))
-            for place in range(begin, begin + task.size):
-                self.failures[place] = exception_of(failure, result.status)
+            for number in range(begin, begin + task.size):
+                self.failures[number] = exception_of(failure, result.status)
             return
         try:
             values, failures = value_of(result)
         except (Exception, SystemExit) as error:  # a result's class is not here, or fails
-            for place in range(begin, begin + task.size):
-                self.failures[place] = error
+            for number in range(begin, begin + task.size):
+                self.failures[number] = error
             return
         self.values[begin : begin + task.size] = values
-        for place, told in failures.items():
-            self.failures[begin + place] = exception_of(Failure(*told))
+        for number, told in failures.items():
+            self.failures[begin + number] = exception_of(Failure(*told))
 
 
 def _packed(
     columns: Sequence[Sequence[Any]], parts: list[memoryview], first: int
 ) -> tuple[int, Any]:
-    """Raises InputError, which names the item by its place in the map."""
+    """Raises InputError, which names the item by its number."""
     try:
         return wire.pack(columns, parts, dumps)
     except Exception as error:
         failed = error
-    for place, item in enumerate(zip(*columns, strict=True), first):
+    for number, item in enumerate(zip(*columns, strict=True), first):
         if len(columns[0]) > 1:
-            _packed([[each] for each in item], [], place)
+            _packed([[each] for each in item], [], number)
     raise InputError(f"item {first} of the map cannot be pickled: {failed}") from failed
 
 

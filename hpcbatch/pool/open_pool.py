@@ -18,6 +18,7 @@ from ..worker import wire
 from . import folder
 from .broker import Broker
 from .check import Check, check
+from .deployment import Deployment
 from .dispatch import Dispatch
 from .event_loop import EventLoop
 from .import_paths import own_import_paths
@@ -25,10 +26,9 @@ from .launching import Launching
 from .settings import Settings
 from .summary import Summary
 from .task import PoolTask, Result
-from .workers import Workers
 
 if TYPE_CHECKING:
-    from .relay.workers import Relayed
+    from .relay.deployment import RelayedDeployment
 
 log = logging.getLogger("hpcbatch.pool")
 
@@ -45,9 +45,9 @@ class OpenPool:
         resolve: Callable[[PoolTask, Result], None],
     ):
         self._settings, self._dispatch = settings, dispatch
-        workers = _workers(settings)
+        deployment = _deployment(settings)
         allow_open_files(OWN_FILES + FILES * settings.workers)
-        place = workers.place
+        endpoint = deployment.endpoint
         self.layout, self.record = folder.make_pool(
             name, settings.cluster, settings.workers, VERSION
         )
@@ -57,23 +57,23 @@ class OpenPool:
             undo.callback(self.broker.close)
             self.loop = EventLoop(self.broker, self._scale)
             port = self.broker.listening.bind(
-                place.bind, settings.port if settings.site is None else 0
+                endpoint.bind, settings.port if settings.site is None else 0
             )
-            door = self._door(place.addresses(port), workers.seconds)
-            undo.callback(workers.close)
-            seen = workers.open(name, door, port, self.loop.fail)
-            self.record = workers.recorded(self.record)
+            door = self._door(endpoint.addresses(port), deployment.seconds)
+            undo.callback(deployment.close)
+            seen = deployment.open(name, door, port, self.loop.fail)
+            self.record = deployment.recorded(self.record)
             folder.write_record(self.layout, self.record)
-            launcher = workers.launcher(self.layout)
+            launcher = deployment.launcher(self.layout)
             folder.write_door(self.layout, door)
             undo.pop_all()
-        self._give_up, self._logs = workers.give_up, workers.logs(self.layout)
+        self._give_up, self._logs = deployment.give_up, deployment.logs(self.layout)
         self._addresses = tuple(seen.addresses)
         self.launching = Launching(
             name,
             self.layout,
             launcher,
-            partial(workers.call, self.layout),
+            partial(deployment.call, self.layout),
             settings.workers,
             settings.seconds_launch,
             self._logs,
@@ -163,9 +163,9 @@ class OpenPool:
         return {**asked, "folder": asked["folder"] or own}
 
 
-def _workers(settings: Settings) -> Workers | Relayed:
+def _deployment(settings: Settings) -> Deployment | RelayedDeployment:
     if settings.site is None:
-        return Workers(settings)
-    from .relay.workers import Relayed
+        return Deployment(settings)
+    from .relay.deployment import RelayedDeployment
 
-    return Relayed(settings)
+    return RelayedDeployment(settings)

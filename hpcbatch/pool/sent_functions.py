@@ -102,23 +102,23 @@ class SentFunctions:
             raise InputError(f"{function!r} cannot be called: the first argument is the function")
         label = str(getattr(function, "__name__", type(function).__name__))
         code = getattr(function, "__code__", None)
-        place = label if code is None else (label, code.co_filename, code.co_firstlineno)
+        source = label if code is None else (label, code.co_filename, code.co_firstlineno)
         try:
             content = dumps((function, dict(constants or {})))
         except Exception as error:
             raise InputError(f"{label} or its constants cannot be pickled: {error}") from error
         with self._lock:
-            known = self._known(label, content, place)
+            known = self._known(label, content, source)
             self._recent[key] = function, constants, known
             if len(self._recent) > KEPT:
                 self._recent.popitem(last=False)
         return known
 
-    def _known(self, label: str, content: bytes, place: Any) -> Function:
+    def _known(self, label: str, content: bytes, source: Any) -> Function:
         digest = hashlib.sha256(content).digest()
         found = self._by_pickle.get(digest)
         if found is None:
-            pace = self._paces.setdefault(place, Pace())
+            pace = self._paces.setdefault(source, Pace())
             if len(self._paces) > KEPT:
                 self._paces.popitem(last=False)
             found = Function(self._next, label, content, pace, self.forgotten)

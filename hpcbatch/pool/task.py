@@ -66,11 +66,11 @@ class PoolTask:
         """A chunk as chunks of one item each, so that one which ends its worker is found. Made of
         the items themselves: to unpickle them may be what ended it."""
         pieces = []
-        for place, arguments in enumerate(zip(*self.items, strict=True)):
+        for offset, arguments in enumerate(zip(*self.items, strict=True)):
             parts: list[memoryview] = []
             items = [[each] for each in arguments]
             how, payload = wire.pack(items, parts, dumps)
-            number = self.number + place
+            number = self.number + offset
             piece = PoolTask(
                 number, self.function, how, payload, self.sink, parts=parts, items=items
             )

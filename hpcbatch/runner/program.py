@@ -1,4 +1,4 @@
-"""Jobs that are programs: a shell command line with a place for each argument."""
+"""Jobs that are programs: a shell command line with a placeholder for each argument."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ProgramFailed(Exception):
 
 
 class _Quoting(string.Formatter):
-    """Fills the places of a template with values quoted for the shell."""
+    """Fills the placeholders of a template with values quoted for the shell."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
         return shlex.quote(str(super().format_field(value, format_spec)))
@@ -34,10 +34,10 @@ class _Quoting(string.Formatter):
 _HERE_DOCUMENT = re.compile(r"(?<!<)<<(?!<)")
 
 
-def places(template: str) -> set[str]:
-    """The names used in ``template``. Raises ValueError on unbalanced braces; for a place within
-    quotes: values come quoted, and would end those around them; and for one behind the beginning
-    of a here-document, where quotes keep nothing from the shell."""
+def placeholders(template: str) -> set[str]:
+    """The names used in ``template``. Raises ValueError on unbalanced braces; for a placeholder
+    within quotes: values come quoted, and would end those around them; and for one behind the
+    beginning of a here-document, where quotes keep nothing from the shell."""
     found = set()
     quote = before = ""
     for text, name, _, _ in string.Formatter().parse(template):

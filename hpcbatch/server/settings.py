@@ -99,10 +99,10 @@ def _settings(path: str, given: Mapping[str, Any]) -> Settings:
     modules = given.get("modules") or {}
     if not isinstance(modules, dict):
         raise ConfigError(f"{path}: modules is no table of paths and routers")
-    for place, router in modules.items():
-        _attribute(path, f"modules: {place}", router)
-        if not str(place).startswith("/") or str(place).endswith("/"):
-            raise ConfigError(f"{path}: modules: {place!r} is no path such as /mine")
+    for path_prefix, router in modules.items():
+        _attribute(path, f"modules: {path_prefix}", router)
+        if not str(path_prefix).startswith("/") or str(path_prefix).endswith("/"):
+            raise ConfigError(f"{path}: modules: {path_prefix!r} is no path such as /mine")
     read: dict[str, Any] = {
         name: _READERS[name](path, name, value) for name, value in options.items()
     }

@@ -46,8 +46,8 @@ class Tracking:
         """As it was seen last, of all that can be read. Those that go on are tracked anyway; of
         the others a few are looked at, in turn: somebody may have submitted them without us."""
         places: dict[str, int] = {}
-        for place, entry in enumerate(self._queue.waiting()):
-            places.setdefault(entry.task, place)
+        for ahead, entry in enumerate(self._queue.waiting()):
+            places.setdefault(entry.task, ahead)
         with self._lock:
             known = {id: self._known[id] for id in ids if id in self._known}
             resting = [id for id in known if id not in self._open]

@@ -47,8 +47,8 @@ def reached_at(address: str) -> list[str]:
     are elsewhere."""
     if address.startswith(UNIX):
         return [address]
-    scheme, _, place = address.partition("://")
-    host, _, port = place.rpartition(":")
+    scheme, _, host_and_port = address.partition("://")
+    host, _, port = host_and_port.rpartition(":")
     if host not in EVERYWHERE:
         return [address]
     full = socket.getfqdn()

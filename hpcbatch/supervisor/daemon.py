@@ -133,11 +133,11 @@ class Daemon:
         self._running[index] = element
         self._selector.register(ours, selectors.EVENT_READ, lambda: self._heard(element))
 
-    def _order(self, index: int) -> keeper.Order:
+    def _order(self, index: int) -> keeper.ElementOrder:
         environment = {name: os.environ[name] for name in _KEPT_NAMES if name in os.environ}
         environment |= {"PATH": _PATH, "TERM": "dumb"}
         environment |= {**self._submission.marks(), "HPCBATCH_LOCAL_INDEX": str(index)}
-        return keeper.Order(
+        return keeper.ElementOrder(
             ["/bin/bash", self._submission.path("script.sh")],
             environment,
             self._asked["walltime"],

@@ -33,7 +33,7 @@ _LONGEST_WAIT = 60.0
 _DEAF_TO = ("HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "TSTP", "TTIN", "TTOU")
 
 
-class Order:
+class ElementOrder:
     """What to run, and its limits."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Order:
         self.walltime, self.memory, self.kill_wait = walltime, memory, kill_wait
 
 
-def live(order: Order, channel: socket.socket) -> NoReturn:
+def live(order: ElementOrder, channel: socket.socket) -> NoReturn:
     """Be the keeper of one element; to be called in a forked child."""
 
     def work() -> int:
@@ -63,7 +63,7 @@ def live(order: Order, channel: socket.socket) -> NoReturn:
 
 
 class Keeper:
-    def __init__(self, order: Order, channel: socket.socket):
+    def __init__(self, order: ElementOrder, channel: socket.socket):
         self._order = order
         self._channel = channel
         self._why = ""  # the ending that we brought about, if it was us
@@ -188,7 +188,7 @@ class Keeper:
             return  # the supervisor is gone: the element counts as lost
 
 
-def _start(order: Order) -> int:
+def _start(order: ElementOrder) -> int:
     keeper = os.getpid()
     pid = os.fork()
     if pid == 0:
@@ -199,7 +199,7 @@ def _start(order: Order) -> int:
     return pid
 
 
-def _become(order: Order, keeper: int) -> NoReturn:
+def _become(order: ElementOrder, keeper: int) -> NoReturn:
     process.die_with_parent(keeper)
     os.setsid()
     null = os.open("/dev/null", os.O_RDWR)

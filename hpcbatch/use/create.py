@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ..cluster.shell import user_name
 from ..registry.draft import Draft
-from ..runner.program import places
+from ..runner.program import placeholders
 from ..words.errors import InputError
 from ..words.messages import nearest
 from ..words.model import TaskSpec
@@ -60,19 +60,19 @@ def draft_program(
 ) -> Draft:
     """A task whose jobs run ``command``, a template such as ``./sim --x {x}``.
 
-    Raises InputError for a place without an input, or an input without a place.
+    Raises InputError for a placeholder without an input, or an input without a placeholder.
     """
     constants = _checked_constants(constants, named)
     if not command.strip():
         raise InputError("the command is empty")
     try:
-        used = places(command)
+        used = placeholders(command)
     except ValueError as error:
         raise InputError(f"{command!r}: {error} ({{{{ and }}}} are plain braces)") from error
     given = {*named, *constants}
-    for place in sorted(used - given - set(OWN_PLACES)):
-        hint = nearest(place, {*given, *OWN_PLACES})
-        raise InputError(f"{command!r} names {{{place}}}, which is no input{hint}")
+    for name in sorted(used - given - set(OWN_PLACES)):
+        hint = nearest(name, {*given, *OWN_PLACES})
+        raise InputError(f"{command!r} names {{{name}}}, which is no input{hint}")
     for extra in sorted(given - used):
         raise InputError(f"{command!r} does not use the input {extra!r}: write {{{extra}}} in it")
     pickled = pickle.dumps(command), _pickle_constants(constants)

@@ -25,8 +25,8 @@ class Bins:
         self.counts = [0] * bins
 
     def add(self, number: float) -> None:
-        place = log(max(number, self.low)) if self._grows else number
-        at = int((place - self._begin) / self._step) if self._step else 0
+        position = log(max(number, self.low)) if self._grows else number
+        at = int((position - self._begin) / self._step) if self._step else 0
         self.counts[min(max(at, 0), len(self.counts) - 1)] += 1
         self.count += 1
         self.sum += number

@@ -157,14 +157,16 @@ def _file(module: ModuleType | None) -> str | None:
 def is_installed(file: str) -> bool:
     parts = file.split(os.sep)
     return (
-        "site-packages" in parts or "dist-packages" in parts or file.startswith(_installed_places())
+        "site-packages" in parts
+        or "dist-packages" in parts
+        or file.startswith(_installed_folders())
     )
 
 
 @cache
-def _installed_places() -> tuple[str, ...]:
-    places = {sys.prefix, sys.base_prefix, _OURS, *sysconfig.get_paths().values()}
-    return tuple(place.rstrip(os.sep) + os.sep for place in places if place)
+def _installed_folders() -> tuple[str, ...]:
+    folders = {sys.prefix, sys.base_prefix, _OURS, *sysconfig.get_paths().values()}
+    return tuple(each.rstrip(os.sep) + os.sep for each in folders if each)
 
 
 def _add(root: str, name: str, found: dict[str, str]) -> list[str]:

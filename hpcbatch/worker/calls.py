@@ -14,23 +14,25 @@ from ..runner.console import Console
 from ..runner.exceptions import describe
 from . import wire
 from .received_functions import Loaded, ReceivedFunctions
-from .resets import Between
+from .resets import Resets
 from .wire import Dispatched, Failure, TaskOutcome
 
 _NUMBERS = frozenset({bool, int, float, complex, type(None)})
 
 
 class TaskCalls:
-    def __init__(self, functions: ReceivedFunctions, between: Between):
-        self._functions, self._between = functions, between
+    def __init__(self, functions: ReceivedFunctions, resets: Resets):
+        self._functions, self._resets = functions, resets
         self._console = Console()
         self._warned: list[str] = []
         warnings.simplefilter("always")
         warnings.showwarning = self._note
 
-    def run(self, order: Dispatched, parts: Sequence[Any], large: list[memoryview]) -> TaskOutcome:
-        """``parts`` are those of the order; those of a large result are added to ``large``."""
-        dispatch, function, how, is_chunk, number, seed, payload = order
+    def run(
+        self, dispatched: Dispatched, parts: Sequence[Any], large: list[memoryview]
+    ) -> TaskOutcome:
+        """``parts`` are those that came with it; those of a large result are added to ``large``."""
+        dispatch, function, how, is_chunk, number, seed, payload = dispatched
         began = perf_counter()
         loaded = None
         try:
@@ -48,15 +50,15 @@ class TaskCalls:
         if loaded is not None and loaded.put_back is not None:
             loaded.put_back()
         self._console.restore()
-        if self._between.is_needed:
-            self._between()
+        if self._resets.is_needed:
+            self._resets()
         told: tuple[str, ...] = ()
         if self._warned:
             told, self._warned = tuple(self._warned), []
         return TaskOutcome(dispatch, how, value, seconds, told)
 
     def _run_chunk(self, loaded: Loaded, number: int, columns: Sequence[Sequence[Any]]) -> Any:
-        call, put_back, tidy = loaded.call, loaded.put_back, self._between.is_needed
+        call, put_back, tidy = loaded.call, loaded.put_back, self._resets.is_needed
         values: list[Any] = []
         failures: dict[int, tuple[Any, ...]] = {}
         for arguments in zip(*columns, strict=True):
@@ -70,7 +72,7 @@ class TaskCalls:
             if put_back is not None:
                 put_back()
             if tidy:
-                self._between()
+                self._resets()
         return values, failures
 
     def _note(
@@ -94,11 +96,11 @@ def _pack_chunk(told: tuple[list[Any], dict[int, tuple[Any, ...]]], large: list[
     try:
         return wire.pack(told, large, dumps)
     except BaseException:
-        for place, value in enumerate(values):
+        for number, value in enumerate(values):
             try:
                 _pack(value, [])
             except TypeError as error:
-                failures[place], values[place] = failure_of(error), None
+                failures[number], values[number] = failure_of(error), None
         return wire.pack(told, large, dumps)
 
 

@@ -39,9 +39,9 @@ def main(folder: str, launch: str, element: str = "0") -> int:
             file=sys.stderr,
         )
         return 78
-    for place in reversed(door["code"]):
-        if place not in sys.path:
-            sys.path.insert(1, place)
+    for folder in reversed(door["code"]):
+        if folder not in sys.path:
+            sys.path.insert(1, folder)
     roles = ("client", "scheduler", "worker")
     pairs = {f"tls_{role}_key": door["key"] for role in roles}
     pairs.update({f"tls_{role}_cert": door["certificate"] for role in roles})

@@ -43,17 +43,17 @@ def main(arguments: list[str]) -> int:
         return 78
     sys.modules.pop("random", None)  # pyzmq's own: a task that imports it has it seeded
     seeding.install(door.seed)
-    for place in reversed(door.code):
-        if place not in sys.path:
-            sys.path.insert(1, place)
+    for folder in reversed(door.code):
+        if folder not in sys.path:
+            sys.path.insert(1, folder)
     sys.argv = [sys.argv[0]]
     from .calls import TaskCalls
     from .loop import Loop
     from .received_functions import ReceivedFunctions
-    from .resets import Between
+    from .resets import Resets
 
     functions = ReceivedFunctions(door.reset_globals)
-    between = Between(door.reset_packages, door.garbage_collection)
+    resets = Resets(door.reset_packages, door.garbage_collection)
     hello = _hello(door, arguments[1:])
     if door.metrics is not None:
         from .metrics import WorkerMetrics
@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
     to_controller = link.Link(door, path, json.dumps(hello).encode())
     gc.freeze()  # the modules, which stay
     gc.enable()  # boot.py has turned it off
-    Loop(door, to_controller, TaskCalls(functions, between), functions).run()
+    Loop(door, to_controller, TaskCalls(functions, resets), functions).run()
 
 
 def _hello(door: Door, launch: list[str]) -> dict[str, object]:

@@ -41,11 +41,11 @@ class Exchange:
             self._send_outcomes()
             self._receive()
 
-    def tell_busy(self, order: Dispatched, returned: Sequence[int]) -> None:
-        """``order`` takes long; those of the dispatches ``returned`` are given back."""
+    def tell_busy(self, dispatched: Dispatched, returned: Sequence[int]) -> None:
+        """``dispatched`` takes long; those of the dispatches ``returned`` are given back."""
         with self._lock:
             self._send_outcomes()
-            self.link.send(wire.BUSY, wire.body((order.dispatch, returned)))
+            self.link.send(wire.BUSY, wire.body((dispatched.dispatch, returned)))
             self._receive()
 
     def take_back(self) -> list[int]:
@@ -122,9 +122,9 @@ class Exchange:
         for number, how, content in functions:
             self._functions.take(number, _whole(how, content, parts))
         for fields in orders:
-            order = Dispatched(*fields)
-            value, own = wire.own_parts(order.how, order.payload, parts)
-            self.queue.append((order._replace(payload=value) if own else order, own))
+            dispatched = Dispatched(*fields)
+            value, own = wire.own_parts(dispatched.how, dispatched.payload, parts)
+            self.queue.append((dispatched._replace(payload=value) if own else dispatched, own))
 
 
 def _whole(how: int, content: Any, parts: Sequence[Any]) -> Any:

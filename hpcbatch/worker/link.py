@@ -230,7 +230,10 @@ def set_heartbeat(made: Any, seconds: float) -> None:
 def _reached(address: str) -> str:
     """``address`` with the one of its name's that accepts. Raises OSError where none does."""
     host, _, port = address.removeprefix("tcp://").rpartition(":")
-    place: Any = (host.strip("[]").encode(), int(port))  # as text it would load Python's idna
-    with socket.create_connection(place, PROBE) as accepted:
+    socket_address: Any = (
+        host.strip("[]").encode(),
+        int(port),
+    )  # as text it would load Python's idna
+    with socket.create_connection(socket_address, PROBE) as accepted:
         found = accepted.getpeername()[0]
     return f"tcp://[{found}]:{port}" if ":" in found else f"tcp://{found}:{port}"

@@ -53,18 +53,18 @@ class Loop:
         spent = 0.0
         while True:
             try:
-                order, parts = self._exchange.queue.popleft()
+                dispatched, parts = self._exchange.queue.popleft()
             except IndexError:
                 self._rest()
                 spent = 0.0
                 continue
             large: list[memoryview] = []
             self._began = time.monotonic()
-            self._running = order
+            self._running = dispatched
             if not self._attends:
                 self._attends = True
                 os.eventfd_write(self._wake, 1)
-            outcome = self._calls.run(order, parts, large)
+            outcome = self._calls.run(dispatched, parts, large)
             if os.getpid() != self._pid:
                 os._exit(0)  # the task forked, and this is its child coming back
             self._running = None
@@ -136,16 +136,16 @@ class Loop:
             if before is not None and self._running is before:
                 self._attend(before)
 
-    def _attend(self, order: Dispatched) -> None:
+    def _attend(self, dispatched: Dispatched) -> None:
         """To the controller, while a task takes long."""
-        self._exchange.tell_busy(order, [])
+        self._exchange.tell_busy(dispatched, [])
         has_returned = False
-        while self._running is order:
+        while self._running is dispatched:
             now = time.monotonic()
             if not has_returned and now - self._began > LONG:
                 has_returned = True
             if has_returned and self._exchange.queue:
-                self._exchange.tell_busy(order, self._exchange.take_back())
+                self._exchange.tell_busy(dispatched, self._exchange.take_back())
             if self._door.walltime is not None and now - self._started > self._door.walltime:
                 self.leave("walltime")
             seconds = min(self._link.seconds(), 1.0) if has_returned else TICK

@@ -30,7 +30,7 @@ def globals_of(function: Any) -> Callable[[], None] | None:
     return put_back
 
 
-class Between:
+class Resets:
     """Done after each task, as the pool's settings say."""
 
     def __init__(self, packages: bool, garbage: bool):

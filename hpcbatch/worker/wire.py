@@ -54,7 +54,7 @@ class Failure(NamedTuple):
 
 class TaskOutcome(NamedTuple):
     """What came of a dispatch: ``how`` is ERROR, with a Failure as ``value``, or how a value lies.
-    A chunk's value is its values, and the failures of its items by their place."""
+    A chunk's value is its values, and the failures of its items by their numbers within it."""
 
     dispatch: int
     how: int

@@ -9,13 +9,13 @@ import pytest
 
 import hpcbatch as hb
 from hpcbatch.pool import addresses
-from hpcbatch.pool.addresses import interface_addresses, place_of
+from hpcbatch.pool.addresses import endpoint_of, interface_addresses
 
 
 def test_workers_of_this_machine_need_no_network() -> None:
-    place = place_of(True, None, None)
-    assert place.bind == "127.0.0.1"
-    assert place.addresses(7) == ["tcp://127.0.0.1:7"]
+    endpoint = endpoint_of(True, None, None)
+    assert endpoint.bind == "127.0.0.1"
+    assert endpoint.addresses(7) == ["tcp://127.0.0.1:7"]
 
 
 def test_every_address_is_offered_the_named_one_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,21 +29,21 @@ def test_every_address_is_offered_the_named_one_first(monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         addresses, "_addresses_of_name", lambda: ["fd01::7", "192.168.1.7", "127.0.1.1"]
     )
-    place = place_of(False, None, None)
-    assert place.bind == "*"
-    assert place.hosts == ("192.168.1.7", "10.0.0.7", "fd01::7", "fd00::7", "127.0.0.1")
-    assert place.addresses(7)[2] == "tcp://[fd01::7]:7"
-    assert place_of(False, None, "hsn0") == ("fd01::7", ("fd01::7",))
-    assert place_of(False, None, "ib0") == ("192.168.1.7", ("192.168.1.7",))
-    assert place_of(False, "login.site", "ib0") == ("192.168.1.7", ("login.site",))
+    endpoint = endpoint_of(False, None, None)
+    assert endpoint.bind == "*"
+    assert endpoint.hosts == ("192.168.1.7", "10.0.0.7", "fd01::7", "fd00::7", "127.0.0.1")
+    assert endpoint.addresses(7)[2] == "tcp://[fd01::7]:7"
+    assert endpoint_of(False, None, "hsn0") == ("fd01::7", ("fd01::7",))
+    assert endpoint_of(False, None, "ib0") == ("192.168.1.7", ("192.168.1.7",))
+    assert endpoint_of(False, "login.site", "ib0") == ("192.168.1.7", ("login.site",))
     with pytest.raises(hb.UsageError, match=r"no interface 'ib1'.*did you mean 'ib0'"):
-        place_of(False, None, "ib1")
+        endpoint_of(False, None, "ib1")
 
 
 def test_a_host_is_told_as_it_is() -> None:
-    assert place_of(False, "login.site", None) == ("*", ("login.site",))
-    assert place_of(False, "localhost", None) == ("127.0.0.1", ("localhost",))
-    assert place_of(False, "::1", None) == place_of(False, "[::1]", None) == ("::1", ("::1",))
+    assert endpoint_of(False, "login.site", None) == ("*", ("login.site",))
+    assert endpoint_of(False, "localhost", None) == ("127.0.0.1", ("localhost",))
+    assert endpoint_of(False, "::1", None) == endpoint_of(False, "[::1]", None) == ("::1", ("::1",))
 
 
 def test_the_loopback_has_an_address_here() -> None:

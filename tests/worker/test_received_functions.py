@@ -7,7 +7,7 @@ from typing import Any
 
 from hpcbatch.use.pickling import dumps
 from hpcbatch.worker.received_functions import ReceivedFunctions
-from hpcbatch.worker.resets import Between, globals_of
+from hpcbatch.worker.resets import Resets, globals_of
 
 
 def by_value(source: str) -> Any:
@@ -40,9 +40,9 @@ def test_those_of_a_module_are_the_modules() -> None:
 
 
 def test_packages_that_a_task_imported_are_taken_out_again() -> None:
-    between = Between(packages=True, garbage=True)
-    assert between.is_needed
+    resets = Resets(packages=True, garbage=True)
+    assert resets.is_needed
     sys.modules["of_a_task"] = sys
-    between()
+    resets()
     assert "of_a_task" not in sys.modules
-    assert not Between(packages=False, garbage=False).is_needed
+    assert not Resets(packages=False, garbage=False).is_needed

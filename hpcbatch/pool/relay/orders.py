@@ -30,7 +30,7 @@ class Orders:
             raise SubmissionDeferred("another relay has the pool")
         if not os.path.exists(taken.layout.door):
             raise LaunchError("the pool was ended by somebody else: its door is gone")
-        made = taken.launcher.launch_workers(taken.workers.call(taken.layout, number), n)
+        made = taken.launcher.launch_workers(taken.deployment.call(taken.layout, number), n)
         return n if made is None else made
 
     def launched(self, number: int) -> int | None:

@@ -18,11 +18,11 @@ from ...words.errors import UsageError
 from ...words.layout import PoolLayout
 from ...words.version import VERSION
 from ..addresses import listen
+from ..deployment import Deployment
 from ..folder import PoolRecord, close_pool, make_pool, read_record, write_door, write_record
 from ..logs import Logs
 from ..monitor import Pool
 from ..settings import Settings
-from ..workers import Workers
 
 PATIENCE = 10.0  # seconds for the relay before this one to leave its port
 
@@ -30,9 +30,9 @@ PATIENCE = 10.0  # seconds for the relay before this one to leave its port
 class RelayedPool:
     """``doors`` are where its workers dial in."""
 
-    def __init__(self, layout: PoolLayout, record: PoolRecord, workers: Workers):
-        self.layout, self.record, self.workers = layout, record, workers
-        self.launcher, self.logs = workers.launcher(layout), Logs(layout)
+    def __init__(self, layout: PoolLayout, record: PoolRecord, deployment: Deployment):
+        self.layout, self.record, self.deployment = layout, record, deployment
+        self.launcher, self.logs = deployment.launcher(layout), Logs(layout)
         self.doors: list[socket.socket] = []
         self._addresses: list[str] = []
 
@@ -40,8 +40,8 @@ class RelayedPool:
     def of(cls, root: str, asked: Request) -> RelayedPool:
         """A new pool, or one whose connection was lost. Raises what is wrong with its settings."""
         settings = Settings.of(asked["cluster"], asked["workers"], asked["settings"])
-        workers = Workers(settings)
-        place = workers.place
+        deployment = Deployment(settings)
+        endpoint = deployment.endpoint
         if asked["pool"]:
             layout = PoolLayout(root, asked["pool"])
             record = read_record(root, layout.id)
@@ -60,9 +60,9 @@ class RelayedPool:
             ended=0.0,
         )
         write_record(layout, record)  # the relay before this one then leaves its port
-        made = cls(layout, record, workers)
-        made._listen(place.bind, asked["port"] or settings.port, may_move=not settings.port)
-        made._addresses = place.addresses(made.port)
+        made = cls(layout, record, deployment)
+        made._listen(endpoint.bind, asked["port"] or settings.port, may_move=not settings.port)
+        made._addresses = endpoint.addresses(made.port)
         if was_ended_by_us or os.path.exists(layout.door):  # else somebody has ended it
             write_door(layout, made._door(Door.from_json(asked["door"])))
         return made
@@ -79,7 +79,7 @@ class RelayedPool:
             "folder": self.layout.folder,
             "addresses": self._addresses,
             "port": self.port,
-            "walltime": self.workers.seconds,
+            "walltime": self.deployment.seconds,
             "pause": self.launcher.pause,
             "is_prompt": self.launcher.is_prompt,
         }
@@ -118,7 +118,7 @@ class RelayedPool:
             addresses=self._addresses,
             folder=self.layout.folder,
             code=tuple(_code(self.layout)),
-            walltime=self.workers.seconds,
+            walltime=self.deployment.seconds,
             metrics=metrics,
         )
 

@@ -35,8 +35,8 @@ class Address:
         user, root = "", ""
         if scheme in SCHEMES:
             # as it was written: urlsplit makes capitals small, which names in a configuration have
-            place = split.netloc.rpartition("@")[2]
-            host = host if place.startswith("[") else place.partition(":")[0]
+            written = split.netloc.rpartition("@")[2]
+            host = host if written.startswith("[") else written.partition(":")[0]
             user, root = unquote(split.username or ""), unquote(split.path)
         root = root.removeprefix("/") if root.startswith("/~") else root.rstrip("/")
         is_right = (

@@ -157,15 +157,15 @@ def _asked(ask: Ask, words: str, where: str, shown: bool = False) -> str:
 
 
 def no_route(hop: Any, error: BaseException) -> str:
-    place = f"{hop.host}:{hop.port}"
+    address = f"{hop.host}:{hop.port}"
     if isinstance(error, socket.gaierror):
         return f"there is no host {hop.host!r} on this network: {error.strerror}"
     if isinstance(error, NoValidConnectionsError):
         why = "; ".join(sorted({os.strerror(e.errno) for e in error.errors.values() if e.errno}))
-        return f"no route to {place}: {why}. Is it up, and is a VPN or a jump host needed?"
+        return f"no route to {address}: {why}. Is it up, and is a VPN or a jump host needed?"
     if isinstance(error, TimeoutError):
-        return f"no route to {place}: no answer. Is it up, and is a VPN or a jump host needed?"
-    return f"{place} did not let a connection be made: {said(error)}"
+        return f"no route to {address}: no answer. Is it up, and is a VPN or a jump host needed?"
+    return f"{address} did not let a connection be made: {said(error)}"
 
 
 def said(error: BaseException) -> str:

@@ -24,8 +24,8 @@ def through(address: Address, root: str | None, ask: Callable[[str], str]) -> Si
     line = Line(address.login)
     told = Exchange(line, root or address.root).ask("server")
     key = load_private(known_sites.key_file(), ask)
-    place = urlsplit(told["address"])
-    socket = line.forward(str(place.hostname), int(place.port or 443))
+    split = urlsplit(told["address"])
+    socket = line.forward(str(split.hostname), int(split.port or 443))
     site = Rest(Client(told["address"], told["key"], key, socket))
     site.place = str(address)
     return site

@@ -1,4 +1,4 @@
-"""The workers of a pool as they were asked for: on which cluster, with what, by which launcher."""
+"""How the workers of a pool are to run: on which cluster, with what, by which launcher."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..runner.bundle import check_not_on_node, ensure_worker
 from ..words.door import Door
 from ..words.layout import PoolLayout, new_job_name
 from ..words.resources import Resources
-from .addresses import Place, place_of
+from .addresses import Endpoint, endpoint_of
 from .folder import PoolRecord
 from .launchers import Call, Launcher, find_launcher
 from .logs import Logs
@@ -19,7 +19,7 @@ SHORTEST_NAME = 15  # that some scheduler takes
 MARGIN = 30.0  # seconds between a worker's end and that of its element, at most
 
 
-class Workers:
+class Deployment:
     """Raises ConfigError for an unknown cluster, ResourceError for what it does not give."""
 
     def __init__(self, settings: Settings):
@@ -32,9 +32,9 @@ class Workers:
         self._settings = settings
 
     @property
-    def place(self) -> Place:
+    def endpoint(self) -> Endpoint:
         """Where the controller listens."""
-        return place_of(self.are_local, self._settings.host, self._settings.interface)
+        return endpoint_of(self.are_local, self._settings.host, self._settings.interface)
 
     @property
     def are_local(self) -> bool:

@@ -1,4 +1,4 @@
-"""The workers of a pool whose cluster is behind a login node: as those of one that is here."""
+"""How the workers of a pool run behind a login node: as those of one that is here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...words.door import Door
 from ...words.errors import UsageError
 from ...words.layout import PoolLayout
 from ...words.resources import Resources
-from ..addresses import Place, place_of
+from ..addresses import Endpoint, endpoint_of
 from ..folder import PoolRecord
 from ..import_paths import own_import_paths
 from ..launchers import Call
@@ -25,7 +25,7 @@ from .near import Near
 PASSED = ("host", "interface", "port", "walltime")  # settings that count there
 
 
-class Relayed:
+class RelayedDeployment:
     """Raises UsageError for what cannot be done through a relay, ResourceError."""
 
     seconds = None  # for which a worker lives: it is known there
@@ -44,9 +44,9 @@ class Relayed:
         self._near: Near | None = None
 
     @property
-    def place(self) -> Place:
+    def endpoint(self) -> Endpoint:
         """Where the controller listens: its relay is on this machine."""
-        return place_of(True, None, None)
+        return endpoint_of(True, None, None)
 
     def open(self, name: str, door: Door, port: int, fail: Callable[[str], None]) -> Door:
         """Connect; the door as workers see it. Raises SiteError, and whatever is wrong there."""
