@@ -8,6 +8,8 @@ import os
 import sys
 from collections.abc import Callable
 
+from ..disk.forked_child import exit_with_status_of
+
 
 def outlive(work: Callable[[Callable[[], bool]], int]) -> int:
     """The exit status of ``work``, done in a session of its own. It gets a question to ask before
@@ -18,14 +20,13 @@ def outlive(work: Callable[[Callable[[], bool]], int]) -> int:
     caller = os.getpid()
     child = os.fork()
     if child == 0:
-        status = 1
-        try:
+
+        def finish() -> int:
             os.setsid()
             status = work(lambda: os.getppid() == caller)
             sys.stdout.flush()
-        except BaseException:
-            sys.excepthook(*sys.exc_info())  # nothing above this frame would show it
-        finally:
-            os._exit(status)
+            return status
+
+        exit_with_status_of(finish)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return code if code >= 0 else 128 - code

@@ -7,9 +7,10 @@ import select
 import signal
 import time
 
+from ..disk.forked_child import exit_with_status_of
 from ..words.errors import HpcbatchError, SubmissionDeferred
 from .daemon import Daemon
-from .process import close_all_but, exit_with_status_of
+from .process import close_all_but
 from .submission import Submission, remove_folder
 
 TYPE_CHECKING = False  # see hpcbatch/__init__.py

@@ -18,6 +18,7 @@ import socket
 import time
 from collections.abc import Mapping
 
+from ..disk.forked_child import exit_with_status_of
 from ..disk.process_tree import descendants
 from . import process
 
@@ -59,7 +60,7 @@ def live(order: ElementOrder, channel: socket.socket) -> NoReturn:
         Keeper(order, channel).run()
         return 0
 
-    process.exit_with_status_of(work)
+    exit_with_status_of(work)
 
 
 class Keeper:

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from ..disk.files import read
 from ..disk.process_tree import Process, all_pids, descendants, look, send
-
-TYPE_CHECKING = False  # see hpcbatch/__init__.py
-if TYPE_CHECKING:
-    from typing import NoReturn
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -84,21 +79,6 @@ def die_with_parent(parent: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
-
-
-def exit_with_status_of(work: Callable[[], int]) -> NoReturn:
-    """End a forked child with the status that ``work`` returns; with 1, and a traceback, when it
-    raises."""
-    status = 1
-    try:
-        status = work()
-    except BaseException:
-        sys.excepthook(*sys.exc_info())  # nothing above this frame would show it
-    finally:
-        try:
-            sys.stderr.flush()
-        finally:
-            os._exit(status)
 
 
 def close_all_but(*keep: int) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from ..runner.bundle import NODE_PACKAGE
 from ..words.errors import UsageError
 
-_importing: list[None] = []  # one for each that is within
+_importing: list[None] = []  # one for each that is within: threads that it starts see it
 
 
 @contextmanager
