@@ -107,8 +107,8 @@ def functions(
 ) -> list[CompletionItem]:
     """Those of a Python file, once it is named; of files before. The file is read, and not run."""
     path, colon, name = beginning.partition(":")
-    if not colon and not os.path.isfile(os.path.expanduser(path)):
-        return files(context, parameter, beginning)
+    if not os.path.isfile(os.path.expanduser(path)):  # a pipe would be waited for
+        return [] if colon else files(context, parameter, beginning)
     return [CompletionItem(f"{path}:{found.value}") for found in _beginning(_defined(path), name)]
 
 

@@ -1,4 +1,4 @@
-"""Deployment of a Dask cluster, as elements that are launched like those of a pool."""
+"""Workers of a Dask cluster, as elements that are launched like those of a pool."""
 
 from __future__ import annotations
 

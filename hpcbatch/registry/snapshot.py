@@ -90,12 +90,13 @@ class Snapshot:
         publish(path, json.dumps(fields, separators=(",", ":"), default=vars).encode())
 
 
-def published(path: str) -> int:
-    """When one was last published, in ns by the clock of its disk; 0 where none was."""
+def version(path: str) -> tuple[int, int]:
+    """It differs whenever another one was published; that of none is (0, 0)."""
     try:
-        return os.stat(path).st_mtime_ns
+        found = os.stat(path)
     except FileNotFoundError:
-        return 0
+        return 0, 0
+    return found.st_mtime_ns, found.st_ino
 
 
 def read_snapshot(path: str) -> Snapshot:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..registry.pace import pace
 from ..registry.registry import Registry
-from ..registry.snapshot import published
+from ..registry.snapshot import version
 from ..registry.view import View
 from ..words.errors import (
     HpcbatchError,
@@ -77,9 +77,9 @@ def track(registry: Registry, task_id: str, begins: bool = False) -> TaskStatus:
 def tracked(registry: Registry, task_id: str) -> Tracked:
     """As ``track``, for whoever was not there when it was tracked before."""
     path = registry.layout(task_id).status
-    before = published(path)
+    before = version(path)
     status = track(registry, task_id)
-    return Tracked(status, published(path) != before)
+    return Tracked(status, version(path) != before)
 
 
 def resolved_jobs(registry: Registry, task_id: str) -> Ranges:
