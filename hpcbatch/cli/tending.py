@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import click
 
@@ -11,8 +13,8 @@ from ..registry.registry import Registry
 from ..sites.base import Site
 from ..sites.here import Here
 from ..use import service
-from ..use.service import Tracked
-from ..words.errors import HpcbatchError, NotFound, SiteUnreachable
+from ..words.errors import HpcbatchError, NotFound, SiteUnreachable, UsageError
+from ..words.model import UNSUCCESSFUL
 from ..words.resources import parse_walltime
 from ..words.status import TaskStatus
 from ..words.text import counted
@@ -21,6 +23,13 @@ from .exit_status import interruptible
 from .formatting import plain_lines
 
 EVERY = "30s"
+
+
+class LastKnown(NamedTuple):
+    """What was last known of a task, and the number of its newest attempt before that."""
+
+    status: TaskStatus
+    last: int
 
 
 @click.command("tend")
@@ -32,8 +41,8 @@ def tend(setting: Setting, tasks: tuple[str, ...], every: str, once: bool) -> No
     """Track tasks, retry what may be retried, tell of the end.
 
     Without an ID: all tasks of the registry, also those that come later. Prints a line per change;
-    of tasks that were seen at rest before, only how many there are. Leave it in tmux or screen; one
-    is enough, more do no harm.
+    of tasks that are at rest when it begins, only how many there are. --once prints a line for each
+    task. Leave it in tmux or screen; one is enough, more do no harm.
 
     \b
     Examples:
@@ -41,7 +50,8 @@ def tend(setting: Setting, tasks: tuple[str, ...], every: str, once: bool) -> No
       hpcbatch tend 3f9a --every 5m
     """
     pause = parse_walltime(every, "--every")
-    site = setting.site()
+    if (site := setting.site()).tends_itself:
+        raise UsageError(f"{site.place} is a server, which tends its tasks itself")
     with interruptible("the tasks go on; retries and notices wait for who tracks them next"):
         if isinstance(site, Here):
             _tend_here(setting, site.registry, tasks, pause, once)
@@ -53,16 +63,16 @@ def _tend_here(
     setting: Setting, registry: Registry, tasks: tuple[str, ...], pause: float, once: bool
 ) -> None:
     chosen = [registry.find(task) for task in tasks]
-    teller = _Teller(setting, begins=not chosen)
-    before: dict[str, int] = {}  # the newest attempt of each when it was looked at
+    told: dict[str, LastKnown] = {}
+    begins = _counts_rest(setting, tasks, once)
     while True:
         alive = False
         for task_id in chosen or registry.ids():
-            last = last_recorded(registry.layout(task_id))
-            if before.get(task_id) != last or not teller.has_told_the_end_of(task_id):
-                before[task_id] = last
-                alive |= _look(teller, registry, task_id)
-        teller.tell_of_rest()
+            if _is_open(registry, task_id, told.get(task_id)):
+                alive |= _look(setting, registry, task_id, told, begins)
+        if begins:
+            _tell_of_rest([last_known.status for last_known in told.values()])
+        begins = False
         if once or (chosen and not alive):
             return
         time.sleep(pause)
@@ -73,17 +83,23 @@ def _tend_elsewhere(
 ) -> None:
     """One request an interval, whatever the number of tasks."""
     chosen = [site.find(task) for task in tasks] or None
-    teller = _Teller(setting, begins=chosen is None)
+    told: dict[str, TaskStatus] = {}
+    begins = _counts_rest(setting, tasks, once)
     while True:
         alive = False
         try:
-            for found in site.tracked(chosen):
-                if isinstance(found, HpcbatchError):
-                    say(f"hpcbatch: {plain_lines(str(found))}")
+            for status in site.statuses(chosen, tracks=True):
+                if isinstance(status, HpcbatchError):
+                    say(f"hpcbatch: {plain_lines(str(status))}")
                     continue
-                teller.see(found)
-                alive |= not found.status.idle
-            teller.tell_of_rest()
+                before = told.get(status.id)
+                told[status.id] = status
+                alive |= not status.idle
+                if _is_news(status, before, begins):
+                    _tell(setting, status)
+            if begins:
+                _tell_of_rest(list(told.values()))
+            begins = False
         except SiteUnreachable as error:
             if once:
                 raise
@@ -94,54 +110,66 @@ def _tend_elsewhere(
         time.sleep(pause)
 
 
-def _look(teller: _Teller, registry: Registry, task_id: str) -> bool:
+def _is_open(registry: Registry, task_id: str, told: LastKnown | None) -> bool:
+    """Whether there may be something to do: it goes on, or was submitted again since."""
+    return told is None or not told.status.idle or told.last != _last(registry, task_id)
+
+
+def _last(registry: Registry, task_id: str) -> int:
+    return last_recorded(registry.layout(task_id))
+
+
+def _look(
+    setting: Setting, registry: Registry, task_id: str, told: dict[str, LastKnown], begins: bool
+) -> bool:
     """Whether the task goes on; what is wrong with one must not keep us from the others."""
+    before = told.get(task_id)
     try:
-        found = service.tracked(registry, task_id)
+        last = _last(registry, task_id)
+        status = service.track(registry, task_id)
     except NotFound:
         say(f"hpcbatch: {task_id} was removed")
         return False
     except HpcbatchError as error:
         say(f"hpcbatch: {task_id}: {plain_lines(str(error))}")
         return True
-    teller.see(found)
-    return not found.status.idle
+    told[task_id] = LastKnown(status, last)
+    if _is_news(status, before and before.status, begins):
+        _tell(setting, status)
+    return not status.idle
 
 
-class _Teller:
-    """Tells what changes. While it ``begins``, what was at rest before is only counted."""
+def _counts_rest(setting: Setting, tasks: tuple[str, ...], once: bool) -> bool:
+    """Else who asks wants to know each: a program, or who looks once, or names it."""
+    return not (tasks or once or setting.json)
 
-    def __init__(self, setting: Setting, begins: bool):
-        self._setting, self._begins = setting, begins
-        self._last: dict[str, TaskStatus] = {}
-        self._at_rest = 0
 
-    def see(self, found: Tracked) -> None:
-        status, before = found.status, self._last.get(found.status.id)
-        self._last[status.id] = status
-        if self._begins and status.idle and not (found.is_news or status.notes):
-            self._at_rest += 1
-        elif before is None or _shown(before) != _shown(status):
-            self._tell(status)
+def _is_news(status: TaskStatus, before: TaskStatus | None, begins: bool) -> bool:
+    if before is None:
+        return not (begins and _is_at_rest(status))
+    return _shown(before) != _shown(status)
 
-    def has_told_the_end_of(self, task_id: str) -> bool:
-        return task_id in self._last and self._last[task_id].idle
 
-    def tell_of_rest(self) -> None:
-        """After the first look at all of them."""
-        self._begins = False
-        if self._at_rest:
-            say(f"already at rest: {counted(self._at_rest, 'task')} ({command('list')})")
-        self._at_rest = 0
+def _is_at_rest(status: TaskStatus) -> bool:
+    return status.idle and not status.notes
 
-    def _tell(self, status: TaskStatus) -> None:
-        if self._setting.json:
-            print_json(status.to_json())
-            return
-        click.echo(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {status.id}  {status.tally}")
-        for note in status.notes:
-            say(f"  note: {plain_lines(note)}")
+
+def _tell_of_rest(statuses: Iterable[TaskStatus]) -> None:
+    at_rest = list(filter(_is_at_rest, statuses))
+    failed = sum(any(status.counts[state] for state in UNSUCCESSFUL) for status in at_rest)
+    if at_rest:
+        without = f", {failed} of them with jobs that have no result" if failed else ""
+        say(f"already at rest: {counted(len(at_rest), 'task')}{without} ({command('list')})")
 
 
 def _shown(status: TaskStatus) -> tuple[dict[str, int], tuple[str, ...]]:
     return status.counts, status.notes
+
+
+def _tell(setting: Setting, status: TaskStatus) -> None:
+    if setting.json:
+        print_json(status.to_json())
+        return
+    click.echo(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {status.id}  {status.tally}")
+    for note in status.notes:
+        say(f"  note: {plain_lines(note)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,15 +87,6 @@ class Snapshot:
     def publish(self, path: str) -> None:
         fields = {"format": FORMAT, **vars(self)}
         publish(path, json.dumps(fields, separators=(",", ":"), default=vars).encode())
-
-
-def version(path: str) -> tuple[int, int]:
-    """It differs whenever another one was published; that of none is (0, 0)."""
-    try:
-        found = os.stat(path)
-    except FileNotFoundError:
-        return 0, 0
-    return found.st_mtime_ns, found.st_ino
 
 
 def read_snapshot(path: str) -> Snapshot:

@@ -4,8 +4,8 @@ same for each; a handle is a site and an id."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from ..words.errors import NotFound, RegistryError, SchedulerError
 from ..words.look import Look
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ..use.cancel import Canceled
     from ..use.preview import Preview
     from ..use.resubmit import Resubmission
-    from ..use.service import Tracked
     from ..words.errors import HpcbatchError, JobError
     from ..words.model import Attempt, TaskSpec
     from ..words.options import SubmitOptions
@@ -24,13 +23,11 @@ if TYPE_CHECKING:
     from ..words.status import JobInfo, TaskStatus
 
 
-T = TypeVar("T")
-
-
 class Site(ABC):
     """Every verb raises what the verb of its name in ``use`` does; ``task_id`` is a whole id."""
 
     place: str  # as a person knows it: a folder, or an address
+    tends_itself = False  # it retries, and submits what was held back, when nobody watches
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.place}>"
@@ -95,24 +92,16 @@ class Site(ABC):
     def track(self, task_id: str, begins: bool = False) -> TaskStatus:
         """The status; and what whoever watches a task does: retries, and what was held back."""
 
-    def statuses(self, task_ids: Sequence[str]) -> list[TaskStatus | HpcbatchError]:
-        """Of several tasks, in their order, or why there is none."""
-        return self._each(task_ids, self.status)
-
-    @abstractmethod
-    def tracked(self, task_ids: Sequence[str] | None) -> list[Tracked | HpcbatchError]:
-        """Track several tasks (None: all), in their order. Raises UsageError where the site tends
-        them itself."""
-
-    def _each(
-        self, task_ids: Sequence[str] | None, ask: Callable[[str], T]
-    ) -> list[T | HpcbatchError]:
-        """The answer of each (None: of all tasks), or why there is none."""
-        found: list[T | HpcbatchError] = []
+    def statuses(
+        self, task_ids: Sequence[str] | None, tracks: bool = False
+    ) -> list[TaskStatus | HpcbatchError]:
+        """Of several tasks (None: of all), in their order, or why there is none; ``tracks`` as
+        ``track`` does."""
+        found: list[TaskStatus | HpcbatchError] = []
         ids = [spec.id for spec in self.specs()] if task_ids is None else task_ids
         for task_id in ids:
             try:
-                found.append(ask(task_id))
+                found.append(self.track(task_id) if tracks else self.status(task_id))
             except (RegistryError, NotFound, SchedulerError) as error:
                 found.append(error)
             except OSError as error:

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from ..use.cancel import Canceled
     from ..use.preview import Preview
     from ..use.resubmit import Resubmission
-    from ..use.service import Tracked
-    from ..words.errors import HpcbatchError, JobError
+    from ..words.errors import JobError
     from ..words.model import Attempt, TaskSpec
     from ..words.options import SubmitOptions
     from ..words.ranges import Ranges
@@ -103,15 +102,6 @@ class Here(Site):
         from ..use import service
 
         return with_queue(self.place, service.track(self.registry, task_id, begins))
-
-    def tracked(self, task_ids: Sequence[str] | None) -> list[Tracked | HpcbatchError]:
-        from ..use import service
-
-        def track(task_id: str) -> Tracked:
-            found = service.tracked(self.registry, task_id)
-            return found._replace(status=with_queue(self.place, found.status))
-
-        return self._each(task_ids, track)
 
     def jobs(
         self,

@@ -23,7 +23,7 @@ from ..words.model import Array, Attempt, TaskSpec
 from ..words.options import SubmitOptions
 from ..words.plan import Plan
 from ..words.ranges import Ranges, chosen
-from ..words.status import JobInfo, TaskStatus
+from ..words.status import JobInfo
 
 if TYPE_CHECKING:  # which load all that submits
     from ..cluster.overview import Overview
@@ -140,15 +140,6 @@ def overview_from(told: Mapping[str, Any]) -> Overview:
         return ClusterInfo(**{**fields, "programs": tuple(fields["programs"]), "survey": survey})
 
     return Overview(tuple(map(info, told["clusters"])), tuple(told["notes"]))
-
-
-def status_json(told: TaskStatus | HpcbatchError) -> dict[str, Any]:
-    """Of one of several tasks, or why there is none."""
-    return error_json(told) if isinstance(told, HpcbatchError) else told.to_json()
-
-
-def status_from(told: Mapping[str, Any]) -> TaskStatus | HpcbatchError:
-    return error_from(told) if "error" in told else TaskStatus.from_json(told)
 
 
 def spec_from(told: Mapping[str, Any]) -> TaskSpec:

@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import NamedTuple
 
 from ..registry.pace import pace
 from ..registry.registry import Registry
-from ..registry.snapshot import version
 from ..registry.view import View
 from ..words.errors import (
     HpcbatchError,
@@ -27,13 +25,6 @@ from .due_retries import due_retries
 from .failure_causes import reasons
 from .unsubmitted import unsubmitted_notes
 from .update import update
-
-
-class Tracked(NamedTuple):
-    """How a task stands; ``is_news``: that was recorded by this look, which nobody had seen."""
-
-    status: TaskStatus
-    is_news: bool
 
 
 def status(registry: Registry, task_id: str, look: Look = Look.ONCE) -> TaskStatus:
@@ -72,14 +63,6 @@ def track(registry: Registry, task_id: str, begins: bool = False) -> TaskStatus:
     if failed := notify(view, status):
         status = replace(status, notes=(*status.notes, failed))
     return status
-
-
-def tracked(registry: Registry, task_id: str) -> Tracked:
-    """As ``track``, for whoever was not there when it was tracked before."""
-    path = registry.layout(task_id).status
-    before = version(path)
-    status = track(registry, task_id)
-    return Tracked(status, version(path) != before)
 
 
 def resolved_jobs(registry: Registry, task_id: str) -> Ranges:

@@ -55,7 +55,7 @@ def submit(sim: Shell, *options: str, function: str = "job") -> str:
 
 
 def watching(sim: Shell) -> subprocess.Popen[str]:
-    argv = [*PROGRAM, "tend", "--every", "1s"]
+    argv = ["timeout", "90", *PROGRAM, "tend", "--every", "1s"]  # so that no line is waited for
     both: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     process = subprocess.Popen(argv, text=True, cwd=sim.work, **both)
     sim.started.append(process)
@@ -98,9 +98,10 @@ def test_tend_without_an_id_sees_what_is_submitted_later_and_again(
 ) -> None:
     at_rest = submit(sim)
     tend_until_idle(sim, at_rest)
-    first = submit(sim)
     watched = watching(sim)
     lines = iter(watched.stdout.readline, "")  # type: ignore[union-attr]
+    assert next(lines).startswith("already at rest: 1 task, 1 of them with")
+    first = submit(sim)
 
     def wait_for(*words: str) -> None:
         for line in lines:
@@ -115,25 +116,26 @@ def test_tend_without_an_id_sees_what_is_submitted_later_and_again(
     wait_for(second, "3 done")
     sim.ok("resubmit", first)
     wait_for(first, "3 done")
+    wait_for(hb.create(abs, [1]).id, "1 defined")  # at rest when it is first seen
     watched.terminate()
     watched.wait(30)
 
 
-def test_tend_tells_each_end_once_from_cron(sim: Shell) -> None:
-    task = submit(sim)
-    told: list[str] = []
-
-    def has_told_the_end() -> bool:
-        told.append(sim.ok("tend", "--once"))
-        return "2 done, 1 expired" in told[-1]
-
-    eventually(has_told_the_end, "the end of the task to be told")
-    result = sim("tend", "--once")
-    assert (result.exit_code, result.stdout) == (0, "")
-    assert "already at rest: 1 task (hpcbatch list" in result.stderr
-    assert task in sim.ok("tend", task, "--once"), "who names it wants to know"
-    sim.ok("resubmit", task)
-    assert task in sim.ok("tend", "--once")
+def test_tend_counts_what_is_at_rest_when_it_begins(sim: Shell) -> None:
+    first, second, third = submit(sim), submit(sim), submit(sim)
+    tend_until_idle(sim, first, second, third)
+    (sim.work / "mended").touch()
+    sim.ok("resubmit", third, "--wait")
+    watched = watching(sim)
+    assert watched.stdout is not None
+    told = watched.stdout.readline()
+    assert told.startswith("already at rest: 3 tasks, 2 of them with jobs that have no result (hpc")
+    sim.ok("resubmit", second)
+    assert second in watched.stdout.readline()
+    ended = dict.fromkeys(line.split()[2] for line in sim.ok("tend", "--once").splitlines())
+    assert list(ended) == sorted([first, second, third]), "who looks once wants to know each"
+    watched.terminate()
+    watched.wait(30)
 
 
 def test_tend_sees_what_is_being_submitted_while_it_looks(sim: Shell) -> None:
@@ -143,8 +145,7 @@ def test_tend_sees_what_is_being_submitted_while_it_looks(sim: Shell) -> None:
     record.rename(aside)  # the folder of an attempt is there first
     watched = watching(sim)
     assert watched.stdout is not None
-    looked = watched.stdout.readline()
-    assert "already at rest: 1 task" in looked or "defined" in looked
+    assert "already at rest: 1 task" in watched.stdout.readline()
     aside.rename(record)
     assert any("2 done, 1 expired" in line for line in iter(watched.stdout.readline, ""))
     watched.terminate()
@@ -301,7 +302,9 @@ def test_cancel_by_number(sim: Shell, local: Local) -> None:
 
 def test_tend_once_tells_of_a_site_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     class Away:
-        def tracked(self, ids: Any) -> Any:
+        tends_itself = False
+
+        def statuses(self, ids: Any, tracks: bool) -> Any:
             raise hb.SiteUnreachable("no route to login")
 
     monkeypatch.setattr(Setting, "site", lambda self: Away())

@@ -14,15 +14,7 @@ from ...use.cancel import Canceled
 from ...use.preview import Preview
 from ...use.requirements import requirements, tell_differences
 from ...use.resubmit import Resubmission
-from ...use.service import Tracked
-from ...words.errors import (
-    DamagedFile,
-    HpcbatchError,
-    JobError,
-    NotFound,
-    SiteUnreachable,
-    UsageError,
-)
+from ...words.errors import DamagedFile, JobError, NotFound, SiteUnreachable
 from ...words.look import Look
 from ...words.model import Attempt, TaskSpec
 from ...words.options import SubmitOptions
@@ -39,6 +31,8 @@ CHUNK = 4 << 20  # bytes of one upload request
 
 class Rest(Site):
     """Raises, beside what the verbs raise: SiteUnreachable, ServerChanged, AccessDenied."""
+
+    tends_itself = True
 
     def __init__(self, client: Client):
         self._client = client
@@ -111,9 +105,6 @@ class Rest(Site):
 
     def track(self, task_id: str, begins: bool = False) -> TaskStatus:
         return self.status(task_id)  # the server retries, and submits what was held back
-
-    def tracked(self, task_ids: Sequence[str] | None) -> list[Tracked | HpcbatchError]:
-        raise UsageError(f"{self.place} is a server, which tends its tasks itself")
 
     def jobs(
         self,

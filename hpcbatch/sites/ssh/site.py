@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from ...use.cancel import Canceled
     from ...use.preview import Preview
     from ...use.resubmit import Resubmission
-    from ...use.service import Tracked
 
 
 class Ssh(Site):
@@ -154,23 +153,17 @@ class Ssh(Site):
     def track(self, task_id: str, begins: bool = False) -> TaskStatus:
         return self._status("track", task_id, begins=begins)
 
-    def statuses(self, task_ids: Sequence[str]) -> list[TaskStatus | HpcbatchError]:
-        if not task_ids:
-            return []
-        words = self._seen.words(task_ids)
-        found = self._ask("statuses", ids=list(task_ids), known=words)
-        return [wire.status_from(told) for told in self._seen.whole(found, words)]
-
-    def tracked(self, task_ids: Sequence[str] | None) -> list[Tracked | HpcbatchError]:
-        from ...use.service import Tracked
-
-        words = self._seen.words(task_ids)
+    def statuses(
+        self, task_ids: Sequence[str] | None, tracks: bool = False
+    ) -> list[TaskStatus | HpcbatchError]:
         ids = None if task_ids is None else list(task_ids)
-        found = self._ask("tracked", ids=ids, known=words)
-        statuses = map(wire.status_from, self._seen.whole(found["told"], words))
+        if ids == []:
+            return []
+        words = self._seen.words(ids)
+        found = self._ask("statuses", ids=ids, tracks=tracks, known=words)
         return [
-            status if isinstance(status, HpcbatchError) else Tracked(status, is_news)
-            for status, is_news in zip(statuses, found["news"], strict=True)
+            wire.error_from(told) if "error" in told else TaskStatus.from_json(told)
+            for told in self._seen.whole(found, words)
         ]
 
     def _status(self, verb: str, task_id: str, **asked: Any) -> TaskStatus:

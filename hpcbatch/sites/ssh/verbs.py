@@ -110,14 +110,11 @@ def track(site: Here, asked: Request, talk: Talk) -> Any:
 
 def statuses(site: Here, asked: Request, talk: Talk) -> Any:
     """Of several tasks; what is wrong with one hides no other."""
-    return new_of(map(wire.status_json, site.statuses(asked["ids"])), asked["known"])
-
-
-def tracked(site: Here, asked: Request, talk: Talk) -> Any:
-    found = site.tracked(asked["ids"])
-    told = [each if isinstance(each, HpcbatchError) else each.status for each in found]
-    news = [not isinstance(each, HpcbatchError) and each.is_news for each in found]
-    return {"told": new_of(map(wire.status_json, told), asked["known"]), "news": news}
+    found = [
+        wire.error_json(told) if isinstance(told, HpcbatchError) else told.to_json()
+        for told in site.statuses(asked["ids"], asked["tracks"])
+    ]
+    return new_of(found, asked["known"])
 
 
 def _news(asked: Request, told: Mapping[str, Any]) -> Any:
@@ -219,7 +216,6 @@ VERBS: dict[str, Verb] = {
         specs,
         status,
         statuses,
-        tracked,
         submit,
         track,
     )
