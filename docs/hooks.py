@@ -121,9 +121,9 @@ def of_error(heading: str) -> tuple[str, str]:
 
 def of_file(heading: str) -> tuple[str, str]:
     """What a file of the example has in it."""
-    path = EXAMPLE / heading.strip("`")
-    if not path.is_file():
+    if not heading.startswith("`"):
         return "", ""
+    path = EXAMPLE / heading.strip("`")
     language = {".py": "python", ".j2": "jinja"}.get(path.suffix, path.suffix[1:])
     return "", f"```{language}\n{path.read_text(encoding='utf-8')}```\n"
 

@@ -6,18 +6,33 @@ import os
 
 from click.shell_completion import BashComplete, add_completion_class, split_arg_string
 
-SOURCE = """\
+SOURCE = r"""
 %(complete_func)s() {
-    local line="${COMP_LINE:0:COMP_POINT}" type value before=""
-    local word="${line##*[[:space:]]}"
-    # what readline replaces begins behind the last of its breaks
-    [[ $COMP_WORDBREAKS == *:* && $word == *:* ]] && before="${word%%:*}:"
+    local line="${COMP_LINE:0:COMP_POINT}" type value colons="" each
+    local bare="${line//\\?/}" # without what is escaped, or stands in quotes that are closed
+    while [[ $bare =~ ^([^\"\']*)(\"[^\"]*\"|\'[^\']*\')(.*)$ ]]; do
+        bare="${BASH_REMATCH[1]}${BASH_REMATCH[3]}"
+    done
+    local quoted=""
+    [[ $bare == *[\"\']* ]] && quoted=yes
+    # readline replaces what is behind the last colon, but within quotes
+    if [[ $COMP_WORDBREAKS == *:* && ! $quoted ]]; then
+        colons="${bare##*[[:space:]]}"
+        colons="${colons//[^:]/}"
+    fi
     COMPREPLY=()
     while IFS=, read -r type value; do
         case $type in
         dir) compopt -o dirnames ;;
         file) compopt -o default ;;
-        plain) COMPREPLY+=("${value#"$before"}") ;;
+        plain)
+            if [[ ! $quoted && $value == *[^[:alnum:]_./:@~+,=-]* ]]; then
+                printf -v value '%%q' "$value"
+                value="${value/#\\~/\~}"
+            fi
+            for ((each = 0; each < ${#colons}; each++)); do value="${value#*:}"; done
+            COMPREPLY+=("$value")
+            ;;
         esac
     done < <(env _HPCBATCH_LINE="$line" %(complete_var)s=bash_complete "$1")
 }

@@ -42,8 +42,8 @@ def cancel(setting: Setting, task: str, jobs: str | None, yes: bool) -> None:
     """
     site, task_id = setting.find(task)
     ask(f"Cancel what is not resolved of {task_id}?" if jobs is None else f"Cancel {jobs}?", yes)
-    again = f"some of it may be canceled; {command('cancel', task_id)} goes on"
-    with Busy("cancelling"), interruptible(again):
+    again = command("cancel", task_id, *(() if jobs is None else ("--jobs", jobs)))
+    with Busy("cancelling"), interruptible(f"some of it may be canceled; {again} goes on"):
         count, objections = site.cancel(task_id, chosen(jobs))
         status = site.status(task_id)
     if setting.json:
@@ -54,7 +54,7 @@ def cancel(setting: Setting, task: str, jobs: str | None, yes: bool) -> None:
     for objection in objections:
         say(f"hpcbatch: {objection}")
     if objections:
-        say(f"hpcbatch: to ask it again: {command('cancel', task_id)}")
+        say(f"hpcbatch: to ask it again: {again}")
         click.get_current_context().exit(SCHEDULER)
 
 
@@ -74,7 +74,10 @@ def remove(setting: Setting, task: str, yes: bool) -> None:
     """
     site, task_id = setting.find(task)
     ask(f"Delete {task_id} and its results?", yes)
-    left = f"{command('list')} tells whether {task_id} is still there"
+    left = (
+        f"{command('list')} tells whether {task_id} is still there; files that are left of it go "
+    )
+    left += "with the next one that is removed"
     with Busy("deleting"), interruptible(left):
         site.remove(task_id)
     if setting.json:
@@ -87,5 +90,6 @@ def ask(question: str, yes: bool) -> None:
     """On a terminal, unless ``yes``. Raises Stop for a no."""
     if yes or not sys.stdin.isatty():
         return
-    if not click.confirm(question, err=True):
-        raise Stop("nothing was changed", INTERRUPTED, "Interrupted")
+    with interruptible("nothing was changed"):
+        if not click.confirm(question, err=True):
+            raise Stop("nothing was changed", INTERRUPTED, "Interrupted")

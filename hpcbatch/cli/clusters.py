@@ -101,7 +101,7 @@ def _show(setting: Setting) -> None:
         print_json([asdict(each) for each in found.clusters])
         return
     print_table(HEADINGS, [_cells(each) for each in found.clusters], right=("array limit",))
-    for each in found.surveyed:
+    for each in filter(lambda each: each.answers, found.surveyed):
         say(_summary(each))
     queues = [
         _queue_cells(each.name, queue)

@@ -79,9 +79,9 @@ def collect(
         _print(results, setting.json)
     else:
         with (
-            interruptible(f"{output} is as it was"),
             Busy("collecting") as results.busy,
             replacing(output) as file,
+            interruptible(f"nothing was written to {output}"),
         ):
             count = write(file, results.rows)
         _tell(setting, task_id, output, count, len(lacking))

@@ -15,6 +15,7 @@ from ..words.options import REASONS
 from .bash_completion import Bash
 from .common import COMPLETES, Setting, common_here, print_json
 
+LARGEST = 1 << 20  # bytes of a file that functions are read from: more take seconds
 SHELLS = {"bash": Bash, "zsh": ZshComplete, "fish": FishComplete}
 
 
@@ -106,9 +107,11 @@ def functions(
     context: click.Context, parameter: click.Parameter, beginning: str
 ) -> list[CompletionItem]:
     """Those of a Python file, once it is named; of files before. The file is read, and not run."""
-    path, colon, name = beginning.partition(":")
+    path, _, name = beginning.rpartition(":")
+    if os.path.isfile(os.path.expanduser(beginning)):
+        path, name = beginning, ""
     if not os.path.isfile(os.path.expanduser(path)):  # a pipe would be waited for
-        return [] if colon else files(context, parameter, beginning)
+        return [] if path.endswith(".py") else files(context, parameter, beginning)
     return [CompletionItem(f"{path}:{found.value}") for found in _beginning(_defined(path), name)]
 
 
@@ -116,8 +119,8 @@ def _defined(path: str) -> Iterator[str]:
     """Names of functions and classes at the top of a file that are for others."""
     try:
         with open(os.path.expanduser(path), "rb") as file:
-            tree = ast.parse(file.read())
-    except (OSError, SyntaxError, ValueError, RecursionError):
+            tree = ast.parse(file.read(LARGEST))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):

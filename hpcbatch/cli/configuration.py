@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..cluster.config import find_cluster, load_clusters
+from ..cluster.config import default_cluster, find_cluster, load_clusters
 from ..cluster.config_file import find_file
 from ..cluster.profile import TABLES, ClusterConfig
 from .common import Setting, common_here, completed, here_options, print_json, say
@@ -53,11 +53,13 @@ def show(setting: Setting, cluster: str | None) -> None:
     """
     chosen = load_clusters().values() if cluster is None else [find_cluster(cluster)]
     rows = [row for each in chosen for row in _rows(each)]
-    path = find_file()
+    path, default = find_file(), default_cluster()
     if setting.json:
-        print_json({"file": path, "settings": [asdict(row) for row in rows]})
+        told = {"file": path, "default": default, "settings": [asdict(row) for row in rows]}
+        print_json(told)
         return
-    say(f"Read from {path}." if path else "There is no hpcbatch.yaml: all is built in.")
+    read = f"Read from {path}." if path else "There is no hpcbatch.yaml: all is built in."
+    say(f"{read} The default is {default}." if default else f"{read} There is no default.")
     print_table(HEADINGS, [(r.cluster, r.setting, _shown(r.value), r.origin) for r in rows])
 
 

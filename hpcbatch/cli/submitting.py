@@ -11,7 +11,13 @@ import click
 from ..registry.registry import Registry
 from ..use.create import Mended
 from ..use.resubmit import Resubmission
-from ..words.errors import StateError, SubmissionError, UsageError
+from ..words.errors import (
+    NotSubmitted,
+    StateError,
+    SubmissionDeferred,
+    SubmissionError,
+    UsageError,
+)
 from ..words.options import SubmitOptions
 from ..words.ranges import chosen
 from ..words.text import counted
@@ -27,7 +33,7 @@ from .common import (
     states_option,
     task_argument,
 )
-from .exit_status import Stop, final_exit, interruptible, left_alone, stop_for
+from .exit_status import SCHEDULER, Stop, final_exit, interruptible, left_alone, stop_for
 from .options import submit_options
 from .tables import hint_at_failures, print_status
 from .waiting import Busy
@@ -158,12 +164,16 @@ def _submit_new(site: Site, spec: TaskSpec, options: SubmitOptions) -> Attempt |
     except Exception as error:
         if isinstance(error, UsageError) and _could_remove(site, spec):
             raise
-        # an attempt that a scheduler refused keeps them; before, there is none
-        again = "" if isinstance(error, SubmissionError) else ", with these options once more"
-        go_on, away = command("resubmit", spec.id), command("remove", spec.id)
+        # an attempt that a scheduler refused keeps them; before, there may be none
+        keeps = isinstance(error, SubmissionError) and not isinstance(error, SubmissionDeferred)
+        again = "" if keeps else ", with these options once more"
         stop = stop_for(error)
-        told = f"{stop.message}\nThe task is stored: {go_on}{again}, or {away}."
+        told = f"{stop.message}\nThe task is stored: {_or_away(spec.id, again)}."
         raise Stop(told, stop.status, stop.kind) from error
+
+
+def _or_away(task_id: str, again: str = "") -> str:
+    return f"{command('resubmit', task_id)}{again}, or {command('remove', task_id)}"
 
 
 def _could_remove(site: Site, spec: TaskSpec) -> bool:
@@ -177,7 +187,7 @@ def _could_remove(site: Site, spec: TaskSpec) -> bool:
 def _how_to_go_on(task_id: str) -> str:
     """When Ctrl-C comes in the middle of a submission."""
     return (
-        f"the task is stored. {command('status', task_id)} tells what was submitted; "
+        f"the task is stored. {command('status', task_id)} tells what was submitted; in a minute "
         f"{command('resubmit', task_id)} goes on with the rest: give it the same options"
     )
 
@@ -195,6 +205,9 @@ def _finish(
         status = Task(site, spec.id).wait() if wait else None
     except KeyboardInterrupt:
         raise left_alone("waiting for", site.status(spec.id)) from None
+    except NotSubmitted as error:  # it waited for its release, which was refused
+        stored = f"The task is stored: {_or_away(spec.id)}."
+        raise Stop(f"{error}\n{stored}", SCHEDULER, type(error).__name__) from error
     if setting.json:
         told = status.to_json() if status is not None else None
         print_json({**_as_json(site, spec, attempt), **({"status": told} if told else {})})

@@ -49,6 +49,14 @@ def find_cluster(name: str | None = None) -> ClusterConfig:
     return ClusterConfig(name, name)
 
 
+def default_cluster() -> str | None:
+    """The name of the cluster that is taken where none is named, if there is one."""
+    try:
+        return find_cluster().name
+    except ConfigError:
+        return None
+
+
 def is_installed(config: ClusterConfig) -> bool:
     return get_scheduler(config.scheduler).is_here()
 

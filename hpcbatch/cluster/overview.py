@@ -62,41 +62,42 @@ def built_in(root: str) -> Overview:
 
 
 def _overview(root: str, configs: Iterable[ClusterConfig], default: str | None) -> Overview:
-    asked: dict[str, tuple[bool, Survey]] = {}  # schedulers: they may take long to answer
+    silent: dict[str, HpcbatchError | None] = {}  # why; schedulers may take long to answer
+    surveys: dict[str, Survey] = {}
     found, notes = [], []
     for config in configs:
         cluster, here = Cluster(config), is_installed(config)
         limits = Limits(config.array_limit, memory_unit=config.memory_unit)
-        failed: HpcbatchError | None = None
-        if here:
+        is_asked = here and bool(cluster.scheduler.programs)
+        if is_asked and config.scheduler not in silent:
+            silent[config.scheduler] = why = _silence(cluster)
+            surveys[config.scheduler] = Survey() if why else cluster.survey()
+            if why:
+                notes.append(f"{cluster.name}: {why}")
+        answers = here and silent.get(config.scheduler) is None
+        if answers:
             try:
                 limits = cluster.limits(root)
             except HpcbatchError as error:
-                failed = error
-        if here and cluster.scheduler.programs and config.scheduler not in asked:
-            failed = failed or _silence(cluster)
-            asked[config.scheduler] = (failed is None, cluster.survey())
-        if failed:
-            notes.append(f"{cluster.name}: {failed}")
-        answers, survey = asked.get(config.scheduler, (True if here else None, None))
+                notes.append(f"{cluster.name}: {error}")
         found.append(
             ClusterInfo(
                 config.name,
                 config.scheduler,
                 here,
-                answers,
+                answers if here else None,
                 limits.array,
                 config.name == default,
                 cluster.scheduler.programs,
                 limits.memory_unit,
-                survey,
+                surveys.get(config.scheduler) if is_asked else None,
             )
         )
     return Overview(tuple(found), tuple(notes))
 
 
 def _silence(cluster: Cluster) -> HpcbatchError | None:
-    """Why its scheduler tells nothing; None where it does: limits may be known from before."""
+    """Why its scheduler lists nothing; None where it does."""
     try:
         cluster.check_answers()
     except HpcbatchError as error:

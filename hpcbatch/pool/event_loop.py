@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import pickle
 import select
 import threading
 import time
 from collections.abc import Callable
 
-from ..words.errors import HpcbatchError, PoolError
+from ..words.errors import HpcbatchError, PoolClosed, PoolError
 from ..worker import wire
 from ..worker.wire import ERROR, Failure
 from .broker import Broker
@@ -106,10 +107,14 @@ class EventLoop:
             self._run()
             self._say_goodbye()
         except BaseException as error:  # else whoever waits would wait for ever
-            log.exception("the pool %s has failed, and closes", self._broker.name)
+            if isinstance(error, PoolClosed):
+                log.warning("pool %s: %s", self._broker.name, error)
+            else:
+                log.exception("the pool %s has failed, and closes", self._broker.name)
+                error = PoolError(f"the pool has failed: {error!r}")
             self._closing = True
             self._broker.refuse()
-            failure = Failure("PoolError", f"the pool has failed: {error!r}", "")
+            failure = Failure(type(error).__name__, str(error), "", pickle.dumps(error))
             for task in list(self._broker.live.values()):
                 task.sink.resolve(task, Result("error", ERROR, failure))
         finally:
@@ -123,7 +128,7 @@ class EventLoop:
         told: set[int] = {broker.listening.key_check.fd, broker.listening.monitor_fd}
         while not self._closing:
             if self._why:
-                raise PoolError(self._why)
+                raise PoolClosed(self._why)
             if broker.is_torn:
                 broker.mend()
             if broker.listening.key_check.fd in told:

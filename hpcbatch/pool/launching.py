@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..words.errors import HpcbatchError, SubmissionDeferred
+from ..words.errors import HpcbatchError, PoolClosed, SubmissionDeferred
 from ..words.layout import PoolLayout
 from ..words.messages import in_short
 from .arrivals import Arrivals, Expected
@@ -26,10 +26,12 @@ log = logging.getLogger("hpcbatch.pool")
 GATHER = 0.05  # seconds in which pushes are gathered, so that their workers start as one array
 FAILURES = 3  # launches that fail in a row before it pauses
 PAUSES = (60.0, 900.0)  # seconds: the first pause, and the longest
+ENDED = "the pool was ended by somebody else: its door is gone"
 
 
 class Launching:
-    """``call`` makes the call of a launch from its number. All times are seconds."""
+    """``call`` makes the call of a launch from its number; ``ended`` is told why the pool has ended
+    without its controller. All times are seconds."""
 
     def __init__(
         self,
@@ -40,9 +42,11 @@ class Launching:
         maximum: int,
         seconds_launch: float,
         logs: Said | None = None,
+        ended: Callable[[str], None] = lambda why: None,
     ):
         self._pool, self._layout, self._launcher, self._call = pool, layout, launcher, call
         self._logs: Said = logs or Logs(layout)
+        self._ended = ended
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._arrivals = Arrivals(seconds_launch)
@@ -145,13 +149,16 @@ class Launching:
     def launch(self, n: int) -> int:
         """``n`` workers now; returns the number of the launch, also where that fails."""
         number = next(self._numbers)
-        if not os.path.exists(self._layout.door):
-            self._fail(number, "the pool was ended by somebody else: its door is gone")
-            return number
         with self._lock:  # before a worker can come
             self._arrivals.expect(number, n)
         try:
+            if not os.path.exists(self._layout.door):
+                raise PoolClosed(ENDED)
             taken = self._launcher.launch_workers(self._call(number), n)
+        except PoolClosed as error:
+            self._withdraw(number, n)
+            self._fail(number, str(error))
+            self._ended(str(error))
         except SubmissionDeferred as error:
             self._withdraw(number, n)
             self._defer(number, in_short(error))

@@ -73,7 +73,9 @@ class Mapping:
         if self.failures and on_error == "raise":
             number = min(self.failures)
             error = self.failures[number]
-            vars(error).setdefault("__notes__", []).append(f"item {number} of the map")
+            notes = getattr(error, "__notes__", None)
+            told = [*(notes if isinstance(notes, list) else ()), f"item {number} of the map"]
+            vars(error)["__notes__"] = told
             raise error
         if on_error == "skip":
             return [one for number, one in enumerate(self.values) if number not in self.failures]

@@ -77,6 +77,7 @@ class OpenPool:
             settings.workers,
             settings.seconds_launch,
             self._logs,
+            self.loop.fail,
         )
         self.launching.start(settings.workers)
         self.loop.start()

@@ -29,7 +29,7 @@ def exception_of(failure: Failure, status: str = "error") -> BaseException:
         except Exception:  # of a class that is not here
             return RemoteError(kind, message, trace)
         if isinstance(error, BaseException):
-            error.__cause__ = _Trace(trace)
+            error.__cause__ = _Trace(trace) if trace else None
             return error
     return RemoteError(kind, message, trace)
 

@@ -52,7 +52,7 @@ class Settings:
         for name in given:
             if name not in known:
                 raise UsageError(f"a Controller has no setting {name!r}{nearest(name, known)}")
-        if workers < 1:
+        if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
             raise UsageError(f"workers={workers!r}: a pool has at least one")
         told = dict(given)
         for name in ("idle", "walltime", "away"):

@@ -100,7 +100,8 @@ def _store(
 
 def as_here(spec: TaskSpec, owner: str) -> TaskSpec:
     """As it is stored on this machine, for ``owner``."""
-    runs_in = spec.folder if os.path.isdir(spec.folder) else os.path.expanduser("~")
+    may_enter = os.path.isdir(spec.folder) and os.access(spec.folder, os.X_OK)
+    runs_in = spec.folder if may_enter else os.path.expanduser("~")
     return replace(spec, owner=owner, folder=runs_in)
 
 

@@ -13,7 +13,6 @@ from ..registry.view import View
 from ..words.errors import RegistryUnwritable, SchedulerError
 from ..words.model import ALIVE, WENT_WRONG, Attempt
 from ..words.ranges import Ranges
-from ..words.text import counted
 from .in_doubt import ask, settle
 from .job_selection import check_jobs
 
@@ -44,21 +43,22 @@ def cancel(registry: Registry, task_id: str, only: Ranges | None = None) -> Canc
                 objections += _cancel_all(view, attempt)
             else:
                 objections += _cancel_some(view, attempt, chosen, alive, only)
-        now = tracker.refresh(layout, spec) if chosen else view  # some have ended meanwhile
-    return Canceled(len(chosen.common(now.jobs_in((*ALIVE, "canceled")))), objections)
+        now = tracker.refresh(layout, spec)  # some have ended meanwhile
+    canceled = now.jobs_in(("canceled",)).without(view.jobs_in(("canceled",)))
+    return Canceled(len(canceled.union(chosen.common(now.jobs_in(ALIVE)))), objections)
 
 
 def cancel_elements(attempt: Attempt, elements: Ranges) -> list[str]:
     """End elements on their cluster; returns what may not have ended by that."""
     cluster = Cluster.of(attempt)
-    objections, unseen = [], 0
+    objections, is_unseen = [], False
     known = attempt.known_arrays
     for array in attempt.arrays:
         own = elements.common(Ranges([(array.first, array.first + array.count)]))
         if array.id is None and attempt.given_up:
             continue
         if array.id is None:
-            unseen += 1
+            is_unseen = True  # the first of them alone: they are handed in one after another
         elif own and array in known:
             shift = array.base - array.first
             indices = Ranges((a + shift, b + shift) for a, b in own.runs)
@@ -66,10 +66,10 @@ def cancel_elements(attempt: Attempt, elements: Ranges) -> list[str]:
                 cluster.cancel(array.id, None if len(own) == array.count else indices)
             except SchedulerError as error:
                 objections.append(f"{cluster.name} objects: {error}")
-    if unseen:
+    if is_unseen:
         objections.append(
-            f"attempt {attempt.number} has {counted(unseen, 'array')} that {cluster.name} does not "
-            "list: should one still show up, its elements leave by themselves"
+            f"attempt {attempt.number} was interrupted, perhaps while {cluster.name} took an array "
+            "that it does not list: should that still show up, its elements leave by themselves"
         )
     return objections
 

@@ -22,7 +22,7 @@ from .importing import check_not_importing
 from .inputs import pack_inputs
 from .project import WithProject
 
-OWN_PLACES = ("index", "seed")  # that a command line may use beside its inputs
+OWN_PLACEHOLDERS = ("index", "seed")  # that a command line may use beside its inputs
 
 
 def draft_task(
@@ -70,8 +70,8 @@ def draft_program(
     except ValueError as error:
         raise InputError(f"{command!r}: {error} ({{{{ and }}}} are plain braces)") from error
     given = {*named, *constants}
-    for name in sorted(used - given - set(OWN_PLACES)):
-        hint = nearest(name, {*given, *OWN_PLACES})
+    for name in sorted(used - given - set(OWN_PLACEHOLDERS)):
+        hint = nearest(name, {*given, *OWN_PLACEHOLDERS})
         raise InputError(f"{command!r} names {{{name}}}, which is no input{hint}")
     for extra in sorted(given - used):
         raise InputError(f"{command!r} does not use the input {extra!r}: write {{{extra}}} in it")

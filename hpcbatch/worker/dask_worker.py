@@ -39,9 +39,9 @@ def main(folder: str, launch: str, element: str = "0") -> int:
             file=sys.stderr,
         )
         return 78
-    for folder in reversed(door["code"]):
-        if folder not in sys.path:
-            sys.path.insert(1, folder)
+    for path in reversed(door["code"]):
+        if path not in sys.path:
+            sys.path.insert(1, path)
     roles = ("client", "scheduler", "worker")
     pairs = {f"tls_{role}_key": door["key"] for role in roles}
     pairs.update({f"tls_{role}_cert": door["certificate"] for role in roles})

@@ -70,7 +70,11 @@ def test_functions_are_read_from_a_file_that_is_not_run(hb: Shell) -> None:
     assert offered("map code.py") == ["code.py:one", "code.py:other", "code.py:Model"]
     assert offered("map code.py:o") == ["code.py:one", "code.py:other"]
     assert offered(f"resubmit last --function {hb.work}/code.py:M") == [f"{hb.work}/code.py:Model"]
-    assert offered("map broken.py:") == offered("map absent.py:") == offered("map .:") == []
+    (hb.work / "deep.py").write_text(f"x = {'-' * 200_000}1")
+    os.mkfifo(hb.work / "pipe.py")
+    for name in ("broken", "deep", "pipe", "absent"):
+        assert offered(f"map {name}.py:") == []
+    assert kinds("map part:of") == ["file"]
 
 
 @pytest.mark.parametrize(
@@ -87,14 +91,24 @@ def test_functions_are_read_from_a_file_that_is_not_run(hb: Shell) -> None:
         ("hpcbatch map sim.py:simulate --cluster=slu", ["slurm"]),
         ("hpcbatch map sim.py:simulate -c slu and more", ["slurm"]),
         ("hpcbatch map sim.py:simulate --retries ", []),
+        ("hpcbatch resubmit last --function=sim.py:sim", ["simulate"]),
+        ("hpcbatch map 'sim.py:sim", ["sim.py:simulate"]),
+        ("hpcbatch map --name 'a b' sim.py:sim", ["simulate"]),
+        (r"hpcbatch map a\ b:c.py:o", ["one"]),
+        (r"hpcbatch map a\ b:c.py", ["c.py:one"]),
+        ("HERE hpcbatch map sim.py:sim", ["sim.py:simulate"]),
     ],
 )
 def test_bash_takes_a_colon_for_the_end_of_a_word(hb: Shell, line: str, answer: list[str]) -> None:
+    """``HERE`` stands for a user who took the colon from the breaks."""
+    (hb.work / "a b:c.py").write_text("def one(): ...")
+    breaks = r" \t\n\"><=;|&(" + ("" if line.startswith("HERE") else ":")
+    line = line.removeprefix("HERE ")
     program = f"{os.path.dirname(sys.executable)}/hpcbatch"
     point = len(line.removesuffix(" and more"))
     script = f"""
         {hb.ok("completion", "bash")}
-        COMP_LINE={shlex.quote(line)} COMP_POINT={point} COMP_WORDBREAKS=$' \\t\\n"><=;|&(:'
+        COMP_LINE={shlex.quote(line)} COMP_POINT={point} COMP_WORDBREAKS=$'{breaks}'
         compopt() {{ echo "$@"; }}
         _hpcbatch_completion {shlex.quote(program)}
         printf '%s\\n' "${{COMPREPLY[@]}}"

@@ -43,7 +43,11 @@ def interrupted(*_: object) -> NoReturn:
         (["resubmit", "last"], "sites.here.Here.resubmit", "hpcbatch resubmit {task} goes on"),
         (["cancel", "last", "--yes"], "use.cancel.cancel", "hpcbatch cancel {task} goes on"),
         (["remove", "last", "--yes"], "use.remove.remove", "whether {task} is still there"),
-        (["collect", "last", "-o", "x.json"], "use.outcomes.collect", "x.json is as it was"),
+        (
+            ["collect", "last", "-o", "x.json"],
+            "use.outcomes.collect",
+            "nothing was written to x.json",
+        ),
         (["tend", "--once"], "use.service.track", "the tasks go on"),
     ],
 )

@@ -28,7 +28,12 @@ from hpcbatch.words.resources import Resources
 from ..conftest import MARKS, REAL, why_absent
 
 FAKES = Path(__file__).resolve().parents[1] / "fakes"
-MORE_FAKES = os.environ.get("HPCBATCH_TEST_FAKES", "")  # of schedulers of other packages
+# of schedulers of other packages
+MORE_FAKES = (
+    os.path.abspath(os.environ["HPCBATCH_TEST_FAKES"])
+    if "HPCBATCH_TEST_FAKES" in os.environ
+    else ""
+)
 DATA = Path(__file__).resolve().parents[1] / "data"
 STATE = {  # where the fakes find their state: a variable, and a path in the folder of the state
     "slurm": ("SLURM_CONF", "slurm.conf"),
@@ -297,6 +302,7 @@ def use_fake(name: str, state: Path, patch: pytest.MonkeyPatch, dialect: str = "
     (state / "dialect").write_text(dialect)
     variable, path = STATE.get(name) or (f"{name.upper()}_STATE", "")
     patch.setenv(variable, str(state / path))
+    patch.setenv(f"{name.upper()}_ENGINE", str(FAKES))  # for those of other packages
     patch.setenv("PATH", f"{programs_of(name)}:{os.environ['PATH']}")
 
 

@@ -13,8 +13,6 @@ import pytest
 
 from tests.conftest import IS_LONG
 
-from .conftest import FAKES
-
 # of the contract's tests, one of each kind; make chaos: all
 SOME = (
     "runs_each_element", "listing_shows", "one_element_is_cancelled", "killed_element",
@@ -42,8 +40,7 @@ def run(installed: Path, *argv: str) -> subprocess.CompletedProcess[str]:
     env = {
         **os.environ,
         "PYTHONPATH": str(installed),
-        "HPCBATCH_TEST_FAKES": str(PACKAGE / "fakes"),
-        "TOY_ENGINE": str(FAKES),
+        "HPCBATCH_TEST_FAKES": "tests/third_party/fakes",
     }
     return subprocess.run(
         [sys.executable, *argv],

@@ -278,5 +278,7 @@ def test_settings_are_checked() -> None:
         hb.Controller(memory="2GB")
     with pytest.raises(hb.UsageError, match="at least one"):
         hb.Controller(workers=0)
+    with pytest.raises(hb.UsageError, match="workers='two': a pool has at least one"):
+        hb.Controller(workers="two")  # type: ignore[arg-type]
     with pytest.raises(hb.UsageError):
         hb.Controller(idle="soon")

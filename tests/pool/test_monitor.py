@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,28 @@ def test_workers_of_a_dead_controller_are_found_and_ended(own_registry: Path) ->
         for pid in pids:
             if is_alive(pid):
                 os.kill(pid, signal.SIGKILL)
+
+
+def test_a_controller_learns_that_its_pool_was_ended(
+    make_pool: Callable[..., hb.Controller], tmp_path: Path
+) -> None:
+    pool = make_pool(workers=1)
+    began = str(tmp_path / "began")
+
+    def waits(began: str) -> None:
+        import time
+        from pathlib import Path
+
+        Path(began).touch()
+        time.sleep(60)
+
+    future = pool.submit(waits, began)
+    eventually(lambda: os.path.exists(began), "the call to begin")
+    assert ask("terminate", "last", "--yes")["objections"] == []
+    with pytest.raises(hb.PoolClosed, match="ended by somebody else"):
+        future.result(60)
+    with pytest.raises(hb.PoolClosed):
+        pool.submit(abs, 1)
 
 
 def test_a_server_keeps_no_pools(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import time
 import warnings
 from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -18,6 +20,7 @@ from hpcbatch.server.app import make_app
 from hpcbatch.server.site import ServedSite
 from hpcbatch.sites import uploads
 from hpcbatch.sites.keys import GRANT, assertion, load_private, public_pem
+from hpcbatch.words.layout import TaskLayout
 from hpcbatch.words.server_layout import ServerLayout
 
 with warnings.catch_warnings():
@@ -129,6 +132,13 @@ def test_anothers_task_is_not_there_on_any_route(client: TestClient, site: Serve
     assert results.status_code == 404
     assert client.get("/info/tasks", headers=bearer).json() == {"tasks": []}
     task.remove()
+    broken = hb.create(abs, [1], root=site.registry.root)
+    Path(TaskLayout(site.registry.root, broken.id).spec).write_text("{")
+    for module in ("status", "jobs", "remove"):
+        answer = client.post(f"/task/{module}", headers=bearer, json={"id": broken.id})
+        same = client.post(f"/task/{module}", headers=bearer, json={"id": absent})
+        assert same.text.replace(absent, broken.id) == answer.text, "it may be another's"
+    shutil.rmtree(broken.folder)
 
 
 def test_after_many_failures_only_what_is_right_is_listened_to(

@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...words.errors import LaunchError, SubmissionDeferred
+from ...words.errors import PoolClosed, SubmissionDeferred
 from ..launch_records import read_launches
+from ..launching import ENDED
 from .relayed_pool import RelayedPool
 
 
@@ -29,7 +30,7 @@ class Orders:
         if not taken.is_ours():
             raise SubmissionDeferred("another relay has the pool")
         if not os.path.exists(taken.layout.door):
-            raise LaunchError("the pool was ended by somebody else: its door is gone")
+            raise PoolClosed(ENDED)
         made = taken.launcher.launch_workers(taken.deployment.call(taken.layout, number), n)
         return n if made is None else made
 
