@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from .paramfiles import read_columns, read_text
 from .values import Reader, as_text, as_written, typed
 
 FORMS = "x=range:0:100, x=1,2,3, x=@FILE with a value a line, or x=[…] in JSON"
+_ALMOST_A_RANGE = re.compile(r"range *\(.*\)\Z|-?\d+\.\.\.?-?\d+\Z", re.ASCII)
 _RANGE = re.compile(r"range:(-?\d{1,18}):(-?\d{1,18})(?::(-?\d{1,18}))?\Z", re.ASCII)
 
 
@@ -73,6 +75,11 @@ def _values(name: str, text: str, for_shell: bool) -> Sequence[Any]:
         return _range(name, text)
     if text.startswith("@"):
         return [reader(line) for line in read_text(text[1:]).splitlines() if line.strip()]
+    if _ALMOST_A_RANGE.match(text):
+        raise InputError(
+            f"--arg {name}={text} would be one text: write range:START:STOP, where STOP is no part "
+            f"of it, or {shlex.quote(json.dumps([text]))} for the text"
+        )
     if text.startswith("["):
         return _json_list(name, text, for_shell)
     return [reader(part) for part in text.split(",")] if text else []

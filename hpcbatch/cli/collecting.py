@@ -99,14 +99,17 @@ class ChosenResults:
     only: Ranges | None
     on_error: str
     busy: Busy | None = None
+    walks: int = 0
 
     def rows(self) -> Iterator[Row]:
         """Raises JobError when a result is damaged, or its class cannot be imported here."""
+        self.walks += 1
+        read = "read" if self.walks == 1 else "read again"
         loader = Loader(self.site, self.task_id)
         found = self.site.collect(self.task_id, self.only)
         for count, (job, value) in enumerate(found):
             if self.busy is not None:
-                self.busy.text = f"collecting: {count} read"
+                self.busy.text = f"collecting: {count} {read}"
             if not isinstance(value, JobError):
                 yield job, _load(loader, job, value)
             elif self.on_error == "raise":

@@ -21,6 +21,7 @@ from ..words.errors import (
     UsageError,
     WaitTimeout,
 )
+from ..words.messages import ours
 from .formatting import plain_lines
 
 if TYPE_CHECKING:
@@ -93,6 +94,10 @@ def misused(error: click.UsageError, as_json: bool) -> click.ClickException:
     if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
         return error  # of newer versions of click: it shows the help
     told = plain_lines(error.format_message())
+    if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+        meant = f"--{ours(error.option_name.lstrip('-'))}"
+        if any(meant in each.opts for each in error.ctx.command.params):
+            told = f"There is no option {error.option_name}; did you mean {meant}?"
     if not as_json:
         return click.UsageError(told, error.ctx)
     stop = Stop(told, USAGE, UsageError.__name__)

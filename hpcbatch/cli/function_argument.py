@@ -13,7 +13,7 @@ from typing import Any
 
 from ..use.importing import for_its_function
 from ..words.errors import InputError
-from ..words.messages import nearest
+from ..words.messages import nearest, without_file
 from .paramfiles import nearest_file
 
 
@@ -63,7 +63,8 @@ def _load(path: str, shown: str) -> ModuleType:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a module may raise anything, SystemExit included
-        told = f"{type(error).__name__}: {error}"
+        is_its_own = isinstance(error, OSError) and error.filename == path
+        told = without_file(error) if is_its_own else f"{type(error).__name__}: {error}"
         raise InputError(f"{shown} cannot be loaded: {told}{_line(error, path)}") from error
     found = getattr(module, "__file__", None)
     if found is None or os.path.realpath(found) != path or name in sys.stdlib_module_names:

@@ -172,7 +172,10 @@ def run() -> None:
     signal.signal(signal.SIGTERM, _terminated)
     if COMPLETES in os.environ:
         import_module(f"{__package__}.bash_completion")  # click has one of its own else
-    main(prog_name="hpcbatch")
+    try:
+        main(prog_name="hpcbatch")
+    finally:
+        _drop_what_nobody_reads()
 
 
 def _told(setting: Setting, error: BaseException) -> click.ClickException:
@@ -203,6 +206,16 @@ def _leave_pipe() -> NoReturn:
     """The interpreter flushes standard output once more at its end, and must not fail there."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(BROKEN_PIPE)
+
+
+def _drop_what_nobody_reads() -> None:
+    """Ctrl-C ends the readers of a pipe as well."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass  # it is closed, or full: the command has told so
 
 
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:

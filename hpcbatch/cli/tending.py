@@ -42,7 +42,8 @@ def tend(setting: Setting, tasks: tuple[str, ...], every: str, once: bool) -> No
 
     Without an ID: all tasks of the registry, also those that come later. Prints a line per change;
     of tasks that are at rest when it begins, only how many there are. --once prints a line for each
-    task. Leave it in tmux or screen; one is enough, more do no harm.
+    task. With IDs it ends when nothing of them goes on. Leave it in tmux or screen; one is enough,
+    more do no harm.
 
     \b
     Examples:

@@ -197,8 +197,8 @@ class Cluster:
                 raise
             raise SubmissionDeferred(
                 f"cluster {self.name} cannot tell its limits now, without which nothing is "
-                "submitted: is its scheduler up (hpcbatch doctor tells more)? Where it never tells "
-                f"them, give 'array_limit' in its configuration. {error}"
+                "submitted: is its scheduler up? Where it never tells them, "
+                f"give 'array_limit' in its configuration. {error}"
             ) from error
         make_folder(polls.folder)
         publish(polls.limits, json.dumps({"time": time.time(), **asdict(limits)}).encode())

@@ -215,7 +215,8 @@ class Task:
         revoke: bool = False,
         **options: Any,
     ) -> Attempt | None:
-        """Submit again only the jobs without a result; None when no chosen job is without one.
+        """Submit again only the jobs without a result. Returns the attempt, not the task (``wait``
+        is the task's); None when no chosen job is without a result.
 
         By default on the last cluster, with its resources and options; ``options`` are others of
         ``submit``. ``only`` chooses states, such as ``"expired"``; ``jobs`` indices. ``function``

@@ -59,6 +59,7 @@ class Here(Site):
         from ..cluster.cluster import Cluster
         from ..use.submit import checked
 
+        options.check_new()
         Cluster.named(options.cluster).check_here()
         return checked(self.registry, options)
 

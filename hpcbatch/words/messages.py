@@ -7,6 +7,35 @@ from collections.abc import Iterable
 from .errors import SchedulerError
 
 SHOWN = 16  # names that a hint lists
+# what other tools call it
+OTHERS_WORDS = {
+    "cancelled": "canceled",
+    "completed": "done",
+    "cores": "cpus",
+    "cpus-per-task": "cpus",
+    "failed": "error",
+    "failure": "error",
+    "finished": "done",
+    "gpus-per-node": "gpus",
+    "gres": "gpus",
+    "mem": "memory",
+    "ncpus": "cpus",
+    "ntasks": "cpus",
+    "oom": "out-of-memory",
+    "oom-killed": "out-of-memory",
+    "partition": "queue",
+    "pending": "queued",
+    "project": "account",
+    "time": "walltime",
+    "time-limit": "walltime",
+    "timelimit": "walltime",
+    "waiting": "queued",
+}
+
+
+def ours(word: str) -> str:
+    """Our name of what other tools call ``word``; empty where it has none."""
+    return OTHERS_WORDS.get(word.lower().replace("_", "-"), "")
 
 
 def nearest(word: object, known: Iterable[str]) -> str:
@@ -14,7 +43,8 @@ def nearest(word: object, known: Iterable[str]) -> str:
     import difflib
 
     names = sorted(known)
-    close = difflib.get_close_matches(str(word), names, 1, 0.5)
+    meant = [name for name in names if name == ours(str(word))]
+    close = meant or difflib.get_close_matches(str(word), names, 1, 0.5)
     guess = f"; did you mean {close[0]!r}?" if close else ""
     more = ", …" if len(names) > SHOWN else ""
     return f"{guess} (known: {', '.join(names[:SHOWN])}{more})" if names else guess

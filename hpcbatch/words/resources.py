@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from .errors import ResourceError, UsageError
-from .messages import nearest
+from .messages import nearest, ours
 from .text import counted
 
 WALLTIME_FORMS = "90s, 10m, 2h, 1d12h, 01:30:00 or 1-12:00:00"
@@ -34,8 +34,9 @@ _WORD = re.compile(r"[A-Za-z0-9._,:/@+=&|!*()\[\]<>%#-]+\Z")
 def check_no_resource(arguments: Mapping[str, Any]) -> None:
     """Raises UsageError where a resource is given as an argument of its own."""
     for name, value in arguments.items():
-        if name in _PARSERS:
-            raise UsageError(f"{name} is a resource: write resources={{{name!r}: {value!r}}}")
+        meant = name if name in _PARSERS else ours(name)
+        if meant in _PARSERS:
+            raise UsageError(f"{name} is a resource: write resources={{{meant!r}: {value!r}}}")
 
 
 def parse_walltime(value: Any, name: str = "walltime") -> int:

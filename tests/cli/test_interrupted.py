@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import NoReturn
@@ -22,6 +23,18 @@ class Interrupts:
 
 sys.meta_path.insert(0, Interrupts())
 from hpcbatch.cli.entry_point import run
+run()
+"""
+LATE = """
+import sys
+from hpcbatch.cli.entry_point import run
+from hpcbatch.sites.here import Here
+
+def interrupted(self):
+    sys.stdout.write("a line that is not flushed")
+    raise KeyboardInterrupt
+
+Here.specs = interrupted
 run()
 """
 
@@ -61,6 +74,25 @@ def test_what_is_left_is_told(
     assert told.format(task=task) in said
     assert "Traceback" not in said
     assert not (hb.work / "x.json").exists()
+
+
+def test_a_cancellation_of_some_jobs_goes_on_with_those(
+    hb: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = hb.map("echo", "--arg", "x=1,2")
+    monkeypatch.setattr("hpcbatch.use.cancel.cancel", interrupted)
+    told = hb.fails(130, "cancel", task, "--jobs", "0-1", "--yes")
+    assert f"hpcbatch cancel {task} --jobs 0-1 goes on" in told
+
+
+def test_the_reader_of_a_pipe_has_ended_as_well(hb: Shell) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    argv = [sys.executable, "-c", LATE, "list"]
+    done = subprocess.run(argv, stdout=writing, stderr=subprocess.PIPE, env=env, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (130, b"hpcbatch: interrupted\n")
 
 
 def test_before_anything_was_begun() -> None:

@@ -311,3 +311,6 @@ def test_config_show_tells_where_settings_come_from(
     assert found["resources.memory"] == ("8GB", f"{path}:2")
     assert found["scheduler"] == ("local", "built in")
     assert "resources.memory" in hb.ok("config", "show")
+    path.write_text("default: lsf\n")
+    assert hb.json("config", "show")["default"] == "lsf"
+    assert f"Read from {path}. The default is lsf." in hb("config", "show").stderr

@@ -170,6 +170,9 @@ def test_the_command_line(server: Server, monkeypatch: pytest.MonkeyPatch) -> No
     task = task.split()[0]
     assert task in hpcbatch("list")
     assert "done" in hpcbatch("status", "last")
+    refused = ("map", "--shell", "echo {x}", "--arg", "x=1", "--cluster", "local", "--cpus", "9999")
+    hpcbatch(*refused, "--wait", status=4)  # the scheduler refused it, at its release
+    hpcbatch("remove", "last", "--yes")
     assert hpcbatch("logs", "last", "1") == ""
     assert hpcbatch("collect", "last").count("result") == 3
     assert "3 done" in hpcbatch("watch", task)

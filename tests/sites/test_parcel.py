@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,18 @@ def rewritten(path: Path, **members: bytes) -> Path:
         for name, content in kept.items():
             file.writestr(name, content)
     return path
+
+
+def test_it_runs_where_its_account_may_be(
+    task: hb.Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert parcel.as_here(task.spec, OWNER).folder == task.spec.folder
+    closed = [task.spec.folder]
+    monkeypatch.setattr(os, "access", lambda path, mode: path not in closed)
+    assert parcel.as_here(task.spec, OWNER).folder == str(tmp_path)
+    absent = replace(task.spec, folder="/no/such/folder")
+    assert parcel.as_here(absent, OWNER).folder == str(tmp_path)
 
 
 def test_a_task_arrives_as_it_was(tmp_path: Path) -> None:

@@ -120,6 +120,8 @@ def test_what_cannot_be_right_changes_nothing(local: Local, task: hb.Task) -> No
         assert told in str(caught.value)
     with pytest.raises(hb.UsageError, match=r"walltime is a resource: write resources=\{'wallt"):
         task.submit("local", walltime="1h")  # type: ignore[call-arg]
+    with pytest.raises(hb.UsageError, match=r"mem is a resource: write resources=\{'memory'"):
+        task.submit("local", mem="1GB")  # type: ignore[call-arg]
     assert len(local.attempts(task)) == 1
     assert states(task)[:2] == ["expired", "error"]
 

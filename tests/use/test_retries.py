@@ -342,6 +342,9 @@ def test_a_worker_killed_from_outside_is_retried(local: Local) -> None:
         ({"retry_scale": {"memory": "2"}}, "is not 1 to 1000"),
         ({"retry_scale": {"memory": float("nan")}}, "is not 1 to 1000"),
         ({"retry_scale": 2}, "no table"),
+        ({"retry_scale": {"memory": 2}}, "retry_scale is about retries, and there are none"),
+        ({"retry_on": "oom", "retries": 1}, "did you mean 'out-of-memory'"),
+        ({"retry_on": "timeout", "retries": 0}, "retry_on is about retries"),
     ],
 )
 def test_what_cannot_be_right(options: dict[str, Any], told: str) -> None:

@@ -126,6 +126,9 @@ def test_the_nearest_name_is_told() -> None:
         "; did you mean 'memory'? (known: cpus, memory)"
     )
     assert nearest("zzz", ["a"]) == " (known: a)"
+    assert nearest("partition", ["queue", "portion"]).startswith("; did you mean 'queue'?")
+    assert nearest("Cpus_Per_Task", ["cpus"]).startswith("; did you mean 'cpus'?")
+    assert nearest("failed", STATES).startswith("; did you mean 'error'?")
     assert nearest("zzz", []) == ""
 
 

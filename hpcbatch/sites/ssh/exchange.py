@@ -83,7 +83,7 @@ class Answer:
         if status in NOT_FOUND:
             return SiteNotReady(
                 f"there is no hpcbatch {VERSION} for Python {PYTHON} at {self._login}: "
-                f"run hpcbatch remote setup {self._login} (hpcbatch remote check tells more)"
+                f"run hpcbatch remote setup {self._login}"
             )
         return SiteNotReady(
             f"hpcbatch does not run at {self._login} (exit status {status}): "
