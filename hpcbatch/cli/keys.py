@@ -97,10 +97,14 @@ def add(setting: Setting, file: str, settings: str | None, name: str, admin: boo
 
     load_public(pem := read(file), file)
     card = str(card_of(setting, settings))
-    user = users_of(setting, settings).add(pem, name, admin)
+    users = users_of(setting, settings)
+    before = {each.id: each.name for each in users.all()}
+    user = users.add(pem, name, admin)
     if setting.json:
         print_json({"id": user.id, "name": user.name, "admin": user.admin, "card": card})
         return
+    if before.get(user.id, name) != name:
+        say(f"This key was that of {before[user.id]}, who is {name} from now on.")
     click.echo(card)
     say(f"{user.name} ({user.id}) may come in. Tell them: hpcbatch site add '{card}'")
 

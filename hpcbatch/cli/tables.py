@@ -98,12 +98,16 @@ def _print_rich(
     console = Console(highlight=False)
     endless = console.options.update(width=WIDEST)
     table = _table(headings, rows, right, columns)
+    gone: list[str] = []
     for name in spare:
         if Measurement.get(console, endless, table).maximum <= console.width:
             break
-        columns = [column for column in columns if headings[column] != name]
-        table = _table(headings, rows, right, columns)
+        left = [column for column in columns if headings[column] != name]
+        gone += [name] if len(left) < len(columns) else []
+        columns, table = left, _table(headings, rows, right, left)
     console.print(table)
+    if gone:
+        say(f"For want of room, without: {', '.join(gone)}. A wider terminal has them, or --json.")
 
 
 def _table(

@@ -145,6 +145,8 @@ def test_a_card_tells_an_address_that_others_can_use(
     asked = ("keys", "add", str(public), "--name", "bob", "--settings", str(file))
     if card.startswith("host"):
         assert "://0.0.0.0" not in owner.told(*asked)["card"]
+        renamed = ("keys", "add", str(public), "--name", "rob", "--settings", str(file))
+        assert "This key was that of bob, who is rob from now on" in owner.run(*renamed)
     else:
         assert "hpcbatch server start" in owner.run(*asked, status=3)
         assert "bob" not in owner.run("keys", "list")

@@ -153,6 +153,8 @@ def test_exceptions_and_results_that_do_not_travel(pool: hb.Controller) -> None:
     with pytest.raises(hb.InputError, match="item 1: the arguments of square"):
         pool.walk(square, [1, Refusing()])
     assert [row.result for row in pool.collect()] == [1]
+    with pytest.raises(hb.InputError, match=r"^3 cannot be called"):
+        pool.walk(3, [1])  # type: ignore[arg-type]
     with pytest.raises(hb.InputError, match="cannot be called"):
         pool.push(3)  # type: ignore[arg-type]
     assert pool.map(lambda n: Refusing() if n else n, [0, 1], on_error="skip") == [0]

@@ -15,7 +15,7 @@ from hpcbatch.words import errors, events
 from hpcbatch.words.errors import HpcbatchError, JobError, NewerFormat, NotFound, TaskFailed
 from hpcbatch.words.events import HEAD, Event, pack_text, unpack_text
 from hpcbatch.words.formats import FORMAT, checked_format
-from hpcbatch.words.messages import nearest
+from hpcbatch.words.messages import nearest, without_file
 from hpcbatch.words.model import ALIVE, RESOLVED, STATES, UNFINISHED, TaskSpec
 from hpcbatch.words.status import TaskStatus, known_states
 from tests.core import packed_event
@@ -119,6 +119,12 @@ def test_a_job_error_without_a_type_tells_its_reason() -> None:
     assert str(JobError(4, "expired", "", "out-of-memory on node7")) == (
         "job 4 expired: out-of-memory on node7"
     )
+
+
+def test_an_error_of_the_disk_without_its_file() -> None:
+    assert without_file(OSError(2, "No such file", "/a")) == "No such file"
+    assert without_file(OSError("odd")) == "odd"
+    assert without_file(ValueError("'/a' is no number")) == "'/a' is no number"
 
 
 def test_the_nearest_name_is_told() -> None:
