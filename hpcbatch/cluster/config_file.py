@@ -34,6 +34,7 @@ class ConfigFile:
             with open(path, encoding="utf-8") as file:
                 text = file.read()
             loader = yaml.SafeLoader(text)
+            loader.name = os.path.basename(path)  # in errors, with the line
             document = loader.get_single_node()
             entries = _lines(document)
             content = loader.construct_document(document) if document is not None else None

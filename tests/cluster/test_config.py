@@ -126,6 +126,7 @@ def test_a_built_in_one_is_overridden(folder: Path) -> None:
         ("- a\n- b", "is no table"),
         ("just words", "is no table"),
         ("clusters: {a: {scheduler: slurm", "cannot be read"),
+        ("clusters:\n a: {scheduler", 'in "c.yaml", line 2'),
         ("a: b: c", "cannot be read"),
         ("\tclusters: {}", "cannot be read"),
         ("x: !!python/object/apply:os.system [touch pwned]", "cannot be read"),
