@@ -3,42 +3,42 @@
 from __future__ import annotations
 
 import os
+import re
+from typing import NamedTuple
 
-from click.shell_completion import BashComplete, add_completion_class, split_arg_string
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    add_completion_class,
+    split_arg_string,
+)
 
-SOURCE = r"""
+SOURCE = """\
 %(complete_func)s() {
-    local line="${COMP_LINE:0:COMP_POINT}" type value colons="" each
-    local bare="${line//\\?/}" # without what is escaped, or stands in quotes that are closed
-    while [[ $bare =~ ^([^\"\']*)(\"[^\"]*\"|\'[^\']*\')(.*)$ ]]; do
-        bare="${BASH_REMATCH[1]}${BASH_REMATCH[3]}"
-    done
-    local quoted=""
-    [[ $bare == *[\"\']* ]] && quoted=yes
-    # readline replaces what is behind the last colon, but within quotes
-    if [[ $COMP_WORDBREAKS == *:* && ! $quoted ]]; then
-        colons="${bare##*[[:space:]]}"
-        colons="${colons//[^:]/}"
-    fi
+    local type value
     COMPREPLY=()
     while IFS=, read -r type value; do
         case $type in
         dir) compopt -o dirnames ;;
         file) compopt -o default ;;
-        plain)
-            if [[ ! $quoted && $value == *[^[:alnum:]_./:@~+,=-]* ]]; then
-                printf -v value '%%q' "$value"
-                value="${value/#\\~/\~}"
-            fi
-            for ((each = 0; each < ${#colons}; each++)); do value="${value#*:}"; done
-            COMPREPLY+=("$value")
-            ;;
+        plain) COMPREPLY+=("$value") ;;
         esac
-    done < <(env _HPCBATCH_LINE="$line" %(complete_var)s=bash_complete "$1")
+    done < <(env _HPCBATCH_LINE="${COMP_LINE:0:COMP_POINT}" \\
+        _HPCBATCH_BREAKS="$COMP_WORDBREAKS" %(complete_var)s=bash_complete "$1")
 }
 
 complete -o nosort -F %(complete_func)s %(prog_name)s
 """
+_SPECIAL = {"": r"[^\w@%+=:,./~-]", '"': r'["\\$`]', "'": r"(?!)"}  # by the quote around it
+
+
+class LastWord(NamedTuple):
+    """What is being written: its ``text`` without quotes; how much of that readline keeps, since it
+    replaces what is behind the last colon, or an open quote, alone; and that quote, if any."""
+
+    text: str
+    kept: int
+    quote: str
 
 
 class Bash(BashComplete):
@@ -51,7 +51,36 @@ class Bash(BashComplete):
         words = split_arg_string(line)
         if not line or line[-1].isspace():
             words.append("")
-        return words[1:-1], words[-1]
+        return words[1:-1], last_word(line, "").text
+
+    def format_completion(self, item: CompletionItem) -> str:
+        word = last_word(os.environ["_HPCBATCH_LINE"], os.environ["_HPCBATCH_BREAKS"])
+        option = re.match(r"--?[^=]*=", word.text)
+        kept = max(word.kept - (option.end() if option else 0), 0)
+        value = re.sub(_SPECIAL[word.quote], r"\\\g<0>", item.value[kept:])
+        return f"{item.type},{value if item.type == 'plain' else item.value}"
+
+
+def last_word(line: str, breaks: str) -> LastWord:
+    """As bash reads it: see Quoting in bash(1). ``breaks``: COMP_WORDBREAKS."""
+    text, kept, quote, is_escaped = "", 0, "", False
+    for char in line:
+        if is_escaped:
+            text += char if quote != '"' or char in '"\\$`' else f"\\{char}"
+            is_escaped = False
+        elif char == "\\" and quote != "'":
+            is_escaped = True
+        elif quote:
+            quote, text = ("", text) if char == quote else (quote, text + char)
+        elif char in "'\"":
+            quote, kept = char, max(kept, len(text))
+        elif char.isspace():
+            text, kept = "", 0
+        else:
+            text += char
+            if char == ":" and char in breaks:
+                kept = len(text)
+    return LastWord(text, kept, quote)
 
 
 add_completion_class(Bash)

@@ -14,7 +14,6 @@ from ..sites.base import Site
 from ..sites.here import Here
 from ..use import service
 from ..words.errors import HpcbatchError, NotFound, SiteUnreachable, UsageError
-from ..words.model import UNSUCCESSFUL
 from ..words.resources import parse_walltime
 from ..words.status import TaskStatus
 from ..words.text import counted
@@ -41,9 +40,9 @@ def tend(setting: Setting, tasks: tuple[str, ...], every: str, once: bool) -> No
     """Track tasks, retry what may be retried, tell of the end.
 
     Without an ID: all tasks of the registry, also those that come later. Prints a line per change;
-    of tasks that are at rest when it begins, only how many there are. --once prints a line for each
-    task. With IDs it ends when nothing of them goes on. Leave it in tmux or screen; one is enough,
-    more do no harm.
+    of tasks that are at rest when it begins, only how many there are. With --once, or --json, it
+    tells of each task. With IDs it ends when nothing of them goes on. Leave it in tmux or screen;
+    one is enough, more do no harm.
 
     \b
     Examples:
@@ -91,6 +90,7 @@ def _tend_elsewhere(
         try:
             for status in site.statuses(chosen, tracks=True):
                 if isinstance(status, HpcbatchError):
+                    alive |= not isinstance(status, NotFound)
                     say(f"hpcbatch: {plain_lines(str(status))}")
                     continue
                 before = told.get(status.id)
@@ -157,14 +157,14 @@ def _is_at_rest(status: TaskStatus) -> bool:
 
 def _tell_of_rest(statuses: Iterable[TaskStatus]) -> None:
     at_rest = list(filter(_is_at_rest, statuses))
-    failed = sum(any(status.counts[state] for state in UNSUCCESSFUL) for status in at_rest)
+    lacking = sum(status.counts["done"] < status.njobs for status in at_rest)
     if at_rest:
-        without = f", {failed} of them with jobs that have no result" if failed else ""
+        without = f", {lacking} of them with jobs that have no result" if lacking else ""
         say(f"already at rest: {counted(len(at_rest), 'task')}{without} ({command('list')})")
 
 
-def _shown(status: TaskStatus) -> tuple[dict[str, int], tuple[str, ...]]:
-    return status.counts, status.notes
+def _shown(status: TaskStatus) -> tuple[object, ...]:
+    return status.counts, status.notes, status.attempts
 
 
 def _tell(setting: Setting, status: TaskStatus) -> None:

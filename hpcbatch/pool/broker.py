@@ -58,6 +58,7 @@ class Broker:
         self._over: list[tuple[PoolTask, Result]] = []
         self._gone: list[Worker] = []
         self._has_idle = self._is_closing = False
+        self._refused = f"the pool {name} has closed: it takes no more tasks"
         self.wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self.listening = ListeningSocket(heartbeat)
         self._router = self.listening.router
@@ -78,7 +79,7 @@ class Broker:
 
     def _check_open(self) -> None:
         if self._is_closing:
-            raise PoolClosed(f"the pool {self.name} has closed: it takes no more tasks")
+            raise PoolClosed(self._refused)
 
     def wake(self) -> None:
         with self._wake_lock:
@@ -132,8 +133,9 @@ class Broker:
             for worker in list(self.dispatch.workers.values()):
                 self.send(worker, kind, b"")
 
-    def refuse(self) -> None:
+    def refuse(self, why: str = "") -> None:
         """Take no more tasks."""
+        self._refused = why or self._refused
         self._is_closing = True
 
     def say_goodbye(self) -> None:

@@ -47,11 +47,11 @@ class EventLoop:
             target=self._live, name=f"hpcbatch-{broker.name}", daemon=True
         )
         self._probe_at = 0.0
-        self._why = ""  # the pool cannot go on
+        self._failed: PoolError | None = None  # why the pool cannot go on
 
-    def fail(self, why: str) -> None:
+    def fail(self, why: PoolError) -> None:
         """From any thread: whoever waits is told."""
-        self._why = why
+        self._failed = why
         self._broker.wake()
 
     def start(self) -> None:
@@ -113,7 +113,7 @@ class EventLoop:
                 log.exception("the pool %s has failed, and closes", self._broker.name)
                 error = PoolError(f"the pool has failed: {error!r}")
             self._closing = True
-            self._broker.refuse()
+            self._broker.refuse(str(error))
             failure = Failure(type(error).__name__, str(error), "", pickle.dumps(error))
             for task in list(self._broker.live.values()):
                 task.sink.resolve(task, Result("error", ERROR, failure))
@@ -127,8 +127,8 @@ class EventLoop:
         broker = self._broker
         told: set[int] = {broker.listening.key_check.fd, broker.listening.monitor_fd}
         while not self._closing:
-            if self._why:
-                raise PoolClosed(self._why)
+            if self._failed:
+                raise self._failed
             if broker.is_torn:
                 broker.mend()
             if broker.listening.key_check.fd in told:

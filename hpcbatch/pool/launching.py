@@ -30,8 +30,8 @@ ENDED = "the pool was ended by somebody else: its door is gone"
 
 
 class Launching:
-    """``call`` makes the call of a launch from its number; ``ended`` is told why the pool has ended
-    without its controller. All times are seconds."""
+    """``call`` makes the call of a launch from its number; ``ended`` is called when somebody else
+    has ended the pool. All times are seconds."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Launching:
         maximum: int,
         seconds_launch: float,
         logs: Said | None = None,
-        ended: Callable[[str], None] = lambda why: None,
+        ended: Callable[[], None] = lambda: None,
     ):
         self._pool, self._layout, self._launcher, self._call = pool, layout, launcher, call
         self._logs: Said = logs or Logs(layout)
@@ -155,10 +155,13 @@ class Launching:
             if not os.path.exists(self._layout.door):
                 raise PoolClosed(ENDED)
             taken = self._launcher.launch_workers(self._call(number), n)
-        except PoolClosed as error:
+        except PoolClosed as error:  # nothing is launched any more
             self._withdraw(number, n)
-            self._fail(number, str(error))
-            self._ended(str(error))
+            with self._lock:
+                self._is_closing = True
+                self._failures += 1
+                self._why = self._failed[number] = str(error)
+            self._ended()
         except SubmissionDeferred as error:
             self._withdraw(number, n)
             self._defer(number, in_short(error))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..disk.files import unlink_quietly
 from ..disk.open_files import allow_open_files
 from ..words.door import Door
+from ..words.errors import PoolClosed, PoolError
 from ..words.version import VERSION
 from ..worker import wire
 from . import folder
@@ -22,7 +23,7 @@ from .deployment import Deployment
 from .dispatch import Dispatch
 from .event_loop import EventLoop
 from .import_paths import own_import_paths
-from .launching import Launching
+from .launching import ENDED, Launching
 from .settings import Settings
 from .summary import Summary
 from .task import PoolTask, Result
@@ -44,7 +45,7 @@ class OpenPool:
         forgotten: deque[int],
         resolve: Callable[[PoolTask, Result], None],
     ):
-        self._settings, self._dispatch = settings, dispatch
+        self._settings, self._dispatch, self._leaves = settings, dispatch, False
         deployment = _deployment(settings)
         allow_open_files(OWN_FILES + FILES * settings.workers)
         endpoint = deployment.endpoint
@@ -61,7 +62,7 @@ class OpenPool:
             )
             door = self._door(endpoint.addresses(port), deployment.seconds)
             undo.callback(deployment.close)
-            seen = deployment.open(name, door, port, self.loop.fail)
+            seen = deployment.open(name, door, port, lambda why: self.loop.fail(PoolError(why)))
             self.record = deployment.recorded(self.record)
             folder.write_record(self.layout, self.record)
             launcher = deployment.launcher(self.layout)
@@ -77,12 +78,19 @@ class OpenPool:
             settings.workers,
             settings.seconds_launch,
             self._logs,
-            self.loop.fail,
+            self._ended,
         )
         self.launching.start(settings.workers)
         self.loop.start()
 
+    def _ended(self) -> None:
+        """By somebody else."""
+        if not self._leaves:
+            self.loop.fail(PoolClosed(ENDED))
+
     def _scale(self, tasks: int) -> None:
+        if not os.path.exists(self.layout.door):
+            self._ended()
         came = [self._dispatch.came.popleft() for _ in range(len(self._dispatch.came))]
         self.launching.tell(tasks, len(self._dispatch.workers), came)
 
@@ -126,6 +134,7 @@ class OpenPool:
 
     def close(self) -> list[PoolTask]:
         """Send the workers away; returns what is not resolved."""
+        self._leaves = True
         unlink_quietly(self.layout.door)
         left = self.loop.close()
         self._give_up()

@@ -50,7 +50,7 @@ def submit_defined(
 ) -> Attempt:
     """Submit the jobs that never were. Raises AlreadySubmitted, SubmissionError, ConfigError,
     ResourceError."""
-    options.check_new()
+    options.check_retries()
     layout, options = registry.layout(spec.id), with_whole_ids(registry, options)
     with submitting(layout):
         view = settled_view(registry, spec)

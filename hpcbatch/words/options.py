@@ -77,8 +77,8 @@ class SubmitOptions:
             elif value is not None:
                 object.__setattr__(self, name, read(name, value))
 
-    def check_new(self) -> None:
-        """Of a task that was never submitted. Raises UsageError for what would be without use."""
+    def check_retries(self) -> None:
+        """Raises UsageError for what is about retries where there are none."""
         if (self.retry_on or self.retry_scale) and not self.retries:
             name = "retry_on" if self.retry_on else "retry_scale"
             raise UsageError(f"{name} is about retries, and there are none: give retries as well")

@@ -97,6 +97,10 @@ def test_functions_are_read_from_a_file_that_is_not_run(hb: Shell) -> None:
         (r"hpcbatch map a\ b:c.py:o", ["one"]),
         (r"hpcbatch map a\ b:c.py", ["c.py:one"]),
         ("HERE hpcbatch map sim.py:sim", ["sim.py:simulate"]),
+        (r"hpcbatch map a\ b\:c.py:o", ["one"]),
+        ('hpcbatch map "a b:c.py":o', ["one"]),
+        ('hpcbatch map "a b:c.py:o', ["a", "b:c.py:one"]),
+        ("hpcbatch resubmit last --function='a b:c.py:o", ["a", "b:c.py:one"]),
     ],
 )
 def test_bash_takes_a_colon_for_the_end_of_a_word(hb: Shell, line: str, answer: list[str]) -> None:

@@ -96,6 +96,13 @@ def test_wrong_command_lines_in_json(hb: Shell, argv: list[str], told: str) -> N
     assert result.stderr == f"hpcbatch: {answer['message']}\n"
 
 
+def test_an_option_as_other_tools_call_it(hb: Shell) -> None:
+    assert "There is no option --partition; did you mean --queue?" in hb.fails(
+        2, "map", "sim.py:echo", "--arg", "x=1", "--partition", "gpu"
+    )
+    assert "no option --partition" not in hb.fails(2, "list", "--partition", "gpu").lower()
+
+
 def test_help_of_a_group_that_is_called_alone(hb: Shell) -> None:
     assert hb("keys").output.count("Usage:") == 1
 

@@ -197,6 +197,15 @@ def test_ctrl_c_in_a_submission_says_how_to_go_on(hb: Shell) -> None:
     assert f"hpcbatch status {task}" in ended.stderr
 
 
+def test_what_was_put_off_is_given_its_options_again(hb: Shell) -> None:
+    (hb.work / "hpcbatch.yaml").write_text("clusters: {slurm: {patience: 0}}")
+    scontrol = hb.fakes.folder / "scontrol"  # without its limits there is no attempt yet
+    scontrol.write_text("#!/bin/bash\necho it is away >&2; exit 1\n")
+    told = hb.fails(4, "map", "sim.py:echo", "--arg", "x=1", "-c", "slurm", "--memory", "1GB")
+    (task,) = hb.tasks()
+    assert f"hpcbatch resubmit {task}, with these options once more" in told
+
+
 def test_script_stores_and_submits_nothing(hb: Shell) -> None:
     argv = ("sim.py:simulate", "--arg", "x=range:0:50", "-c", "slurm", "--chunk", "10", "-m", "2GB")
     text = hb.ok("script", *argv, "--extra", "--hint=nomultithread", "--throttle", "3")

@@ -132,6 +132,8 @@ def test_tend_counts_what_is_at_rest_when_it_begins(sim: Shell) -> None:
     assert told.startswith("already at rest: 3 tasks, 2 of them with jobs that have no result (hpc")
     sim.ok("resubmit", second)
     assert second in watched.stdout.readline()
+    with_json = sim.start("tend", "--json", "--every", "1h").stdout
+    assert {json.loads(with_json.readline())["id"] for _ in range(3)} == {first, second, third}  # type: ignore[union-attr]
     ended = dict.fromkeys(line.split()[2] for line in sim.ok("tend", "--once").splitlines())
     assert list(ended) == sorted([first, second, third]), "who looks once wants to know each"
     watched.terminate()

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,26 +77,33 @@ def test_workers_of_a_dead_controller_are_found_and_ended(own_registry: Path) ->
                 os.kill(pid, signal.SIGKILL)
 
 
+def waits(began: str) -> None:
+    Path(began).touch()
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("launches", [True, False])
 def test_a_controller_learns_that_its_pool_was_ended(
-    make_pool: Callable[..., hb.Controller], tmp_path: Path
+    make_pool: Callable[..., hb.Controller], tmp_path: Path, launches: bool
 ) -> None:
-    pool = make_pool(workers=1)
+    pool = make_pool(workers=1, heartbeat=0.2)
     began = str(tmp_path / "began")
-
-    def waits(began: str) -> None:
-        import time
-        from pathlib import Path
-
-        Path(began).touch()
-        time.sleep(60)
-
     future = pool.submit(waits, began)
+    pool.push(abs, -2, name="two")
     eventually(lambda: os.path.exists(began), "the call to begin")
+    if not launches:
+        pool.descale()
     assert ask("terminate", "last", "--yes")["objections"] == []
     with pytest.raises(hb.PoolClosed, match="ended by somebody else"):
         future.result(60)
-    with pytest.raises(hb.PoolClosed):
-        pool.submit(abs, 1)
+    assert pool.wait(timeout=60)
+    (row,) = pool.collect()
+    assert (row.name, row.status) == ("two", "error")
+    assert "ended by somebody else" in str(row.error)
+    for ask_more in (lambda: pool.submit(abs, 1), lambda: pool.map(abs, [-1, -2])):
+        with pytest.raises(hb.PoolClosed, match="ended by somebody else"):
+            ask_more()
+    assert pool.summary().launches["pauses_for"] == 0, "nothing is tried again"
 
 
 def test_a_server_keeps_no_pools(

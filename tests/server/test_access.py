@@ -103,13 +103,15 @@ def test_every_route_but_the_open_ones_is_closed(
             assert answer.json()["message"]
 
 
-def test_anothers_task_is_not_there_on_any_route(client: TestClient, site: ServedSite) -> None:
+def test_anothers_task_is_not_there_on_any_route(
+    client: TestClient, token: str, site: ServedSite
+) -> None:
     task = hb.create(abs, [1], root=site.registry.root)
     guest = next_key()
     site.users.add(public_pem(guest), "guest")
     proof = assertion(guest, site.identity.id, time.time())
-    token = client.post("/validate/token", data={"grant_type": GRANT, "assertion": proof}).json()
-    bearer = {"Authorization": f"Bearer {token['access_token']}"}
+    told = client.post("/validate/token", data={"grant_type": GRANT, "assertion": proof}).json()
+    bearer = {"Authorization": f"Bearer {told['access_token']}"}
     asked, absent = [], f"0123abcd{task.id[8:]}"
     for method, path in routes(client):
         if not path.startswith("/task/") or path in ("/task/list", "/task/preview"):
@@ -138,6 +140,9 @@ def test_anothers_task_is_not_there_on_any_route(client: TestClient, site: Serve
         answer = client.post(f"/task/{module}", headers=bearer, json={"id": broken.id})
         same = client.post(f"/task/{module}", headers=bearer, json={"id": absent})
         assert same.text.replace(absent, broken.id) == answer.text, "it may be another's"
+    keeper = {"Authorization": f"Bearer {token}"}
+    answer = client.post("/task/status", headers=keeper, json={"id": broken.id})
+    assert answer.json()["error"] == "DamagedFile", "who keeps the registry is told"
     shutil.rmtree(broken.folder)
 
 

@@ -102,6 +102,7 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"function": 3}, hb.InputError, "cannot be called"),
     ({"function": lambda: 3}, hb.InputError, "does not take these inputs"),
     ({"chunk": 0}, hb.ResourceError, "chunk"),
+    ({"retry_on": "timeout"}, hb.UsageError, "retry_on is about retries"),
 ]
 
 
