@@ -27,12 +27,12 @@ def read_inputs(
     columns: dict[str, Sequence[Any]] = {}
     for arg in args:
         name, text = _pair("--arg", arg, FORMS)
-        _check_retries("--arg", name, columns)
+        _check_new("--arg", name, columns)
         columns[name] = _series(name, text, for_shell)
     if grid:
         columns = _grid(columns)
     for name, values in read_columns(file, for_shell).items() if file is not None else ():
-        _check_retries("--args-file", name, columns)
+        _check_new("--args-file", name, columns)
         columns[name] = values
     if not columns:
         raise InputError("there are no inputs: give --arg or --args-file")
@@ -45,7 +45,7 @@ def read_constants(pairs: Sequence[str], *, for_shell: bool) -> dict[str, Any]:
     constants: dict[str, Any] = {}
     for pair in pairs:
         name, text = _pair("--const", pair, "y=3 or y=some text")
-        _check_retries("--const", name, constants)
+        _check_new("--const", name, constants)
         constants[name] = reader(text)
     return constants
 
@@ -57,7 +57,7 @@ def _pair(option: str, text: str, forms: str) -> tuple[str, str]:
     return name, value
 
 
-def _check_retries(option: str, name: str, known: dict[str, Any]) -> None:
+def _check_new(option: str, name: str, known: dict[str, Any]) -> None:
     if name in known:
         raise InputError(f"{option} gives the input {name!r} a second time")
 

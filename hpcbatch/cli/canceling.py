@@ -74,16 +74,20 @@ def remove(setting: Setting, task: str, yes: bool) -> None:
     """
     site, task_id = setting.find(task)
     ask(f"Delete {task_id} and its results?", yes)
-    left = (
-        f"{command('list')} tells whether {task_id} is still there; files that are left of it go "
-    )
-    left += "with the next one that is removed"
-    with Busy("deleting"), interruptible(left):
+    with Busy("deleting"), interruptible(_left_of(task_id)):
         site.remove(task_id)
     if setting.json:
         print_json({"removed": task_id})
     else:
         say(f"Removed {task_id}.")
+
+
+def _left_of(task_id: str) -> str:
+    """By a removal that Ctrl-C has ended."""
+    return (
+        f"{command('list')} tells whether {task_id} is still there; files that are left of it go "
+        "with the next one that is removed"
+    )
 
 
 def ask(question: str, yes: bool) -> None:

@@ -84,6 +84,17 @@ def write_door(layout: PoolLayout, door: Door) -> None:
     publish(layout.door, json.dumps(door.to_json(), indent=1).encode())
 
 
+def was_ended(layout: PoolLayout) -> bool:
+    """Whether somebody has taken its door away; a disk that does not answer is no word for it."""
+    try:
+        os.stat(layout.door)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def close_pool(layout: PoolLayout, record: PoolRecord) -> None:
     """Tell whoever looks that its controller closed the pool, and when. Whether workers may still
     come in is told by its door."""

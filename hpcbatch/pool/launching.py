@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -17,6 +16,7 @@ from ..words.errors import HpcbatchError, PoolClosed, SubmissionDeferred
 from ..words.layout import PoolLayout
 from ..words.messages import in_short
 from .arrivals import Arrivals, Expected
+from .folder import was_ended
 from .launchers.base import Call, Launcher
 from .logs import Logs, Said
 from .scaling import to_launch
@@ -152,7 +152,7 @@ class Launching:
         with self._lock:  # before a worker can come
             self._arrivals.expect(number, n)
         try:
-            if not os.path.exists(self._layout.door):
+            if was_ended(self._layout):
                 raise PoolClosed(ENDED)
             taken = self._launcher.launch_workers(self._call(number), n)
         except PoolClosed as error:  # nothing is launched any more

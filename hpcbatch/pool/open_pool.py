@@ -89,7 +89,7 @@ class OpenPool:
             self.loop.fail(PoolClosed(ENDED))
 
     def _scale(self, tasks: int) -> None:
-        if not os.path.exists(self.layout.door):
+        if folder.was_ended(self.layout):
             self._ended()
         came = [self._dispatch.came.popleft() for _ in range(len(self._dispatch.came))]
         self.launching.tell(tasks, len(self._dispatch.workers), came)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import time
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 import hpcbatch as hb
 from hpcbatch.pool.arrivals import Arrivals
-from hpcbatch.pool.folder import make_pool
+from hpcbatch.pool.folder import make_pool, was_ended
 from hpcbatch.pool.launchers import Standing, find_launcher
 from hpcbatch.pool.launching import Launching
 from hpcbatch.pool.scaling import to_launch
@@ -219,3 +220,24 @@ def test_what_is_no_launcher_is_refused() -> None:
     call = hb.Call((), "", "", 1, "", "")
     with pytest.raises(hb.LaunchError, match="neither"):
         find_launcher(hb.Launcher).launch_workers(call, 1)
+
+
+def fails_with(number: int) -> Callable[..., Any]:
+    def fail(*_: object, **__: object) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+def test_a_disk_that_does_not_answer_is_no_end(
+    make: Callable[..., Launching], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launching = make(Told())
+    launching.start(0)
+    layout = launching._layout
+    assert not was_ended(layout)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", fails_with(errno.ESTALE))
+        assert not was_ended(layout)
+    os.unlink(layout.door)
+    assert was_ended(layout)

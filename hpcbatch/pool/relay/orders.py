@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...words.errors import PoolClosed, SubmissionDeferred
+from ..folder import was_ended
 from ..launch_records import read_launches
 from ..launching import ENDED
 from .relayed_pool import RelayedPool
@@ -29,7 +29,7 @@ class Orders:
         taken = self._taken
         if not taken.is_ours():
             raise SubmissionDeferred("another relay has the pool")
-        if not os.path.exists(taken.layout.door):
+        if was_ended(taken.layout):
             raise PoolClosed(ENDED)
         made = taken.launcher.launch_workers(taken.deployment.call(taken.layout, number), n)
         return n if made is None else made
