@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import sys
 import time
 from dataclasses import asdict
@@ -59,10 +60,12 @@ def jobs(setting: Setting, task: str, state: tuple[str, ...], jobs: str | None) 
     site, task_id = setting.find(task)
     with Busy("looking at the jobs"):
         found = site.jobs(task_id, listed(state), only)
+        rows = [] if setting.json else list(map(_row, found))
+        text = json.dumps(list(map(job_json, found))) if setting.json else ""
     if setting.json:
-        print_json([job_json(info) for info in found])
+        click.echo(text)
     elif found:
-        print_table(HEADINGS, list(map(_row, found)), right=("job", "attempt", *HEADINGS[5:]))
+        print_table(HEADINGS, rows, right=("job", "attempt", *HEADINGS[5:]))
     else:
         say(f"No job of {task_id} is in that state.")
 

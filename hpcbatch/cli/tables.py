@@ -29,12 +29,13 @@ def print_table(
 ) -> None:
     """``right`` names the columns of numbers. A terminal gets no columns without content, and of
     ``spare`` the first ones not where it is too narrow for all."""
-    cleaned = [[plain(cell) for cell in row] for row in rows]
     if on_terminal() and len(rows) <= LONGEST:
+        cleaned = [[plain(cell) for cell in row] for row in rows]
         _print_rich(headings, cleaned, right, spare)
         return
-    for row in ([heading.upper() for heading in headings], *cleaned):
-        click.echo("\t".join(row))
+    click.echo("\t".join(heading.upper() for heading in headings))
+    for row in rows:
+        click.echo("\t".join(map(plain, row)))
 
 
 def print_status(status: TaskStatus) -> None:

@@ -34,7 +34,7 @@ MOST_UNSTORED_JOBS = 10**7  # of a task that is not stored: nobody has sent its 
 
 
 def job_json(info: JobInfo) -> dict[str, Any]:
-    return {**asdict(info), "elapsed": info.elapsed}
+    return {**vars(info), "elapsed": info.elapsed}
 
 
 def job_from(told: Mapping[str, Any]) -> JobInfo:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 def plain(text: str) -> str:
     """``text`` on one line, without anything that a terminal would obey."""
+    if text.isprintable():  # as nearly all are
+        return text
     return "".join(c if c.isprintable() else " " for c in text)
 
 
