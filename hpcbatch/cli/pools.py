@@ -98,7 +98,8 @@ def list_workers(setting: Setting, pool_id: str) -> None:
 @click.argument("worker", required=False, metavar="[WORKER]")
 @common
 def print_logs(setting: Setting, pool_id: str, worker: str | None) -> None:
-    """Print the logs of all workers, or that of one, such as 1-0: launch and element.
+    """Print the logs of all workers, or that of one, such as 1-0: launch and element. A row of
+    the pool tells its worker as 1-0.4be1c0a95f27, which is taken as well.
 
     \b
     Examples:
@@ -113,9 +114,10 @@ def print_logs(setting: Setting, pool_id: str, worker: str | None) -> None:
         return
     logs = meant.here.logs() if meant.here else {}
     if worker is not None:
-        if worker not in logs:
-            raise NotFound(f"{pool_id} has no log {worker!r}{nearest(worker, logs)}")
-        logs = {worker: logs[worker]}
+        name = worker.partition(".")[0]
+        if name not in logs:
+            raise NotFound(f"{pool_id} has no log {worker!r}{nearest(name, logs)}")
+        logs = {name: logs[name]}
     texts = {name: read(path).decode("utf-8", "replace") for name, path in logs.items()}
     if setting.json:
         print_json(texts)

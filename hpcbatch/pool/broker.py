@@ -37,18 +37,20 @@ Resolve = Callable[[PoolTask, Result], None]
 
 
 class Broker:
-    """``resolve`` is called without the lock, from any thread, for each task that is over; more
-    than once for a task whose turn was interrupted."""
+    """``name`` is the controller's, ``pool`` the id of its pool. ``resolve`` is called without the
+    lock, from any thread, for each task that is over; more than once for a task whose turn was
+    interrupted."""
 
     def __init__(
         self,
         name: str,
+        pool: str,
         dispatch: Dispatch,
         forgotten: deque[int],
         heartbeat: float,
         resolve: Resolve,
     ):
-        self.name, self.dispatch, self.heartbeat = name, dispatch, heartbeat
+        self.name, self.pool, self.dispatch, self.heartbeat = name, pool, dispatch, heartbeat
         self.lock = threading.Lock()
         self.live = dispatch.live
         self.is_torn = False  # a turn was interrupted
@@ -229,10 +231,12 @@ class Broker:
             return
         tell = log.info if self._is_closing else log.warning
         tell("worker %s of %s is lost", worker.name, worker.about.get("host"))
+        of_one = worker.name.rpartition(".")[0]  # of a worker whose launcher counts them
+        command = " ".join(filter(None, ["hpcbatch pool logs", self.pool, of_one]))
         for task in self.dispatch.lose(worker.key):
             told = (
                 f"its worker was lost {task.crashes} times while it ran, the last was "
-                f"{worker.name}: hpcbatch pool logs tells what it printed"
+                f"{worker.name}: {command} tells what it printed"
             )
             failure = Failure("WorkerLost", told, "")
             crash = Result("crash", ERROR, failure, worker=worker.name, controller=self.name)

@@ -54,7 +54,9 @@ class OpenPool:
         )
         with contextlib.ExitStack() as undo:
             undo.callback(lambda: folder.close_pool(self.layout, self.record))
-            self.broker = Broker(name, dispatch, forgotten, settings.heartbeat, resolve)
+            self.broker = Broker(
+                name, self.layout.id, dispatch, forgotten, settings.heartbeat, resolve
+            )
             undo.callback(self.broker.close)
             self.loop = EventLoop(self.broker, self._scale)
             port = self.broker.listening.bind(

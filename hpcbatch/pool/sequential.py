@@ -19,10 +19,14 @@ from .task import PoolTask, Result
 
 class SequentialController(Controller):
     """Has the face of a Controller; a debugger and prints work as in any call. Random numbers are
-    those of this process, and what a call does to it stays done."""
+    those of this process, and what a call does to it stays done. It takes what a Controller takes,
+    so that nothing but the class is to be changed, and makes no use of what is about workers.
+    Raises UsageError."""
 
-    def __init__(self, *, name: str = "sequential", seed: int | None = None):
-        super().__init__("local", 1, name=name, seed=seed)
+    def __init__(
+        self, cluster: str = "local", workers: int = 1, *, name: str = "sequential", **settings: Any
+    ):
+        super().__init__(cluster, workers, name=name, **settings)
 
     def _open(self) -> Any:
         return InProcess(self.name, self._take)

@@ -237,7 +237,7 @@ class PoolError(HpcbatchError):
 
 
 class PoolClosed(PoolError, RuntimeError):
-    """It takes no more tasks, or belongs to another process than this one."""
+    """It was closed, or ended by somebody else, or belongs to another process than this one."""
 
 
 class LaunchError(PoolError):

@@ -74,8 +74,9 @@ def _hello(door: Door, launch: list[str]) -> dict[str, object]:
         ),
         ("", ""),
     )
+    own = os.urandom(6).hex()  # an element that is begun again is another worker
     return {
-        "worker": os.urandom(6).hex(),
+        "worker": ".".join(["-".join(launch), own]) if len(launch) > 1 else own,
         "host": os.uname().nodename,
         "pid": os.getpid(),
         "launch": int(launch[0]) if launch else 0,

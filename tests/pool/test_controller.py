@@ -77,7 +77,7 @@ def test_a_poisoned_task_does_not_take_others_down(pool: hb.Controller) -> None:
     futures = [pool.submit(leave if n == 40 else square, *[n] * (n != 40)) for n in range(80)]
     for n, future in enumerate(futures):
         if n == 40:
-            with pytest.raises(hb.WorkerLost):
+            with pytest.raises(hb.WorkerLost, match="hpcbatch pool logs"):
                 future.result(60)
         else:
             assert future.result(60) == n * n

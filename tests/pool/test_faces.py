@@ -35,6 +35,17 @@ def test_a_sequential_controller_calls_at_once() -> None:
         pool.push(square, 2)
 
 
+def test_a_sequential_controller_takes_what_a_controller_takes() -> None:
+    asked = {"resources": {"memory": "1GB"}, "crashes_max": 2, "idle": 60, "name": "debugged"}
+    with hb.SequentialController("slurm", 20, **asked) as pool:
+        assert pool.map(square, range(100)) == [n * n for n in range(100)]
+        assert pool.name == "debugged"
+    with pytest.raises(hb.UsageError, match=r"resources=\{'memory'"):
+        hb.SequentialController(memory="1GB")
+    with pytest.raises(hb.UsageError, match="did you mean 'idle'"):
+        hb.SequentialController(idel=3)
+
+
 async def _awaited(pool: hb.Controller) -> int:
     return int(await pool.submit(square, 5))
 

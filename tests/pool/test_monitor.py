@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -104,6 +105,27 @@ def test_a_controller_learns_that_its_pool_was_ended(
         with pytest.raises(hb.PoolClosed, match="ended by somebody else"):
             ask_more()
     assert pool.summary().launches["pauses_for"] == 0, "nothing is tried again"
+
+
+def dies() -> None:
+    os.write(1, b"famous last words\n")
+    os._exit(3)
+
+
+def test_a_lost_worker_is_told_with_the_command_for_its_log(
+    make_pool: Callable[..., hb.Controller],
+) -> None:
+    pool = make_pool(workers=1, crashes_max=0)
+    with pytest.raises(hb.WorkerLost) as lost:
+        pool.submit(dies).result(60)
+    found = re.search(r"hpcbatch pool logs (\S+) (\S+) tells", str(lost.value))
+    assert found is not None, lost.value
+    told = ask("logs", *found.groups())
+    assert list(told) == [found[2]]
+    assert "famous last words" in told[found[2]]
+    pool.push(abs, -1)
+    (row,) = pool.collect()
+    assert list(ask("logs", "last", row.worker)) == [row.worker.partition(".")[0]]
 
 
 def test_a_server_keeps_no_pools(

@@ -118,6 +118,9 @@ def test_calls_and_their_results_pass_the_login_node(
         for env, known in ((by_default, "last"), ({}, here.id), (by_default, here.id)):
             told = CliRunner(env=env).invoke(main, ["--json", "pool", "workers", known])
             assert len(json.loads(told.stdout)) == 2, known
+        worker = pool.summary()[0]["worker"]
+        told = CliRunner().invoke(main, ["--json", "pool", "logs", here.id, worker])
+        assert list(json.loads(told.stdout)) == [worker.partition(".")[0]]
         pids = [int(each["pid"]) for each in pool.summary()]
     eventually(lambda: is_over(there, *pids), "the relay to leave nothing behind")
 

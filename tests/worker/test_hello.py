@@ -45,3 +45,4 @@ def test_its_array_and_element_are_those_of_the_scheduler(
     assert (told["launch"], told["array"], told["element"]) == (0, array, element)
     told = _hello(DOOR, ["2", "9"])
     assert (told["launch"], told["element"]) == (2, "9")
+    assert str(told["worker"]).startswith("2-9.")
