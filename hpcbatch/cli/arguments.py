@@ -21,9 +21,14 @@ _RANGE = re.compile(r"range:(-?\d{1,18}):(-?\d{1,18})(?::(-?\d{1,18}))?\Z", re.A
 
 
 def read_inputs(
-    args: Sequence[str], file: str | None, *, for_shell: bool, grid: bool = False
+    args: Sequence[str],
+    file: str | None = None,
+    form: str | None = None,
+    *,
+    for_shell: bool,
+    grid: bool = False,
 ) -> dict[str, Sequence[Any]]:
-    """The columns of inputs by name. Raises InputError."""
+    """The columns of inputs by name; ``form`` is that of the ``file``. Raises InputError."""
     columns: dict[str, Sequence[Any]] = {}
     for arg in args:
         name, text = _pair("--arg", arg, FORMS)
@@ -31,7 +36,9 @@ def read_inputs(
         columns[name] = _series(name, text, for_shell)
     if grid:
         columns = _grid(columns)
-    for name, values in read_columns(file, for_shell).items() if file is not None else ():
+    if form is not None and file is None:
+        raise InputError("--args-format is that of --args-file, which is not given")
+    for name, values in read_columns(file, form, for_shell).items() if file is not None else ():
         _check_new("--args-file", name, columns)
         columns[name] = values
     if not columns:

@@ -1,4 +1,4 @@
-"""Files of parameters become columns: .csv, .tsv, .json, .jsonl."""
+"""Files of parameters become columns: CSV, TSV, JSON, JSON lines."""
 
 from __future__ import annotations
 
@@ -17,25 +17,32 @@ from .values import Reader, as_text, as_written, typed
 Columns = dict[str, list[Any]]
 
 
-def read_columns(path: str, for_shell: bool) -> Columns:
-    """Raises InputError, which names the file and the line."""
-    suffix = os.path.splitext(path)[1].lower()
-    if suffix not in _READERS:
-        raise InputError(
-            f"{path}: {suffix or 'a name without an ending'} is no kind of file that can be "
-            f"read{nearest(suffix, _READERS)}"
-        )
-    columns = _READERS[suffix](path, read_text(path), for_shell)
+def read_columns(path: str, form: str | None, for_shell: bool) -> Columns:
+    """What a file holds, or standard input for ``-``, in one of the ``FORMS``; without one its name
+    ends in that. Raises InputError, which names the file and the line."""
+    reader = _READERS[form or _form_of(path)]
+    name = "standard input" if path == "-" else path
+    columns = reader(name, read_text(path), for_shell)
     if not columns or not any(columns.values()):
-        raise InputError(f"{path} holds no rows: a task needs at least one job")
+        raise InputError(f"{name} holds no rows: a task needs at least one job")
     return columns
+
+
+def _form_of(path: str) -> str:
+    ending = os.path.splitext(path)[1].lower()
+    if ending.removeprefix(".") in _READERS:
+        return ending.removeprefix(".")
+    raise InputError(
+        f"{path}: {ending or 'a name without an ending'} does not tell the format"
+        f"{nearest(ending, _READERS)}; --args-format does"
+    )
 
 
 def read_text(path: str) -> str:
     """The text of a file, or of standard input for ``-``. Raises InputError."""
     try:
         if path == "-":
-            return sys.stdin.read()
+            return sys.stdin.read().removeprefix("\ufeff")
         with open(path, encoding="utf-8-sig", newline="") as file:
             return file.read()
     except FileNotFoundError:
@@ -61,9 +68,12 @@ def nearest_file(path: str) -> str:
     return f"; did you mean {os.path.join(folder, close[0])!r}?" if close else ""
 
 
-def _read_csv(path: str, text: str, for_shell: bool) -> Columns:
+def _read_tsv(path: str, text: str, for_shell: bool) -> Columns:
+    return _read_csv(path, text, for_shell, "\t")
+
+
+def _read_csv(path: str, text: str, for_shell: bool, delimiter: str = ",") -> Columns:
     reader: Reader = as_written if for_shell else typed
-    delimiter = "\t" if path.lower().endswith(".tsv") else ","
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows = _csv_rows(path, lines)
     names = [name.strip() for name in next(rows, (0, []))[1]]
@@ -154,9 +164,10 @@ def _parsed(where: str, text: str) -> Any:
 
 
 _READERS: dict[str, Callable[[str, str, bool], Columns]] = {
-    ".csv": _read_csv,
-    ".tsv": _read_csv,
-    ".json": _read_json,
-    ".jsonl": _read_jsonl,
-    ".ndjson": _read_jsonl,
+    "csv": _read_csv,
+    "tsv": _read_tsv,
+    "json": _read_json,
+    "jsonl": _read_jsonl,
+    "ndjson": _read_jsonl,
 }
+FORMS = tuple(_READERS)

@@ -17,6 +17,7 @@ from ..words.errors import InputError, UsageError
 from .arguments import read_constants, read_inputs
 from .common import completed
 from .function_argument import load_function
+from .paramfiles import FORMS
 
 if TYPE_CHECKING:
     from ..registry.draft import Draft
@@ -31,6 +32,7 @@ class Work:
     shell: str | None
     arg: tuple[str, ...]
     args_file: str | None
+    args_format: str | None
     const: tuple[str, ...]
     grid: bool
     name: str | None
@@ -53,7 +55,9 @@ class Work:
     def draft(self) -> Draft:
         """It as a task. Raises InputError."""
         is_shell = self.shell is not None
-        columns = read_inputs(self.arg, self.args_file, for_shell=is_shell, grid=self.grid)
+        columns = read_inputs(
+            self.arg, self.args_file, self.args_format, for_shell=is_shell, grid=self.grid
+        )
         constants = read_constants(self.const, for_shell=is_shell)
         if self.shell is not None:
             return draft_program(self.shell, columns, constants, self.name, self.seed)
@@ -123,7 +127,12 @@ _ASKED = (
         "--args-file",
         metavar="FILE",
         shell_complete=completed("files"),
-        help="Columns from .csv, .tsv, .json or .jsonl.",
+        help="Columns from a file; - is standard input.",
+    ),
+    click.option(
+        "--args-format",
+        type=click.Choice(FORMS),
+        help="Of --args-file [default: what its name ends in].",
     ),
     click.option("--const", multiple=True, metavar="NAME=VALUE", help="The same for every job."),
     click.option("--grid", is_flag=True, help="Every combination of the --arg columns."),

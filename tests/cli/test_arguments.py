@@ -67,7 +67,7 @@ def test_numbers_for_command_lines_can_be_formatted() -> None:
     ],
 )
 def test_columns(arg: str, values: list[Any]) -> None:
-    assert list(read_inputs([arg], None, for_shell=False)["x"]) == values
+    assert list(read_inputs([arg], for_shell=False)["x"]) == values
 
 
 @pytest.mark.parametrize(
@@ -96,21 +96,21 @@ def test_columns(arg: str, values: list[Any]) -> None:
 )
 def test_bad_columns_are_refused(arg: str) -> None:
     with pytest.raises(InputError):
-        read_inputs([arg], None, for_shell=False)
+        read_inputs([arg], for_shell=False)
 
 
 def test_values_from_lines_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "lines").write_text("1\n\ntwo words\n3.5\n")
     arg = f"x=@{tmp_path}/lines"
-    assert read_inputs([arg], None, for_shell=False)["x"] == [1, "two words", 3.5]
+    assert read_inputs([arg], for_shell=False)["x"] == [1, "two words", 3.5]
     monkeypatch.setattr("sys.stdin", io.StringIO("7\n8\n"))
-    assert read_inputs(["x=@-"], None, for_shell=False)["x"] == [7, 8]
+    assert read_inputs(["x=@-"], for_shell=False)["x"] == [7, 8]
 
 
 def test_a_name_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("x\n1\n")
     with pytest.raises(InputError, match="second time"):
-        read_inputs(["x=1", "x=2"], None, for_shell=False)
+        read_inputs(["x=1", "x=2"], for_shell=False)
     with pytest.raises(InputError, match="second time"):
         read_inputs(["x=1"], f"{tmp_path}/p.csv", for_shell=False)
     with pytest.raises(InputError, match="second time"):
@@ -118,7 +118,7 @@ def test_a_name_twice_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_grid_has_every_combination() -> None:
-    columns = read_inputs(["x=1,2", "y=a,b"], None, for_shell=False, grid=True)
+    columns = read_inputs(["x=1,2", "y=a,b"], for_shell=False, grid=True)
     assert columns == {"x": [1, 1, 2, 2], "y": ["a", "b", "a", "b"]}
 
 
@@ -147,7 +147,7 @@ ROWS = {"x": [1, 2], "name": ["a b", "ü,\n'"]}
 )
 def test_files(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_bytes(text.encode())
-    assert read_columns(f"{tmp_path}/{name}", False) == ROWS
+    assert read_columns(f"{tmp_path}/{name}", None, False) == ROWS
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_files(tmp_path: Path, name: str, text: str) -> None:
         ("p.jsonl", '{"x": 1}\n{"x": 1, "z": 2}\n', "line 2.*z"),
         ("p.jsonl", '{"x": 1}\n{"x": \n', "line 2 is no JSON"),
         ("p.jsonl", "\n\n", "no rows"),
-        ("p.jsno", "[]", "did you mean '.json'"),
+        ("p.jsno", "[]", "did you mean 'json'"),
         ("params", "x\n1\n", "without an ending"),
     ],
     ids=range(22),
@@ -183,20 +183,54 @@ def test_bad_files_are_refused_by_place(
 ) -> None:
     (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(InputError, match=told) as caught:
-        read_columns(f"{tmp_path}/{name}", False)
+        read_columns(f"{tmp_path}/{name}", None, False)
     assert name in str(caught.value)
 
 
 def test_the_nearest_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "params.csv").write_text("x\n1\n")
     with pytest.raises(InputError, match=r"did you mean .*params\.csv"):
-        read_columns(f"{tmp_path}/param.csv", False)
+        read_columns(f"{tmp_path}/param.csv", None, False)
     with pytest.raises(InputError, match="there is no folder"):
-        read_columns(f"{tmp_path}/nowhere/param.csv", False)
+        read_columns(f"{tmp_path}/nowhere/param.csv", None, False)
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("csv", "\ufeffx,y\n1,a\n2,b\n"),
+        ("tsv", "x\ty\n1\ta\n2\tb\n"),
+        ("json", '{"x": [1, 2], "y": ["a", "b"]}'),
+        ("jsonl", '{"x": 1, "y": "a"}\n{"x": 2, "y": "b"}\n'),
+    ],
+)
+def test_a_format_that_no_name_tells(
+    form: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "params.txt").write_text(text)
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    for path in ("-", f"{tmp_path}/params.txt"):
+        columns = read_inputs([], path, form, for_shell=False)
+        assert columns == {"x": [1, 2], "y": ["a", "b"]}
+
+
+def test_a_format_is_asked_for_and_belongs_to_a_file() -> None:
+    with pytest.raises(InputError, match="--args-format does"):
+        read_inputs([], "-", for_shell=False)
+    with pytest.raises(InputError, match="not given"):
+        read_inputs(["x=1"], None, "csv", for_shell=False)
+
+
+def test_what_is_wrong_with_standard_input_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("x,y\n1\n"))
+    with pytest.raises(InputError, match="standard input, line 2"):
+        read_inputs([], "-", "csv", for_shell=False)
 
 
 def test_files_for_command_lines_stay_as_written(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("x,y\n0.10,true\n7,\n")
     (tmp_path / "p.json").write_text('{"x": [true, null, 1.5, "a", [1]]}')
-    assert read_columns(f"{tmp_path}/p.csv", True) == {"x": ["0.10", 7], "y": ["true", ""]}
-    assert read_columns(f"{tmp_path}/p.json", True) == {"x": ["true", "null", 1.5, "a", "[1]"]}
+    assert read_columns(f"{tmp_path}/p.csv", None, True) == {"x": ["0.10", 7], "y": ["true", ""]}
+    assert read_columns(f"{tmp_path}/p.json", None, True) == {
+        "x": ["true", "null", 1.5, "a", "[1]"]
+    }
