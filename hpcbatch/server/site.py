@@ -183,7 +183,6 @@ class ServedSite:
         if given.get("cluster") is None:
             given["cluster"] = self.settings.batch_cluster
         options = self.hooks.new_job(user, spec, wire.options_from(given))
-        options.check_retries()
         options = checked(self.registry, self._seen_by(user, options))
         self._check_time(spec.njobs, options, Cluster.named(options.cluster).config.resources)
         return options

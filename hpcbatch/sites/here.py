@@ -59,7 +59,6 @@ class Here(Site):
         from ..cluster.cluster import Cluster
         from ..use.submit import checked
 
-        options.check_retries()
         Cluster.named(options.cluster).check_here()
         return checked(self.registry, options)
 
@@ -71,7 +70,6 @@ class Here(Site):
     def preview(self, spec: TaskSpec, options: SubmitOptions) -> Preview:
         from ..use.preview import preview
 
-        options.check_retries()
         return preview(self.registry, spec, options)
 
     def submit(self, task_id: str, options: SubmitOptions) -> Attempt:

@@ -50,8 +50,10 @@ class Composition:
         """``room``: elements that may be submitted now (None: all); the others are held back.
         ``before``: ids of arrays that must have ended, however they did.
 
-        Raises ConfigError, ResourceError, NotFound, StateError, and what ``limits_of`` does.
+        Raises ConfigError, ResourceError, UsageError, NotFound, StateError, and what ``limits_of``
+        does.
         """
+        options.check_retries()
         asked = Resources.parse(cluster.config.resources, options.resources)
         waits_for = find_dependencies(registry, options, cluster, spec.id)
         waits_for = waits_for._replace(ended=(*before, *waits_for.ended))

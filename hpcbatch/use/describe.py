@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..disk.index import BEGUN, DONE, ERROR, EXPIRED, Entry, read_entries
 from ..registry.results import Results
@@ -32,8 +33,7 @@ def job_info(view: View, results: Results, job: int, state: str, entry: Entry | 
     attempt, element = owner
     found = view.ending(attempt, element)
     ending = found if found is not None and state == "expired" else Ending("")
-    begun = _has_begun(entry, attempt)
-    host = results.process(entry)[0] if entry is not None and begun else ""
+    begun = _begun(entry, attempt)
     return JobInfo(
         job,
         state,
@@ -41,8 +41,8 @@ def job_info(view: View, results: Results, job: int, state: str, entry: Entry | 
         attempt.number,
         element,
         attempt.cluster,
-        host or ending.host,
-        entry.started if entry is not None and begun else None,
+        _host(results, begun) or ending.host,
+        begun.started if begun else None,
         memory=ending.memory,
         code=ending.code,
         signal=ending.signal,
@@ -91,21 +91,30 @@ def job_error(view: View, results: Results, job: int, state: str, entry: Entry |
     if state != "expired" or owner is None:
         return JobError(job, state, "", NO_RESULT.get(state, "no result yet"))
     attempt, element = owner
-    ending = view.ending(attempt, element)
-    told = str(ending) if ending is not None else "lost"
-    begun = "" if _has_begun(entry, attempt) else ", before the job began"
+    begun = _begun(entry, attempt)
+    ending = view.ending(attempt, element) or Ending("lost")
+    ending = replace(ending, host=_host(results, begun) or ending.host)
+    early = "" if begun else ", before the job began"
     tail = read_log(view, attempt.number, element, -LOG_TAIL).strip()
     last = f": {tail.splitlines()[-1][:LAST_LINE]}" if tail and not _any_began(view, owner) else ""
     shown = _shown("the end of its element's log", tail)
-    return JobError(job, state, "", f"{told}{begun}{last}", shown)
+    return JobError(job, state, "", f"{ending}{early}{last}", shown)
 
 
 def _shown(what: str, tail: str) -> str:
     return f"{what}:\n{tail}\n" if tail else ""
 
 
-def _has_begun(entry: Entry | None, attempt: Attempt) -> bool:
-    return entry is not None and entry.said == BEGUN and entry.attempt == attempt.number
+def _begun(entry: Entry | None, attempt: Attempt) -> Entry | None:
+    """The entry of a job that began in this very attempt."""
+    if entry is None or entry.said != BEGUN or entry.attempt != attempt.number:
+        return None
+    return entry
+
+
+def _host(results: Results, begun: Entry | None) -> str:
+    """As the job's own process names it: schedulers may have other names for their nodes."""
+    return results.process(begun)[0] if begun else ""
 
 
 def _any_began(view: View, owner: tuple[Attempt, int]) -> bool:

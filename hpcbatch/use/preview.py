@@ -28,7 +28,8 @@ def preview(
     registry: Registry, spec: TaskSpec, options: SubmitOptions, longest: int | None = None
 ) -> Preview:
     """The script that ``submit`` would hand to the scheduler; nothing is submitted or stored.
-    ``longest`` as in ``Terms``. Raises ConfigError, ResourceError, NotFound, StateError.
+    ``longest`` as in ``Terms``. Raises ConfigError, ResourceError, UsageError, NotFound,
+    StateError.
     """
     cluster = Cluster.named(options.cluster).as_here().limited(longest, LIMITED_BY)
     options = with_whole_ids(registry, options)

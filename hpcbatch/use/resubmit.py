@@ -138,7 +138,4 @@ def _like(last: Attempt, options: SubmitOptions) -> SubmitOptions:
     that was refused."""
     cluster = options.cluster or last.cluster
     before = replace(last.options, cluster=cluster, resources=last.resources)
-    made = options.over(before, cluster == last.cluster)
-    if options.retry_on or options.retry_scale:
-        made.check_retries()
-    return made
+    return options.over(before, cluster == last.cluster)

@@ -48,9 +48,8 @@ from .profiles import keep_profile
 def submit_defined(
     registry: Registry, spec: TaskSpec, options: SubmitOptions, terms: Terms | None = None
 ) -> Attempt:
-    """Submit the jobs that never were. Raises AlreadySubmitted, SubmissionError, ConfigError,
-    ResourceError."""
-    options.check_retries()
+    """Submit the jobs that never were. Raises AlreadySubmitted, SubmissionError, and what
+    ``prepared`` does."""
     layout, options = registry.layout(spec.id), with_whole_ids(registry, options)
     with submitting(layout):
         view = settled_view(registry, spec)
@@ -64,8 +63,9 @@ def submit_defined(
 
 
 def checked(registry: Registry, options: SubmitOptions) -> SubmitOptions:
-    """With whole ids of tasks. Raises ConfigError, ResourceError, NotFound: what is wrong with the
-    options can be told before anything is stored."""
+    """With whole ids of tasks. Raises ConfigError, ResourceError, UsageError, NotFound: what is
+    wrong with the options can be told before anything is stored."""
+    options.check_retries()
     cluster = Cluster.named(options.cluster)
     Resources.parse(cluster.config.resources, options.resources)
     return with_whole_ids(registry, options)
@@ -128,7 +128,7 @@ def prepared(
     """All that can be wrong with one attempt of ``jobs`` before it is made; called under
     ``submitting``. The room in the queue that it counts on is its own meanwhile.
 
-    Raises ConfigError, ResourceError, StateError, RegistryUnwritable, RegistryBusy,
+    Raises ConfigError, ResourceError, UsageError, StateError, RegistryUnwritable, RegistryBusy,
     SchedulerError.
     """
     cluster = by_itself.cluster if by_itself else Cluster.named(options.cluster).as_here()
@@ -208,7 +208,8 @@ def _submit_arrays(ready: Prepared) -> Attempt:
         update_attempt(layout, attempt.given_up_for(in_short(error)))
         raise type(error)(
             f"cluster {cluster.name} did not take the submission. {error}\n"
-            f"{_standing(attempt)} The script, kept in {path}, was:\n{text}"
+            f"{_standing(attempt)} The script, kept in {path}, was:\n{text}\n"
+            f"{cluster.name} did not take it: {in_short(error)}"  # where a terminal ends
         ) from error
     return attempt
 

@@ -89,13 +89,17 @@ class SubmitOptions:
         return bool(self.isolate) or self.job_timeout is not None
 
     def over(self, last: SubmitOptions, same_cluster: bool) -> SubmitOptions:
-        """As ``last``, where nothing else is asked. What belongs to a cluster stays with it."""
+        """As ``last``, where nothing else is asked. What belongs to a cluster stays with it, and
+        what is about retries goes with them."""
+        left = {*_OF_ONE_ATTEMPT}
+        if not same_cluster:
+            left |= {*_OF_ONE_CLUSTER, "cluster"}
+        if self.retries == 0:
+            left |= {"retry_on", "retry_scale"}
         kept = {
             each.name: getattr(last, each.name)
             for each in fields(self)
-            if getattr(self, each.name) in (None, {})
-            and each.name not in _OF_ONE_ATTEMPT
-            and (same_cluster or each.name not in (*_OF_ONE_CLUSTER, "cluster"))
+            if getattr(self, each.name) in (None, {}) and each.name not in left
         }
         if same_cluster:
             kept["resources"] = {**last.resources, **self.resources}

@@ -12,6 +12,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ import yaml
 import hpcbatch as hb
 from hpcbatch.cluster.schedulers.local import Local as LocalScheduler
 from hpcbatch.registry.attempts import write_attempt
+from hpcbatch.registry.view import View
 from hpcbatch.runner.bundle import ensure_runner
 from hpcbatch.use import in_doubt
 from hpcbatch.words.assignment import Assignment
+from hpcbatch.words.model import Attempt, Ending
 from tests.core import Case, eventually, everyone, make_attempt, run_script
 from tests.local import Local, by_value, states
 
@@ -138,6 +141,35 @@ def test_options_stay_as_they_were_unless_others_are_asked_for(local: Local, tas
         2 << 30, 1, True
     )  # fmt: skip
     assert last.plan.elements == 2
+
+
+def test_what_is_about_retries_goes_with_them(local: Local, task: hb.Task) -> None:
+    asked = {"retry_on": ("killed",), "retry_scale": {"memory": 2.0}}
+    task.resubmit(retries=1, **asked)
+    task.cancel()
+    task.resubmit(retries=0)
+    task.cancel()
+    with pytest.raises(hb.UsageError, match="retry_on is about retries"):
+        task.resubmit(**asked)
+    with pytest.raises(hb.UsageError, match="retry_scale is about retries"):
+        task.resubmit(retry_scale={"memory": 2}, retries=0)
+    assert [attempt.options.retry_on for attempt in local.attempts(task)] == [
+        None, ("killed",), None
+    ]  # fmt: skip
+
+
+def test_a_host_has_one_name(local: Local, task: hb.Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Schedulers may know the node by another one than it has itself."""
+    ending = View.ending
+
+    def renamed(view: View, attempt: Attempt, element: int) -> Ending | None:
+        found = ending(view, attempt, element)
+        return found and replace(found, host="node-of-the-scheduler")
+
+    monkeypatch.setattr(View, "ending", renamed)
+    own = os.uname().nodename
+    assert task.jobs()[0].stats.host == own
+    assert task.errors()[0].message.endswith(f" on {own}")
 
 
 def test_on_another_cluster_with_its_own_resources(local: Local, task: hb.Task) -> None:
