@@ -30,6 +30,7 @@ SOURCE = """\
 complete -o nosort -F %(complete_func)s %(prog_name)s
 """
 _SPECIAL = {"": r"[^\w@%+=:,./~-]", '"': r'["\\$`]', "'": r"(?!)"}  # by the quote around it
+_PIECE = re.compile(r"\$(\w+)|\$\{(\w+)\}|.", re.DOTALL)  # a variable, or a character
 
 
 class LastWord(NamedTuple):
@@ -62,23 +63,27 @@ class Bash(BashComplete):
 
 
 def last_word(line: str, breaks: str) -> LastWord:
-    """As bash reads it: see Quoting in bash(1). ``breaks``: COMP_WORDBREAKS."""
+    """As bash reads it: see Quoting and Parameter Expansion in bash(1). ``breaks``:
+    COMP_WORDBREAKS."""
     text, kept, quote, is_escaped = "", 0, "", False
-    for char in line:
+    for found in _PIECE.finditer(line):
+        piece, variable = found[0], found[1] or found[2]
         if is_escaped:
-            text += char if quote != '"' or char in '"\\$`' else f"\\{char}"
+            text += piece if quote != '"' or piece[0] in '"\\$`' else f"\\{piece}"
             is_escaped = False
-        elif char == "\\" and quote != "'":
+        elif piece == "\\" and quote != "'":
             is_escaped = True
+        elif variable and quote != "'":
+            text += os.environ.get(variable, piece)
         elif quote:
-            quote, text = ("", text) if char == quote else (quote, text + char)
-        elif char in "'\"":
-            quote, kept = char, max(kept, len(text))
-        elif char.isspace():
+            quote, text = ("", text) if piece == quote else (quote, text + piece)
+        elif piece in "'\"":
+            quote, kept = piece, max(kept, len(text))
+        elif piece.isspace():
             text, kept = "", 0
         else:
-            text += char
-            if char == ":" and char in breaks:
+            text += piece
+            if piece == ":" and piece in breaks:
                 kept = len(text)
     return LastWord(text, kept, quote)
 

@@ -53,25 +53,31 @@ def doctor(setting: Setting, cluster: str | None, patience: str, no_node: bool) 
                 show(finding, where)
     if setting.json:
         print_json([{"cluster": where or None, **asdict(each)} for where, each in found])
-    if any(each.state == WRONG for _, each in found):
+    if _any_wrong(each for _, each in found):
         click.get_current_context().exit(FAILED)
 
 
 def _findings(
     setting: Setting, cluster: str | None, patience: float | None
 ) -> Iterator[tuple[str, Finding]]:
-    here = [*check_configuration(), *check_registry(setting.root)]
+    here = list(check_configuration())
+    names = [] if _any_wrong(here) else chosen_clusters(cluster)  # first: its name may be wrong
+    here += check_registry(setting.root)
     yield from ((HERE, each) for each in here)
-    if any(each.state == WRONG for each in here):
+    if _any_wrong(here):
         return
     root = setting.registry().root
-    for name in chosen_clusters(cluster):
+    for name in names:
         broken = False
         for each in check_cluster(name, root):
             broken |= each.state == WRONG
             yield name, each
         if not broken and patience is not None:
             yield from ((name, each) for each in _on_a_node(name, root, patience))
+
+
+def _any_wrong(found: Iterable[Finding]) -> bool:
+    return any(each.state == WRONG for each in found)
 
 
 def _on_a_node(name: str, root: str, patience: float) -> Iterable[Finding]:

@@ -70,6 +70,8 @@ def new(setting: Setting, password: bool) -> None:
 def whoami(setting: Setting) -> None:
     """Print the id by which servers know this user: that of the own key, or a name without one.
 
+    Whoever started a server is known to it as local, on its machine, and needs neither.
+
     \b
     Examples:
       hpcbatch keys whoami

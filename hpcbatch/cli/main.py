@@ -9,6 +9,8 @@ import os
 import signal
 import sys
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType
 from typing import Any, NoReturn
@@ -88,11 +90,8 @@ class LazyGroup(click.Group):
     """Knows its commands by name and summary; imports the one that is called."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        as_json = "--json" in args
-        try:
+        with _told_of(ctx, args):
             return super().parse_args(ctx, args)
-        except click.UsageError as error:
-            raise misused(error, as_json) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -118,20 +117,27 @@ class LazyGroup(click.Group):
                 formatter.write_dl([(name, entry[2]) for name, entry in section.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        # where the rest cannot be read, the option is not either
-        as_json = ctx.ensure_object(Setting).json or "--json" in ctx.args
-        try:
+        with _told_of(ctx, ctx.args):
             answer = super().invoke(ctx)
             sys.stdout.flush()
             return answer
-        except click.exceptions.Exit:
-            raise
-        except click.UsageError as error:
-            raise misused(error, as_json) from error
-        except BrokenPipeError:
-            _leave_pipe()
-        except (Exception, KeyboardInterrupt) as error:
-            raise _told(ctx.ensure_object(Setting), error) from error
+
+
+@contextmanager
+def _told_of(context: click.Context, words: Sequence[str]) -> Iterator[None]:
+    """What goes wrong within becomes a sentence and an exit status."""
+    setting = context.ensure_object(Setting)
+    as_json = "--json" in words  # where the rest cannot be read, the option is not either
+    try:
+        yield
+    except click.exceptions.Exit:
+        raise
+    except click.UsageError as error:
+        raise misused(error, as_json or setting.json) from error
+    except BrokenPipeError:
+        _leave_pipe()
+    except (Exception, KeyboardInterrupt) as error:
+        raise _told(setting, error) from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=HELP)

@@ -66,8 +66,8 @@ def _detect() -> str:
     found = [name for name, one in known.items() if one.programs and one.is_here()]
     if len(found) > 1:
         raise ConfigError(
-            f"{os.uname().nodename} has several schedulers ({', '.join(found)}): name one (or "
-            f"local) as the cluster (--cluster), or set 'default' in {FILE_NAME}"
+            f"{os.uname().nodename} has several schedulers ({', '.join(found)}): name one of them, "
+            f"or local, as the cluster, or set 'default' in {FILE_NAME}"
         )
     return found[0] if found else "local"
 

@@ -18,7 +18,8 @@ from .job_selection import check_jobs
 
 
 class Canceled(NamedTuple):
-    """How many jobs were canceled, and what may not have ended by that."""
+    """How many jobs were canceled, and what may not have ended by that. Those that have not ended
+    yet are counted each time they are canceled."""
 
     jobs: int
     objections: list[str]

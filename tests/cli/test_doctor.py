@@ -41,6 +41,12 @@ def test_a_cluster_that_is_well(hb: Shell, local: Local) -> None:
     assert not [name for name in os.listdir(os.environ["HPCBATCH_ROOT"]) if "doctor" in name]
 
 
+def test_a_cluster_that_nobody_knows_is_told_before_all_else(hb: Shell) -> None:
+    result = hb("doctor", "--cluster", "slrum")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "did you mean 'slurm'" in result.stderr
+
+
 def test_an_element_that_cannot_begin_is_quoted(hb: Shell, local: Local) -> None:
     configured(setup=["echo there is no module python >&2", "exit 3"])
     told = hb.json("doctor", "--cluster", "local", status=1)
