@@ -15,7 +15,7 @@ from ..sites.base import Site
 from ..sites.wire import job_json
 from ..use.groups import Group, grouped
 from ..words.errors import UsageError
-from ..words.model import RESOLVED, UNSUCCESSFUL, TaskSpec
+from ..words.model import RESOLVED, UNSUCCESSFUL
 from ..words.ranges import Ranges, chosen
 from ..words.status import JobInfo
 from ..words.text import counted
@@ -136,7 +136,8 @@ def _as_json(group: Group, attempts: dict[int, int]) -> dict[str, Any]:
 def _print_group(group: Group, attempts: dict[int, int], traceback: bool) -> None:
     first = group.first
     told, *more = plain_lines(group.told).rstrip().split("\n")
-    print_words(counted(len(group.indices), "job"), " ", first.state, f": {told}")
+    such = ", such as" if group.varies else ""
+    print_words(counted(len(group.indices), "job"), " ", first.state, f"{such}: {told}")
     for line in more[-LINES:]:
         click.echo(f"    {line}")
     click.echo(f"  jobs {group.jobs}")
@@ -175,13 +176,8 @@ def logs(setting: Setting, task: str, job: int, follow: bool) -> None:
         print_json({"id": task_id, "job": job, **_log_of(info), "log": text})
         return
     if on_terminal() or not text:
-        nothing = f": it has printed nothing{_elsewhere(site.spec(task_id))}"
-        say(f"{_told(info)}{'' if text else nothing}")
+        say(f"{_told(info)}{'' if text else ': it has printed nothing'}")
     _write(text if not text or text.endswith("\n") else f"{text}\n")
-
-
-def _elsewhere(spec: TaskSpec) -> str:
-    return "; what a program prints is its result: hpcbatch collect" if spec.kind == "shell" else ""
 
 
 def _log_of(info: JobInfo) -> dict[str, Any]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
+import stat
 import string
 import subprocess
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from . import seeding
 
-TAIL = 2000  # characters of output that an error shows
+TAIL = 2000  # bytes of what it printed that an error shows
+PART = 1 << 16  # bytes that are read at once
 SHELL_SAYS = {  # by exit status (sh(1), of POSIX)
     126: ": a program that cannot be run",
     127: ": a program that was not found",
@@ -74,8 +76,8 @@ class ShellProgram:
 
     Returns ``{"status": 0, "output": text of standard output}``; raises ProgramFailed for any
     other exit status, with the template, since the values are the job's inputs, and the end of
-    what it printed. Standard error goes to the element's log. ``memory`` is the peak in bytes of
-    whichever process of the last command had most.
+    what it printed. All that it prints is in the element's log at once. ``memory`` is the peak in
+    bytes of whichever process of the last command had most.
     """
 
     def __init__(self, template: str, launch: Sequence[str] = ()):
@@ -85,26 +87,49 @@ class ShellProgram:
     def __call__(self, **values: Any) -> dict[str, Any]:
         own = {"index": seeding.current_job(), "seed": seeding.current_seed()}
         command = _Quoting().vformat(self.template, (), {**own, **values})
+        begin = _log_size()
         status, output = self._run([*self.launch, "/bin/sh", "-c", command])
+        text = output.decode("utf-8", "replace")
         if status != 0:
-            sys.stdout.write(output)
-            told = f"\n{output[-TAIL:].rstrip()}" if output.strip() else ""
+            said = (text[-TAIL:] if begin is None else _end_of_log(begin)).strip()
+            told = f"\n{said}" if said else ""
             raise ProgramFailed(f"{_ending(status)}: {self.template}{told}")
-        return {"status": 0, "output": output}
+        return {"status": 0, "output": text}
 
-    def _run(self, argv: list[str]) -> tuple[int, str]:
+    def _run(self, argv: list[str]) -> tuple[int, bytes]:
         """Exit status and output. subprocess.run does not tell the memory."""
         self.memory = 0
         with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
             try:
-                output = process.stdout.read() if process.stdout else b""
+                output = b"" if process.stdout is None else _read_and_log(process.stdout.fileno())
                 _, ended, usage = os.wait4(process.pid, 0)
             except BaseException:  # the job is to leave
                 process.kill()
                 raise
             process.returncode = os.waitstatus_to_exitcode(ended)
             self.memory = usage.ru_maxrss * 1024
-        return process.returncode, output.decode("utf-8", "replace")
+        return process.returncode, output
+
+
+def _read_and_log(fd: int) -> bytes:
+    parts = []
+    while part := os.read(fd, PART):
+        parts.append(part)
+        with contextlib.suppress(OSError):  # the disk of the log is full: the result may have room
+            os.write(1, part)
+    return b"".join(parts)
+
+
+def _log_size() -> int | None:
+    """None where standard output is no file."""
+    return os.fstat(1).st_size if stat.S_ISREG(os.fstat(1).st_mode) else None
+
+
+def _end_of_log(begin: int) -> str:
+    """Of what was printed behind ``begin``: both streams, in their order."""
+    with open("/proc/self/fd/1", "rb") as file:
+        file.seek(max(begin, os.fstat(1).st_size - TAIL))
+        return file.read(TAIL).decode("utf-8", "replace")
 
 
 def _ending(code: int) -> str:

@@ -136,16 +136,18 @@ def test_failures_in_groups() -> None:
             *(JobError(k, "error", "KeyError", f"job{k}777 at 0x{k:x}f\n{k}") for k in (7, 8, 19)),
             *(JobError(k, "error", "ProgramFailed", f"exit status {k}") for k in (1, 137)),
             JobError(9, "error", "KeyError", "nine"),
+            *(JobError(k, "error", "ValueError", f"x{k} = -{k / 7}e-{k}") for k in range(20, 24)),
         ]
     )
-    told = [(group.told, str(group.jobs), group.first.traceback) for group in groups]
+    told = [(each.told, str(each.jobs), each.first.traceback, each.varies) for each in groups]
     assert told == [
-        ("KeyError: job7777 at 0x7f\n7", "7-8,19", ""),
-        ("ValueError: a", "5-6", "first"),
-        ("timeout", "1", ""),
-        ("ProgramFailed: exit status 1", "1", ""),
-        ("ProgramFailed: exit status 137", "137", ""),
-        ("KeyError: nine", "9", ""),
+        ("ValueError: x20 = -2.857142857142857e-20", "20-23", "", True),
+        ("KeyError: job7777 at 0x7f\n7", "7-8,19", "", True),
+        ("ValueError: a", "5-6", "first", False),
+        ("timeout", "1", "", False),
+        ("ProgramFailed: exit status 1", "1", "", False),
+        ("ProgramFailed: exit status 137", "137", "", False),
+        ("KeyError: nine", "9", "", False),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,18 @@ from hpcbatch.sites.here import Here
 from hpcbatch.use.create import draft_program
 from hpcbatch.words.errors import InputError
 from tests.conftest import HOSTILE_NAMES
-from tests.core import Case, everyone
+from tests.core import Case, eventually, everyone
+
+RUNS = """
+import sys
+from hpcbatch.runner.program import ProgramFailed, ShellProgram
+
+print(ShellProgram("echo said")(), end=" ", file=sys.stderr)
+try:
+    ShellProgram("echo said; exit 3")()
+except ProgramFailed as error:
+    print(error, end="", file=sys.stderr)
+"""
 
 
 def program(
@@ -127,10 +139,44 @@ def test_a_program_that_fails_is_an_error_with_its_output(command: str, told: st
     assert ("said" in case.log()) == ("said" in command)
 
 
-def test_standard_error_goes_to_the_log_and_input_is_empty() -> None:
+def test_all_that_is_printed_goes_to_the_log_and_input_is_empty() -> None:
     case = program("cat; echo loud >&2; echo {x}", x=[1])
     assert outputs(case) == ["1\n"]
-    assert case.log() == "loud\n"
+    assert sorted(case.log().splitlines()) == ["1", "loud"]
+
+
+def test_an_error_shows_both_streams_and_of_this_job_alone() -> None:
+    case = program("echo first {x}; echo why {x} >&2; exit {x}", x=[3, 4])
+    assert case.run() == 1
+    for job, number in enumerate((3, 4)):
+        _, message, _ = case.error(job)
+        told, *lines = message.splitlines()
+        assert told.startswith(f"exit status {number}: ")
+        assert sorted(lines) == [f"first {number}", f"why {number}"]
+
+
+def test_what_is_printed_is_in_the_log_at_once(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    case = program(f"echo said; cat {gate}; echo {{x}}", x=[1])
+    with case.element() as process:
+        eventually(lambda: case.log() == "said\n", "the first line")
+        gate.write_text("and the rest\n")
+        assert process.wait(60) == 0
+    assert case.log() == case.task.collect()[0]["output"] == "said\nand the rest\n1\n"
+
+
+def test_a_log_without_room_ends_no_program() -> None:
+    for output in ("/dev/full", None):
+        launched = [sys.executable, "-c", RUNS]
+        with open(output or os.devnull, "w") as log:
+            ended = subprocess.run(
+                launched, stdout=log, stderr=subprocess.PIPE, text=True, check=True
+            )
+        assert (
+            ended.stderr
+            == "{'status': 0, 'output': 'said\\n'} exit status 3: echo said; exit 3\nsaid"
+        )
 
 
 def test_output_that_is_no_text_still_is_a_result() -> None:
