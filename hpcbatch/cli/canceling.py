@@ -17,7 +17,7 @@ from .common import (
     say,
     task_argument,
 )
-from .exit_status import INTERRUPTED, SCHEDULER, Stop, interruptible
+from .exit_status import INTERRUPTED, SCHEDULER, WAITING, Stop, interruptible
 from .tables import print_status
 from .waiting import Busy
 
@@ -44,18 +44,21 @@ def cancel(setting: Setting, task: str, jobs: str | None, yes: bool) -> None:
     ask(f"Cancel what is not resolved of {task_id}?" if jobs is None else f"Cancel {jobs}?", yes)
     again = command("cancel", task_id, *(() if jobs is None else ("--jobs", jobs)))
     with Busy("cancelling"), interruptible(f"some of it may be canceled; {again} goes on"):
-        count, objections = site.cancel(task_id, chosen(jobs))
+        done = site.cancel(task_id, chosen(jobs))
         status = site.status(task_id)
     if setting.json:
-        print_json({**status.to_json(), "canceled_now": count, "objections": objections})
+        told = {"canceled_now": done.jobs, "objections": done.objections, "left": done.left}
+        print_json({**status.to_json(), **told})
     else:
         print_status(status)
-        say(f"Canceled: {counted(count, 'job')}." if count else "Nothing was left to cancel.")
-    for objection in objections:
-        say(f"hpcbatch: {objection}")
-    if objections:
+        nothing = "Nothing was left to cancel." if done.is_nothing else "Nothing was canceled."
+        say(f"Canceled: {counted(done.jobs, 'job')}." if done.jobs else nothing)
+    for each in (*done.objections, *filter(None, [done.left])):
+        say(f"hpcbatch: {each}")
+    if done.objections:
         say(f"hpcbatch: to ask it again: {again}")
-        click.get_current_context().exit(SCHEDULER)
+    if done.objections or done.left:
+        click.get_current_context().exit(SCHEDULER if done.objections else WAITING)
 
 
 @click.command("remove")

@@ -37,7 +37,8 @@ Exit status:
   1    some jobs failed: they are in error, expired or canceled
        (status, watch, map --wait, resubmit --wait, collect)
   2    the command line cannot be right; nothing was changed
-  3    not yet: jobs are not resolved (collect, watch, remove, resubmit)
+  3    not yet: jobs are not resolved (collect, watch, remove, resubmit), or
+       cannot be ended alone (cancel)
   4    the scheduler refused, or does not answer
   5    a file or the registry cannot be read or written
   6    a site does not answer, is another than is known, or lets nobody in by that key

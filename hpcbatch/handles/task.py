@@ -195,11 +195,13 @@ class Task:
         """Cancel what is not resolved, or those of ``jobs``; results that are there stay. Safe to
         repeat.
 
-        Warns when a scheduler objects: then ask again. Raises NotFound.
+        Warns when a scheduler objects: then ask again; and of jobs that cannot be ended alone.
+        Raises NotFound.
         """
         only = None if jobs is None else Ranges.of(whole_numbers("jobs", jobs))
-        for objection in self.site.cancel(self.id, only).objections:
-            warnings.warn(f"cancelling {self.id}: {objection}", RuntimeWarning, stacklevel=2)
+        done = self.site.cancel(self.id, only)
+        for told in (*done.objections, *filter(None, [done.left])):
+            warnings.warn(f"cancelling {self.id}: {told}", RuntimeWarning, stacklevel=2)
         return self.status()
 
     @takes_resources

@@ -21,7 +21,7 @@ from ..use.job_selection import check_jobs
 from ..use.preview import Preview, preview
 from ..use.remove import remove
 from ..use.resubmit import check_resubmission
-from ..use.submit import checked
+from ..use.submit import checked, checked_in_part
 from ..words.errors import (
     AccessDenied,
     AlreadySubmitted,
@@ -149,7 +149,7 @@ class ServedSite:
                 raise
             raise InputError(f"what was asked cannot be read: {error}") from error
         check_jobs(spec, asked.only or Ranges())
-        check = with_whole_ids if asked.options.cluster is None else checked
+        check = with_whole_ids if asked.options.cluster is None else checked_in_part
         options = self.hooks.new_job(user, spec, asked.options)
         asked = replace(asked, options=check(self.registry, self._seen_by(user, options)))
         self._check_time(1, asked.options, {})
@@ -164,12 +164,12 @@ class ServedSite:
             withdrawn = self.queue.withdraw(spec.id) if only is None else 0
             done = cancel(self.registry, spec.id, only)
         self.tracking.look_again(spec.id)
-        if only is not None and not done.jobs and self.queue.ahead_of(spec.id) is not None:
+        if only is not None and done.is_nothing and self.queue.ahead_of(spec.id) is not None:
             raise StateError(
                 f"{spec.id} waits in the queue of the server: single jobs of it can be canceled "
                 "when it was released; all of them at any time"
             )
-        return done if done.jobs or not withdrawn else Canceled(spec.njobs, done.objections)
+        return done if done.jobs or not withdrawn else done._replace(jobs=spec.njobs)
 
     def remove(self, spec: TaskSpec) -> None:
         with self.queue.turn(spec.id):

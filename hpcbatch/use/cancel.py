@@ -18,11 +18,16 @@ from .job_selection import check_jobs
 
 
 class Canceled(NamedTuple):
-    """How many jobs were canceled, and what may not have ended by that. Those that have not ended
-    yet are counted each time they are canceled."""
+    """How many jobs were canceled, what a scheduler says against it, and what is ``left`` to end by
+    itself, and why. Jobs that have not ended yet are counted each time they are canceled."""
 
     jobs: int
     objections: list[str]
+    left: str = ""
+
+    @property
+    def is_nothing(self) -> bool:
+        return not self.jobs and not self.left
 
 
 def cancel(registry: Registry, task_id: str, only: Ranges | None = None) -> Canceled:
@@ -39,14 +44,17 @@ def cancel(registry: Registry, task_id: str, only: Ranges | None = None) -> Canc
         alive = view.jobs_in(ALIVE)
         chosen = alive if only is None else alive.common(only)
         objections: list[str] = []
+        left = Ranges()
         for attempt in view.attempts:
             if only is None:
                 objections += _cancel_all(view, attempt)
             else:
+                left = left.union(_bound(view, attempt, chosen))
                 objections += _cancel_some(view, attempt, chosen, alive, only)
         now = tracker.refresh(layout, spec)  # some have ended meanwhile
     canceled = now.jobs_in(("canceled",)).without(view.jobs_in(("canceled",)))
-    return Canceled(len(canceled.union(chosen.common(now.jobs_in(ALIVE)))), objections)
+    ending = chosen.common(now.jobs_in(ALIVE)).without(left)
+    return Canceled(len(canceled.union(ending)), objections, _why_left(left))
 
 
 def cancel_elements(attempt: Attempt, elements: Ranges) -> list[str]:
@@ -107,24 +115,37 @@ def _retriable(view: View, attempt: Attempt) -> Ranges:
 def _cancel_some(
     view: View, attempt: Attempt, chosen: Ranges, alive: Ranges, only: Ranges
 ) -> list[str]:
-    """Elements that have other jobs to run go on without the chosen ones."""
+    """Elements that have other jobs to run go on without the chosen ones; see ``_bound``."""
     own = attempt.jobs_taken.common(chosen)
     ended = _retriable(view, attempt).common(only)
     if not (own or ended) or attempt.canceled is not None:
         return []
     mark_canceled(view.layout, attempt, time.time(), own.union(ended))
-    elements: list[int] = []
-    busy: list[int] = []
-    for element in view.alive_elements(attempt):
-        left = attempt.plan.jobs_of(element).common(alive)
-        if left.common(own):
-            (busy if left.without(own) else elements).append(element)
-    running = view.jobs_in(("running",)).common(own)
-    shared = [job for job in running if attempt.plan.element_of(job) in busy]
-    objections = cancel_elements(attempt, Ranges.of(elements)) if elements else []
-    if shared and not attempt.options.isolates:
-        objections.append(
-            f"jobs {Ranges.of(shared)} run in one process with jobs that go on, and will end by "
-            "themselves: submit with isolate or a chunk of 1 where single jobs are to be ended"
-        )
-    return objections
+    elements = Ranges.of(
+        element
+        for element in view.alive_elements(attempt)
+        if (left := attempt.plan.jobs_of(element).common(alive)) and not left.without(own)
+    )
+    return cancel_elements(attempt, elements) if elements else []
+
+
+def _bound(view: View, attempt: Attempt, chosen: Ranges) -> Ranges:
+    """Those of the jobs ``chosen`` that run in one process with others, which go on."""
+    if attempt.options.isolates:
+        return Ranges()
+    running, others = view.jobs_in(("running",)).common(chosen), view.jobs_in(ALIVE).without(chosen)
+    bound = Ranges()
+    for element in view.alive_elements(attempt) if running else ():
+        jobs = attempt.plan.jobs_of(element)
+        if jobs.common(others):
+            bound = bound.union(jobs.common(running))
+    return bound
+
+
+def _why_left(jobs: Ranges) -> str:
+    if not jobs:
+        return ""
+    return (
+        f"jobs {jobs} run in one process with jobs that go on, and will end by themselves: submit "
+        "with isolate or a chunk of 1 where single jobs are to be ended"
+    )

@@ -63,9 +63,14 @@ def submit_defined(
 
 
 def checked(registry: Registry, options: SubmitOptions) -> SubmitOptions:
-    """With whole ids of tasks. Raises ConfigError, ResourceError, UsageError, NotFound: what is
-    wrong with the options can be told before anything is stored."""
+    """Options of a first submission, with whole ids of tasks. Raises ConfigError, ResourceError,
+    UsageError, NotFound: what is wrong with them can be told before anything is stored."""
     options.check_retries()
+    return checked_in_part(registry, options)
+
+
+def checked_in_part(registry: Registry, options: SubmitOptions) -> SubmitOptions:
+    """Likewise those of a resubmission, which takes the others from the attempt before."""
     cluster = Cluster.named(options.cluster)
     Resources.parse(cluster.config.resources, options.resources)
     return with_whole_ids(registry, options)

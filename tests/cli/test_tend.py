@@ -286,6 +286,24 @@ def test_of_a_running_one_and_of_a_finished_one(sim: Shell, local: Local) -> Non
     assert "Nothing was left to cancel" in result.stderr
 
 
+def test_one_that_shares_its_process_is_not_said_to_be_canceled(sim: Shell, local: Local) -> None:
+    (sim.work / "sim.py").write_text(
+        "import os, time\n"
+        f"def job(k, scale):\n    while not os.path.exists({local.gate!r}): time.sleep(0.02)\n"
+    )
+    task = submit(sim, "--chunk", "3")
+    eventually(lambda: sim.json("status", task)["counts"]["running"] == 1)
+    told = sim.json("cancel", task, "--jobs", "0,2", status=3)
+    assert (told["canceled_now"], told["objections"]) == (1, [])
+    assert "jobs 0 run in one process" in told["left"]
+    told = sim.fails(3, "cancel", task, "--jobs", "0")
+    assert "Nothing was canceled." in told
+    assert "to ask it again" not in told
+    local.open_gate()
+    sim("watch", task)
+    assert sim.json("jobs", task)[0]["state"] == "done"
+
+
 def test_cancel_by_number(sim: Shell, local: Local) -> None:
     (sim.work / "sim.py").write_text(
         "import os, time\n"
@@ -293,7 +311,7 @@ def test_cancel_by_number(sim: Shell, local: Local) -> None:
     )
     task = submit(sim)
     told = sim.json("cancel", task, "--jobs", "0,2")
-    assert (told["canceled_now"], told["objections"]) == (2, [])
+    assert (told["canceled_now"], told["objections"], told["left"]) == (2, [], "")
     assert "there is no job 3" in sim.fails(2, "cancel", task, "--jobs", "1-3")
     assert "no list of numbers" in sim.fails(2, "cancel", task, "--jobs", "one")
     local.open_gate()

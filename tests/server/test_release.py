@@ -178,6 +178,19 @@ def test_what_is_canceled_while_it_is_released_is_canceled(
     assert house.site.queue.waiting() == []
 
 
+def test_a_resubmission_has_the_retries_of_the_attempt_before(house: House) -> None:
+    spec = house.task(house.alice, "no number")
+    house.submit(spec, retries=1, retry_on=["timeout"])
+    house.release()
+    eventually(lambda: house.site.tracking.status(spec.id).error, "it to fail")
+    options = {"cluster": "local", "retry_on": ["killed"]}
+    order = {"options": options, "states": None, "mended": None, "revoke": False, "jobs": None}
+    house.site.resubmit(house.alice, spec, WORD, order)
+    house.release()
+    last = house.attempts(spec)[-1].options
+    assert (last.retries, last.retry_on) == (1, ("killed",))
+
+
 def test_a_resubmission_is_not_taken_for_one_of_somebody_else(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

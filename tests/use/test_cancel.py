@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import hpcbatch as hb
-from hpcbatch.use.cancel import cancel
+from hpcbatch.use.cancel import Canceled, cancel
 from hpcbatch.words.ranges import Ranges
 from tests.core import eventually
 from tests.local import Local, states
@@ -137,10 +137,8 @@ def test_of_a_finished_task_and_of_one_never_submitted(local: Local) -> None:
     local.run(task)
     before = states(task)
     for jobs in (None, [0, 1], []):
-        assert cancel(task.site.registry, task.id, None if jobs is None else Ranges.of(jobs)) == (
-            0,
-            [],
-        )
+        only = None if jobs is None else Ranges.of(jobs)
+        assert cancel(task.site.registry, task.id, only) == Canceled(0, [])
     assert states(task) == before == ["error", "done", "done"]
     with pytest.raises(hb.NotFound, match="numbered 0 to 2"):
         task.cancel(jobs=[3])

@@ -197,7 +197,7 @@ def resubmit(user: Caller, site: Site, asked: ResubmitRequest) -> dict[str, Any]
 def cancel(user: Caller, site: Site, asked: SomeJobsRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
     done = site.cancel(spec, chosen(asked.jobs))
-    return {"id": spec.id, "canceled": done.jobs, "objections": done.objections}
+    return {"id": spec.id, "canceled": done.jobs, "objections": done.objections, "left": done.left}
 
 
 @router.post("/download")

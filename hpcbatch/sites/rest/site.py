@@ -90,7 +90,7 @@ class Rest(Site):
 
     def cancel(self, task_id: str, only: Ranges | None = None) -> Canceled:
         told = self._ask("cancel", id=task_id, jobs=wire.ranges_text(only))
-        return Canceled(told["canceled"], list(told["objections"]))
+        return Canceled(told["canceled"], list(told["objections"]), told["left"])
 
     def remove(self, task_id: str) -> None:
         try:
