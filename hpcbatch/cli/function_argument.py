@@ -8,6 +8,7 @@ import importlib
 import os
 import sys
 import traceback
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -58,19 +59,31 @@ def _load(path: str, shown: str) -> ModuleType:
     sys.path.insert(0, root)
     try:
         # what a module prints while it is loaded must not get into our answer
-        with contextlib.redirect_stdout(sys.stderr), for_its_function():
+        with contextlib.redirect_stdout(sys.stderr), for_its_function(), _own_arguments(shown):
             module = importlib.import_module(name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a module may raise anything, SystemExit included
         is_its_own = isinstance(error, OSError) and error.filename == path
         told = without_file(error) if is_its_own else f"{type(error).__name__}: {error}"
+        if isinstance(error, SystemExit):
+            told += ' (put what reads arguments, or ends, under if __name__ == "__main__":)'
         raise InputError(f"{shown} cannot be loaded: {told}{_line(error, path)}") from error
     found = getattr(module, "__file__", None)
     if found is None or os.path.realpath(found) != path or name in sys.stdlib_module_names:
         # on the nodes, too, the other module would be found in its place
         raise InputError(f"{shown} has the name of a module that Python has already: rename it")
     return module
+
+
+@contextlib.contextmanager
+def _own_arguments(shown: str) -> Iterator[None]:
+    """None: those of this command are not the module's."""
+    before, sys.argv = sys.argv, [shown]
+    try:
+        yield
+    finally:
+        sys.argv = before
 
 
 def _place(path: str, shown: str) -> tuple[str, str]:

@@ -154,7 +154,7 @@ def terminate(setting: Setting, pool_id: str, yes: bool) -> None:
     if setting.json:
         print_json({"terminated": name, "objections": objections})
     else:
-        say(f"The workers of {name} were told to end.")
+        say(f"What was left of the workers of {name} was told to end.")
     for objection in objections:
         say(f"hpcbatch: {objection}")
     if objections:

@@ -166,13 +166,13 @@ def _submit_new(site: Site, spec: TaskSpec, options: SubmitOptions) -> Attempt |
             raise
         # an attempt that a scheduler refused keeps them; before, there may be none
         keeps = isinstance(error, SubmissionError) and not isinstance(error, SubmissionDeferred)
-        again = "" if keeps else ", with these options once more"
+        again = ", with other options" if keeps else ", with these options once more"
         stop = stop_for(error)
         told = f"{stop.message}\nThe task is stored: {_or_away(spec.id, again)}."
         raise Stop(told, stop.status, stop.kind) from error
 
 
-def _or_away(task_id: str, again: str = "") -> str:
+def _or_away(task_id: str, again: str) -> str:
     return f"{command('resubmit', task_id)}{again}, or {command('remove', task_id)}"
 
 
@@ -206,7 +206,7 @@ def _finish(
     except KeyboardInterrupt:
         raise left_alone("waiting for", site.status(spec.id)) from None
     except NotSubmitted as error:  # it waited for its release, which was refused
-        stored = f"The task is stored: {_or_away(spec.id)}."
+        stored = f"The task is stored: {_or_away(spec.id, ', with other options')}."
         raise Stop(f"{error}\n{stored}", SCHEDULER, type(error).__name__) from error
     if setting.json:
         told = status.to_json() if status is not None else None

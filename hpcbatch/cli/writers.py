@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import io
 import json
 import os
@@ -39,7 +40,7 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
         raise UsageError(f"-o {path}: there is no folder {folder}")
     temporary = f"{folder}/.{name[:100]}.{os.urandom(4).hex()}.tmp"
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"-o {path}: you may not write to the folder {folder}")
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
     try:
         with open(temporary, "xb") as file:
             yield file
@@ -148,14 +149,24 @@ def _failed(value: Any) -> bool:
     return isinstance(value, JobError)
 
 
-def _dumps(job: int, value: Any, form: str = "JSON, as CSV has nan and inf") -> str:
+def _dumps(job: int, value: Any, form: str = "JSON") -> str:
     try:
         return json.dumps(value, allow_nan=False, default=_plain)
     except (TypeError, ValueError, RecursionError) as error:
+        others = ", and CSV has nan and inf" if form == "JSON" and _has_nan(value) else ""
         raise UsageError(
             f"the result of job {job} (of type {type(value).__name__}) cannot be written as "
-            f"{form}: {error}. A pickle holds it: -o FILE.pkl"
+            f"{form}: {error}. A pickle holds it{others}: collect with -o FILE.pkl"
         ) from error
+
+
+def _has_nan(value: Any) -> bool:
+    """Of a value that is no JSON: whether it would be but for nan and inf."""
+    try:
+        json.dumps(value, default=_plain)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _plain(value: Any) -> Any:

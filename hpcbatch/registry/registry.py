@@ -30,6 +30,7 @@ from ..words.layout import (
     is_grave,
     is_task_id,
     new_task_id,
+    safe_name,
 )
 from ..words.messages import nearest
 from ..words.model import TaskSpec
@@ -130,7 +131,10 @@ class Registry:
         if len(found) == 1:
             return found[0]
         if not found:
-            raise NotFound(f"there is no task {text!r} {where}{nearest(text, ids[:200])}")
+            name = safe_name(text)
+            named = [each for each in ids if name and each.endswith(f"__{name}")]
+            hint = f": that is a name, of {', '.join(named[:8])}" if named else ""
+            raise NotFound(f"there is no task {text!r} {where}{hint or nearest(text, ids[:200])}")
         raise NotFound(f"{text!r} is the beginning of several tasks: {', '.join(found[:8])}")
 
     def _made(self, task_id: str) -> int:

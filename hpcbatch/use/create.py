@@ -72,7 +72,9 @@ def draft_program(
     given = {*named, *constants}
     for name in sorted(used - given - set(OWN_PLACEHOLDERS)):
         hint = nearest(name, {*given, *OWN_PLACEHOLDERS})
-        raise InputError(f"{command!r} names {{{name}}}, which is no input{hint}")
+        raise InputError(
+            f"{command!r} names {{{name}}}, which is no input{hint}; {{{{ and }}}} are plain braces"
+        )
     for extra in sorted(given - used):
         raise InputError(f"{command!r} does not use the input {extra!r}: write {{{extra}}} in it")
     pickled = pickle.dumps(command), _pickle_constants(constants)

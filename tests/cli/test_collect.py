@@ -110,6 +110,22 @@ def test_what_json_cannot_hold(hb: Shell) -> None:
     assert pickle.loads((hb.work / "out.pkl").read_bytes()) == [1, 2 + 1j, 4]
 
 
+def test_nan_is_no_json(hb: Shell) -> None:
+    (hb.work / "nan.py").write_text("def f(x):\n    return x / 1.0 if x else float('nan')\n")
+    task = hb.map("f", "--arg", "x=0,1", file="nan.py")
+    told = hb.fails(2, "collect", task)
+    assert "(of type float) cannot be written as JSON: " in told
+    assert "A pickle holds it, and CSV has nan and inf" in told
+    hb.ok("collect", task, "-o", "out.csv")
+    assert (hb.work / "out.csv").read_text() == "job,result\n0,nan\n1,1.0\n"
+
+
+def test_a_folder_that_may_not_be_written_to(hb: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = hb.map("echo")
+    monkeypatch.setattr("os.access", lambda path, mode: not mode & os.W_OK)
+    assert "out.json: Permission denied" in hb.fails(5, "collect", task, "-o", "out.json")
+
+
 def test_results_of_own_classes(hb: Shell) -> None:
     task = hb.map("point", "--arg", "x=1,2")
     hb.ok("collect", task, "-o", "out.pkl")
@@ -119,7 +135,7 @@ def test_results_of_own_classes(hb: Shell) -> None:
     )
     assert shown.stdout == "loaded\n[1, 2]\n"
     told = hb.fails(2, "collect", task)
-    assert "Point has no form in JSON" in told
+    assert "cannot be written as JSON: a Point has no form in JSON. A pickle holds it: " in told
     ended = hb.program("collect", task)  # which has to load the class's module first
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "loaded" in ended.stderr

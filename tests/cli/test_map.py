@@ -97,7 +97,8 @@ def test_a_hostile_name_breaks_nothing(hb: Shell, hostile_name: str) -> None:
             ["raises.py:f", "--arg", "x=1"],
             "ZeroDivisionError: division by zero (raises.py, line 2)",
         ),
-        (["exits.py:f", "--arg", "x=1"], "SystemExit"),
+        (["exits.py:f", "--arg", "x=1"], "SystemExit: 3 (put what reads arguments, or ends, under"),
+        (["argues.py:f", "--arg", "x=1"], "SystemExit: 2 (put what reads arguments"),
         (["sim.py:simulate"], "there are no inputs"),
         (["sim.py:simulate", "--arg", "z=1"], "does not take these inputs: it has no argument 'z'"),
         (["sim.py:simulate", "--arg", "x=1,2", "--arg", "y=1"], "unequal length"),
@@ -115,6 +116,7 @@ def test_a_hostile_name_breaks_nothing(hb: Shell, hostile_name: str) -> None:
         (["--shell", " ", "--arg", "x=1"], "--shell is empty"),
         (["--shell", "echo {y}", "--arg", "x=1"], "{y}"),
         (["--shell", "echo {x", "--arg", "x=1"], "plain braces"),
+        (["--shell", "echo ${HOME} {x}", "--arg", "x=1"], "{{ and }} are plain braces"),
         (["--shell", "echo", "--arg", "x=1"], "does not use the input 'x'"),
         (["sim.py:simulate", "--args-file", "empty.csv"], "holds no rows"),
         (["sim.py:simulate", "--arg", "x=1", "--seed", "many"], "--seed"),
@@ -123,13 +125,15 @@ def test_a_hostile_name_breaks_nothing(hb: Shell, hostile_name: str) -> None:
         (["sim.py:simulate", "--arg", "x=1", "--with-project=none"], "'none' is no folder"),
         (["--shell", "ls {x}", "--arg", "x=1", "--with-project"], "goes with a function"),
     ],
-    ids=range(37),
+    ids=range(39),
 )
 def test_what_cannot_be_right_is_told_and_stores_nothing(
     hb: Shell, argv: list[str], told: str
 ) -> None:
     sources = {"sim.txt": "", "a.b.py": "", "json.py": "", "broken.py": "def", "empty.csv": "x\n"}
     sources |= {"raises.py": "\n1 / 0", "exits.py": "raise SystemExit(3)"}
+    parser = "import argparse\np = argparse.ArgumentParser()\np.add_argument('n')\np.parse_args()"
+    sources |= {"argues.py": parser}
     for name, text in sources.items():
         (hb.work / name).write_text(text)
     cluster = [] if "-c" in argv else ["-c", "slurm"]
@@ -177,7 +181,7 @@ def test_a_refused_submission_keeps_the_task(hb: Shell) -> None:
     told = hb.fails(4, "map", "sim.py:echo", "--arg", "x=1,2", "-c", "slurm", *asked)
     (task,) = hb.tasks()
     assert "invalid partition" in told
-    assert f"hpcbatch resubmit {task}" in told
+    assert f"hpcbatch resubmit {task}, with other options, or" in told
     assert f"hpcbatch remove {task}" in told
     hb.fakes.obey()
     hb.ok("resubmit", task, "--queue", "")

@@ -191,6 +191,15 @@ def test_what_is_not_there_is_not_found(text: str) -> None:
         hb.restore(text)
 
 
+def test_a_name_is_no_id_and_leads_to_those_that_have_it() -> None:
+    tasks = [hb.create(abs, [1], name="my sims") for _ in range(2)]
+    hb.create(abs, [1], name="other")
+    with pytest.raises(NotFound, match="that is a name, of ") as told:
+        hb.restore("my sims")
+    assert all(task.id in str(told.value) for task in tasks)
+    assert "other" not in str(told.value)
+
+
 def test_an_unknown_id_tells_the_nearest() -> None:
     task = hb.create(abs, [1], name="simulate")
     wrong = task.id[:-1] + "x"
