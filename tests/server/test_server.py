@@ -173,7 +173,7 @@ def test_the_command_line(server: Server, monkeypatch: pytest.MonkeyPatch) -> No
     refused = ("map", "--shell", "echo {x}", "--arg", "x=1", "--cluster", "local", "--cpus", "9999")
     hpcbatch(*refused, "--wait", status=4)  # the scheduler refused it, at its release
     hpcbatch("remove", "last", "--yes")
-    assert hpcbatch("logs", "last", "1") == ""
+    assert hpcbatch("logs", "last", "1") == "2\n"
     assert hpcbatch("collect", "last").count("result") == 3
     assert "3 done" in hpcbatch("watch", task)
     hpcbatch("resubmit", "last")
