@@ -150,13 +150,13 @@ def _print_group(group: Group, attempts: dict[int, int], traceback: bool) -> Non
 
 @click.command("logs")
 @task_argument
-@click.argument("job", type=int, metavar="JOB")
+@click.argument("job", type=int, required=False, metavar="[JOB]")
 @click.option("--follow", "-f", is_flag=True, help="Print on until the job is resolved.")
 @common
-def logs(setting: Setting, task: str, job: int, follow: bool) -> None:
+def logs(setting: Setting, task: str, job: int | None, follow: bool) -> None:
     """Print what a job printed.
 
-    For a job that still runs, and with --follow, it is the log of the job's element, which the
+    The number of the JOB is not needed where there is one alone. For a job that still runs, and with --follow, it is the log of the job's element, which the
     element's other jobs write as well.
 
     \b
@@ -167,6 +167,8 @@ def logs(setting: Setting, task: str, job: int, follow: bool) -> None:
     if follow and setting.json:
         raise UsageError("--follow and --json exclude each other")
     site, task_id = setting.find(task)
+    if job is None:
+        job = _only_one(site, task_id)
     if follow:
         _follow(site, task_id, job)
         return
@@ -178,6 +180,12 @@ def logs(setting: Setting, task: str, job: int, follow: bool) -> None:
     if on_terminal() or not text:
         say(f"{_told(info)}{'' if text else ': it has printed nothing'}")
     _write(text if not text or text.endswith("\n") else f"{text}\n")
+
+
+def _only_one(site: Site, task_id: str) -> int:
+    if (njobs := site.spec(task_id).njobs) > 1:
+        raise UsageError(f"which job of {task_id}? one of 0 to {njobs - 1}")
+    return 0
 
 
 def _log_of(info: JobInfo) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..words.errors import InputError, UsageError
 from ..words.extras import needs
+from ..words.text import counted
 from .check import Check
 from .dispatch import Dispatch
 from .display import Displayed
@@ -56,6 +57,12 @@ class Controller(Lifecycle, Pushed, Displayed, Executor):
         self._factory = TaskFactory()
         Lifecycle.__init__(self)
         Pushed.__init__(self)
+
+    def __repr__(self) -> str:
+        kind = type(self).__name__
+        return (
+            f"<{kind} {self.name}: {counted(self.workers, 'worker')}, {self.unresolved} unresolved>"
+        )
 
     def __enter__(self) -> Controller:
         self.start()

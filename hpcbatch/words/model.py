@@ -10,6 +10,7 @@ from .formats import FORMAT, checked_format
 from .options import SubmitOptions
 from .plan import NOTHING, Plan
 from .ranges import Ranges
+from .text import counted
 
 STATES = ("defined", "submitted", "queued", "running", "done", "error", "expired", "canceled")
 UNFINISHED = tuple(state for state in STATES if state != "done")
@@ -113,7 +114,8 @@ class Attempt:
     canceled_jobs: Ranges = field(default_factory=Ranges)  # those that were before
 
     def __repr__(self) -> str:
-        taken = f"{len(self.jobs_taken)} jobs in {len(self.elements)} elements"
+        jobs, elements = len(self.jobs_taken), len(self.elements)
+        taken = f"{counted(jobs, 'job')} in {counted(elements, 'element')}"
         return f"<Attempt {self.number}: {taken} on {self.cluster}>"
 
     @property

@@ -136,6 +136,8 @@ def test_logs(hb: Shell) -> None:
     assert hb.json("logs", task, "3")["reason"] == "ValueError"
     assert "x is 5" in hb.ok("logs", task, "5", "--follow")
     assert "no job 6" in hb.fails(2, "logs", task, "6")
+    assert "one of 0 to 5" in hb.fails(2, "logs", task)
+    assert hb.ok("logs", hb.map("simulate", "--arg", "x=2")) == "x is 2\n"
     hb.fails(2, "logs", task, "six")
     hb.fails(2, "logs", task, "6", "--follow")
     hb.fails(2, "logs", task, "1", "--follow", "--json")

@@ -39,7 +39,7 @@ def test_a_sequential_controller_takes_what_a_controller_takes() -> None:
     asked = {"resources": {"memory": "1GB"}, "crashes_max": 2, "idle": 60, "name": "debugged"}
     with hb.SequentialController("slurm", 20, **asked) as pool:
         assert pool.map(square, range(100)) == [n * n for n in range(100)]
-        assert pool.name == "debugged"
+        assert repr(pool) == "<SequentialController debugged: 20 workers, 0 unresolved>"
     with pytest.raises(hb.UsageError, match=r"resources=\{'memory'"):
         hb.SequentialController(memory="1GB")
     with pytest.raises(hb.UsageError, match="did you mean 'idle'"):
