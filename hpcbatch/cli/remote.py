@@ -37,7 +37,9 @@ def remote() -> None:
 
 
 address_argument = click.argument("address", metavar="SITE", shell_complete=completed("site_names"))
-cluster_option = click.option("--cluster", help="For the test job [default: the usual one there].")
+test_cluster_option = click.option(
+    "--cluster", help="For the test job [default: the usual one there]."
+)
 timeout_option = click.option(
     "--timeout", default="2m", show_default=True, metavar="TIME", help="For the test job."
 )
@@ -54,7 +56,7 @@ timeout_option = click.option(
     help="A shell line that each command there begins with.",
 )
 @click.option("--name", help="A short one for --site [default: that of the host].")
-@cluster_option
+@test_cluster_option
 @timeout_option
 @common_here
 def setup(
@@ -99,7 +101,7 @@ def setup(
 
 @remote.command("check")
 @address_argument
-@cluster_option
+@test_cluster_option
 @timeout_option
 @common_here
 def check_site(setting: Setting, address: str, cluster: str | None, timeout: str) -> None:

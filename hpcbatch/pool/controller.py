@@ -15,8 +15,7 @@ from .dispatch import Dispatch
 from .display import Displayed
 from .future import PoolFuture
 from .lifecycle import Lifecycle
-from .mapping import Mapping as Map
-from .mapping import columns_of
+from .mapping import Map, columns_of
 from .pushed import Pushed
 from .settings import Settings
 from .summary import Summary

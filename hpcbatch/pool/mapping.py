@@ -24,7 +24,7 @@ AHEAD = 3  # chunks for each worker at a time
 _NUMBERS = frozenset({bool, int, float, complex, type(None)})
 
 
-class Mapping:
+class Map:
     """The items of one map. ``send`` takes a task; ``workers`` tells how many there are;
     ``first`` is the number of the first item, and the others follow."""
 

@@ -19,12 +19,7 @@ from ..words.errors import (
     AlreadySubmitted,
     HpcbatchError,
     NotFound,
-    ProgramMissing,
-    RegistryBusy,
-    RegistryUnwritable,
-    SchedulerError,
     StateError,
-    SubmissionRejected,
 )
 from ..words.options import SubmitOptions
 from .queue import QueuedSubmission, SubmissionQueue
@@ -35,8 +30,6 @@ from .users import Users
 PATIENCE = 120.0  # seconds that a task may be in no state for its submission
 TRACKED_EVERY = 2.0  # seconds
 RETRIED_AFTER = 5.0  # seconds
-PASSING = (RegistryBusy, RegistryUnwritable, SchedulerError)
-FINAL = (SubmissionRejected, ProgramMissing)
 log = logging.getLogger("hpcbatch.server")
 
 
@@ -150,9 +143,9 @@ class Releaser(Thread):
         if is_news := kind is not type(error):
             first = time.monotonic()
         self._objections[entry.name] = type(error), first
-        is_passing = isinstance(error, PASSING) and not isinstance(error, FINAL)
-        may_pass = isinstance(error, StateError) or not isinstance(error, HpcbatchError)
-        if is_passing or (may_pass and time.monotonic() - first < PATIENCE):
+        passes = isinstance(error, HpcbatchError) and error.may_pass
+        may_yet = isinstance(error, StateError) or not isinstance(error, HpcbatchError)
+        if passes or (may_yet and time.monotonic() - first < PATIENCE):
             if is_news:  # it is tried again every few seconds
                 log.warning("%s waits on: %s", entry.task, error)
             self._queue.trouble(entry, str(error))

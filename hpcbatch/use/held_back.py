@@ -22,7 +22,6 @@ from ..words.errors import (
     NotFound,
     RegistryBusy,
     RegistryUnwritable,
-    SchedulerError,
     StateError,
     SubmissionRejected,
     SubmissionUnclear,
@@ -139,8 +138,7 @@ def _submit_part(registry: Registry, view: View, attempt: Attempt) -> bool:
     except SubmissionUnclear:
         pass  # it is looked up by its name before anything else is submitted
     except HpcbatchError as error:
-        needs_help = not isinstance(error, SchedulerError)
-        setback = Setback(time.time(), in_short(error), needs_help)
+        setback = Setback(time.time(), in_short(error), needs_help=not error.may_pass)
         update_attempt(view.layout, replace(attempt, setback=setback))
     else:
         if attempt.setback is not None:

@@ -13,8 +13,6 @@ from ..words.errors import (
     HpcbatchError,
     RegistryBusy,
     RegistryUnwritable,
-    SchedulerError,
-    SubmissionRejected,
 )
 from ..words.look import Look
 from ..words.messages import in_short
@@ -54,11 +52,10 @@ def track(registry: Registry, task_id: str, begins: bool = False) -> TaskStatus:
     except (RegistryUnwritable, RegistryBusy):
         raise
     except HpcbatchError as error:
-        passes = isinstance(error, SchedulerError) and not isinstance(error, SubmissionRejected)
         view, notes = update(registry, spec, Look.ON_AND_ON)
-        what = "not taken, and is tried again" if passes else "refused"
+        what = "not taken, and is tried again" if error.may_pass else "refused"
         status = _status(view, (*notes, f"a retry was {what}: {in_short(error)}"))
-        if not passes:
+        if not error.may_pass:
             status = replace(status, retrying=0)
     if failed := notify(view, status):
         status = replace(status, notes=(*status.notes, failed))

@@ -49,7 +49,12 @@ from collections.abc import Iterable
 
 
 class HpcbatchError(Exception):
-    """Root of all errors raised by hpcbatch."""
+    """Root of all errors raised by hpcbatch.
+
+    ``may_pass``: the same may be done a little later, with nothing mended by anybody.
+    """
+
+    may_pass = False
 
 
 class UsageError(HpcbatchError, ValueError):
@@ -90,12 +95,16 @@ class RegistryUnsafe(RegistryError):
 class RegistryUnwritable(RegistryError, OSError):
     """The registry cannot be written: permission, space or a read-only disk."""
 
+    may_pass = True
+
     def __str__(self) -> str:
         return str(self.strerror or super().__str__())
 
 
 class RegistryBusy(RegistryError):
     """Another process held a lock of the registry for too long."""
+
+    may_pass = True
 
 
 class DamagedFile(RegistryError):
@@ -109,9 +118,13 @@ class NewerFormat(RegistryError):
 class SchedulerError(HpcbatchError):
     """A scheduler's program is missing, failed, or cannot be understood."""
 
+    may_pass = True
+
 
 class ProgramMissing(SchedulerError):
     """A scheduler's program is not on this host's PATH."""
+
+    may_pass = False
 
 
 class CommandTimeout(SchedulerError):
@@ -128,6 +141,8 @@ class SubmissionError(SchedulerError):
 
 class SubmissionRejected(SubmissionError):
     """The scheduler refused the request itself; asking again would not help."""
+
+    may_pass = False
 
 
 class SubmissionDeferred(SubmissionError):

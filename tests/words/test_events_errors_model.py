@@ -188,3 +188,20 @@ def test_an_older_format_is_read_and_the_number_left_out() -> None:
 def test_a_spec_comes_back_from_its_json() -> None:
     spec = TaskSpec("i", "n", 1.5, "u", "h", 3, 7, "python", "f", 0, ["x"], [], "3.11", "/w")
     assert TaskSpec.from_json(spec.to_json()) == spec
+
+
+@pytest.mark.parametrize(
+    ("kind", "may_pass"),
+    [
+        (errors.RegistryBusy, True),
+        (errors.RegistryUnwritable, True),
+        (errors.CommandTimeout, True),
+        (errors.SubmissionDeferred, True),
+        (errors.SubmissionRejected, False),
+        (errors.ProgramMissing, False),
+        (errors.DamagedFile, False),
+        (errors.ConfigError, False),
+    ],
+)
+def test_what_may_pass_by_itself(kind: type[errors.HpcbatchError], may_pass: bool) -> None:
+    assert kind("told").may_pass is may_pass
