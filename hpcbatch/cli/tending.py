@@ -12,7 +12,6 @@ from ..registry.attempts import last_recorded
 from ..registry.registry import Registry
 from ..sites.base import Site
 from ..sites.here import Here
-from ..use import service
 from ..words.errors import HpcbatchError, NotFound, SiteUnreachable, UsageError
 from ..words.resources import parse_walltime
 from ..words.status import TaskStatus
@@ -54,14 +53,15 @@ def tend(setting: Setting, tasks: tuple[str, ...], every: str, once: bool) -> No
         raise UsageError(f"{site.place} is a server, which tends its tasks itself")
     with interruptible("the tasks go on; retries and notices wait for who tracks them next"):
         if isinstance(site, Here):
-            _tend_here(setting, site.registry, tasks, pause, once)
+            _tend_here(setting, site, tasks, pause, once)
         else:
             _tend_elsewhere(setting, site, tasks, pause, once)
 
 
 def _tend_here(
-    setting: Setting, registry: Registry, tasks: tuple[str, ...], pause: float, once: bool
+    setting: Setting, site: Here, tasks: tuple[str, ...], pause: float, once: bool
 ) -> None:
+    registry = site.registry
     chosen = [registry.find(task) for task in tasks]
     told: dict[str, LastKnown] = {}
     begins = _counts_rest(setting, tasks, once)
@@ -69,7 +69,7 @@ def _tend_here(
         alive = False
         for task_id in chosen or registry.ids():
             if _is_open(registry, task_id, told.get(task_id)):
-                alive |= _look(setting, registry, task_id, told, begins)
+                alive |= _look(setting, site, task_id, told, begins)
         if begins:
             _tell_of_rest([last_known.status for last_known in told.values()])
         begins = False
@@ -121,13 +121,13 @@ def _last(registry: Registry, task_id: str) -> int:
 
 
 def _look(
-    setting: Setting, registry: Registry, task_id: str, told: dict[str, LastKnown], begins: bool
+    setting: Setting, site: Here, task_id: str, told: dict[str, LastKnown], begins: bool
 ) -> bool:
     """Whether the task goes on; what is wrong with one must not keep us from the others."""
     before = told.get(task_id)
     try:
-        last = _last(registry, task_id)
-        status = service.track(registry, task_id)
+        last = _last(site.registry, task_id)
+        status = site.track(task_id)
     except NotFound:
         say(f"hpcbatch: {task_id} was removed")
         return False

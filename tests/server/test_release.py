@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Iterator
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import hpcbatch as hb
+from hpcbatch.cli.main import main
 from hpcbatch.cluster.cluster import Cluster
 from hpcbatch.registry.attempts import mark_canceled, read_attempts, write_attempt
 from hpcbatch.registry.registry import Registry
@@ -176,6 +179,14 @@ def test_what_is_canceled_while_it_is_released_is_canceled(
     assert not status.unreleased
     assert status.counts["canceled"] + status.counts["done"] == 1
     assert house.site.queue.waiting() == []
+
+
+def test_who_tends_the_registry_of_a_server_sees_its_queue(house: House) -> None:
+    spec = house.task(house.alice)
+    house.submit(spec)
+    root = house.site.registry.root
+    told = CliRunner().invoke(main, ["--root", root, "--json", "tend", "--once", spec.id])
+    assert json.loads(told.stdout)["unreleased"]
 
 
 def test_a_resubmission_has_the_retries_of_the_attempt_before(house: House) -> None:
