@@ -112,3 +112,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         patch.setenv("HPCBATCH_LOCAL_SPOOL", str(folder / "spool"))
         with running(folder / "served") as server:
             yield server
+
+
+@pytest.fixture
+def dead_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names one, where nobody listens, for all addresses."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        for spelt in (name, name.lower()):
+            monkeypatch.setenv(spelt, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)

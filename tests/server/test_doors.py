@@ -26,6 +26,7 @@ from hpcbatch.server.settings import Options, Settings
 from hpcbatch.server.site import ServedSite
 from hpcbatch.server.users import ANONYMOUS
 from hpcbatch.sites.connect import connect
+from hpcbatch.sites.rest.client import Client
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it asks for a successor of httpx
@@ -166,6 +167,19 @@ def test_a_port_that_is_taken_is_told_with_who_has_it(tmp_path: Path) -> None:
         with pytest.raises(hb.ConfigError, match="something else listens there"):
             listening(settings, str(tmp_path)).__enter__()
         thread.join()
+
+
+def test_a_proxy_gets_no_token(dead_proxy: None) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            with listener.accept()[0] as client:
+                client.recv(1 << 16)
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        assert Client(address, "", None).ask("/task/list") == {}
 
 
 @pytest.mark.slow

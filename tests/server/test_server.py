@@ -12,6 +12,8 @@ from click.testing import CliRunner
 
 import hpcbatch as hb
 from hpcbatch.cli.main import main
+from hpcbatch.server.listening import listening
+from hpcbatch.server.settings import Settings
 from hpcbatch.sites.connect import connect
 from hpcbatch.sites.keys import load_private
 from hpcbatch.sites.rest.client import Client
@@ -202,6 +204,13 @@ def test_a_server_of_another_key_gets_nothing(shared: Server) -> None:
     key = load_private(ServerLayout(str(shared.root)).local_key, None)
     with pytest.raises(hb.ServerChanged, match="Nothing was sent"):
         Client(shared.told()["address"], "a" * 52, key).ask("/validate/ping")
+
+
+def test_proxies_of_the_environment_are_not_asked(shared: Server, dead_proxy: None) -> None:
+    hb.tasks(site=shared.site())
+    port = int(shared.told()["address"].rpartition(":")[2])
+    with pytest.raises(hb.ConfigError, match=r"a server of hpcbatch .* listens there"):
+        listening(Settings(port=port), str(shared.root)).__enter__()
 
 
 def test_one_server_for_a_registry(shared: Server) -> None:

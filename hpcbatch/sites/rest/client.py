@@ -126,10 +126,15 @@ def _http(address: str, known: str, through: str | None) -> httpx.Client:
         path = address.removeprefix(UNIX)
         _check_own(path)
         transport = httpx.HTTPTransport(uds=path)
-        return httpx.Client(transport=transport, base_url="http://localhost", timeout=TIMEOUT)
+        return _client(transport=transport, base_url="http://localhost")
     verify: Any = PinnedContext(known) if address.startswith("https:") else True
     way = httpx.HTTPTransport(verify=verify, uds=through) if through else None
-    return httpx.Client(base_url=address, verify=verify, transport=way, timeout=TIMEOUT)
+    return _client(base_url=address, verify=verify, transport=way)
+
+
+def _client(**options: Any) -> httpx.Client:
+    """Hazard: a proxy that the environment names would get our tokens, and know no 127.0.0.1."""
+    return httpx.Client(trust_env=False, timeout=TIMEOUT, **options)
 
 
 def _check_own(path: str) -> None:
