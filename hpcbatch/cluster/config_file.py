@@ -32,6 +32,8 @@ class ConfigFile:
 
         try:
             with open(path, encoding="utf-8") as file:
+                if path == FILE_NAME != os.environ.get("HPCBATCH_CONFIG"):
+                    _check_found_here(os.fstat(file.fileno()))
                 text = file.read()
             loader = yaml.SafeLoader(text)
             loader.name = os.path.basename(path)  # in errors, with the line
@@ -83,6 +85,14 @@ def find_file() -> str | None:
 def home_file() -> str:
     """Where this user's own configuration lies, or would lie."""
     return f"{config_folder()}/{FILE_NAME}"
+
+
+def _check_found_here(found: os.stat_result) -> None:
+    """Raises ConfigError. Nobody thinks of this file who looks into a folder of somebody else."""
+    from ..disk.trusted_file import check_trusted
+
+    way_out = "read it, and where you trust it set HPCBATCH_CONFIG to it"
+    check_trusted(os.path.abspath(FILE_NAME), found, way_out)
 
 
 def _lines(node: Any, keys: KeyPath = ()) -> list[tuple[KeyPath, int]]:

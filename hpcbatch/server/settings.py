@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from ..disk.trusted_file import check_trusted
 from ..words.errors import ConfigError, ResourceError
 from ..words.messages import nearest, without_file
 from ..words.resources import parse_walltime
@@ -76,20 +76,11 @@ def _read(path: str) -> Settings:
 
     try:
         with open(path, encoding="utf-8") as file:
-            _check_own(path, os.fstat(file.fileno()))
+            check_trusted(path, os.fstat(file.fileno()), "make it yours (chmod 600)")
             content = yaml.safe_load(file) or {}
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {without_file(error)}") from error
     return _settings(path, _table(path, "", content, TOP))
-
-
-def _check_own(path: str, found: os.stat_result) -> None:
-    """Raises ConfigError where somebody else could have written it: settings name code."""
-    if found.st_uid not in (0, os.geteuid()) or found.st_mode & stat.S_IWOTH:
-        raise ConfigError(
-            f"others can write to {path} (mode {stat.S_IMODE(found.st_mode):04o}, uid "
-            f"{found.st_uid}), and settings name what the server runs: make it yours (chmod 600)"
-        )
 
 
 def _settings(path: str, given: Mapping[str, Any]) -> Settings:

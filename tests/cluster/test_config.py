@@ -57,6 +57,41 @@ def test_named_file_must_exist(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
         load_clusters()
 
 
+def given_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.geteuid() == 0:
+        os.chown(path, 12345, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+
+
+def test_a_file_of_somebody_else_is_not_taken_for_where_one_stands(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(folder / "here/hpcbatch.yaml", only("theirs"))
+    given_away(path, monkeypatch)
+    with pytest.raises(
+        ConfigError, match=r"belongs to user \d+.* runs as you: .*HPCBATCH_CONFIG"
+    ) as told:
+        load_clusters()
+    assert str(path) in str(told.value)
+    for named in ("hpcbatch.yaml", "./hpcbatch.yaml", str(path)):
+        monkeypatch.setenv("HPCBATCH_CONFIG", named)
+        assert "theirs" in load_clusters()
+
+
+def test_nor_one_that_everybody_may_write(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(folder / "here/hpcbatch.yaml", only("project"))
+    path.chmod(0o664)
+    assert "project" in load_clusters()
+    path.chmod(0o646)
+    with pytest.raises(ConfigError, match="everybody may write to it, mode 0646"):
+        load_clusters()
+    elsewhere = write(folder / "config/hpcbatch/hpcbatch.yaml", only("mine"))
+    path.unlink()
+    given_away(elsewhere, monkeypatch)
+    assert "mine" in load_clusters()
+
+
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "clusters:\n", "default:\nclusters: {}\n"])
 def test_empty_files(folder: Path, text: str) -> None:
     path = write(folder / "c.yaml", text)
