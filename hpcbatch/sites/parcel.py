@@ -22,7 +22,8 @@ from ..words.ranges import Ranges
 
 SPEC, FUNCTION, INPUTS, CODE = "task.json", "function.pkl", "inputs.rec", "code.zip"
 SMALL = {SPEC: 1 << 20, FUNCTION: 1 << 30, CODE: 1 << 30}  # the most bytes that are held in memory
-END = Struct("<4s4H2LH")
+ENDS = Struct("<4s36xQ8x 4s4xQ4x 4s8xL4xH")  # the large end of an archive, its locator, the end
+DIRECTORY = 4096  # bytes, of which a list of our members takes some hundred
 BLOCK, LARGE = 1000, 8 << 20  # inputs, and about how many bytes, that are stored at once
 
 
@@ -62,11 +63,18 @@ def unpack(path: str, registry: Registry, task_id: str, owner: str) -> TaskSpec:
 
 def _check_members(path: str) -> None:
     """Before a list of them is read, which may be very long. The end of an archive (APPNOTE.TXT of
-    PKWARE, 4.3.16) tells their number; ours has no comment behind it."""
+    PKWARE, 4.3.14 to 4.3.16) tells its size; ours has no comment behind it. Hazard: the number of
+    members that is told there may be any, since zipfile does not look at it."""
+    length = os.path.getsize(path)
     with open(path, "rb") as file:
-        file.seek(-min(END.size, os.path.getsize(path)), os.SEEK_END)
-        end = file.read()
-    if len(end) < END.size or not 0 < END.unpack(end)[4] <= len(SMALL) + 1:
+        file.seek(max(0, length - ENDS.size))
+        ends = file.read().rjust(ENDS.size, b"\0")
+    large_mark, large_size, locator_mark, large_at, mark, size, comment = ENDS.unpack(ends)
+    is_right = mark == b"PK\5\6" and not comment
+    if locator_mark == b"PK\6\7":  # of an archive above 2 GiB: these are what counts
+        is_right &= large_mark == b"PK\6\6" and large_at == length - ENDS.size
+        size = large_size
+    if not is_right or size > DIRECTORY:
         raise InputError("what was uploaded is no task")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import struct
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -155,6 +156,52 @@ def test_what_is_compressed_is_refused(task: hb.Task, sent: Path, tmp_path: Path
         file.writestr("code.zip", b"\0" * 10_000_000)
     with pytest.raises(hb.InputError, match="compressed"):
         parcel.unpack(str(sent), Registry(str(tmp_path / "there")), task.id, OWNER)
+
+
+def with_ends(path: Path, count: int, large: bool, behind: bytes = b"") -> None:
+    """A long list of members, which tells ``count`` of them."""
+    with zipfile.ZipFile(path, "w") as file:
+        for k in range(1000):
+            file.writestr(f"{k}", b"")
+    content = path.read_bytes()
+    *_, size, offset, _ = struct.unpack("<4s4H2LH", content[-22:])
+    ends, told = content[:-22], 1 if large else size
+    if large:
+        numbers = (44, 45, 45, 0, 0, 1000, 1000, size, offset)
+        ends += struct.pack("<4sQ2H2L4Q", b"PK\6\6", *numbers)
+        ends += struct.pack("<4sLQL", b"PK\6\7", 0, len(content) - 22, 1)
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, told, offset, len(behind))
+    path.write_bytes(ends + end + behind)
+    assert len(zipfile.ZipFile(path).infolist()) == 1000
+
+
+@pytest.mark.parametrize(
+    ("count", "large", "behind"),
+    [
+        (1000, False, b""),
+        (1, False, b""),
+        (1, True, b""),
+        (1, False, struct.pack("<4s4H2LH", b"", 0, 0, 1, 1, 1, 0, 0)),
+    ],
+)
+def test_a_long_list_of_members_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, large: bool, behind: bytes
+) -> None:
+    path = tmp_path / "parcel"
+    with_ends(path, count, large, behind)
+    monkeypatch.setattr(zipfile, "ZipFile", None)  # which reads it
+    with pytest.raises(hb.InputError, match=r"no task$"):
+        parcel.unpack(str(path), Registry(str(tmp_path / "there")), "0123abcd__x", OWNER)
+
+
+def test_a_task_above_two_gigabytes_arrives(
+    task: hb.Task, sent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 10)
+    rewritten(sent)
+    assert b"PK\6\7" in sent.read_bytes()[-42:]
+    there = Registry(str(tmp_path / "there"))
+    assert parcel.unpack(str(sent), there, task.id, OWNER).njobs == 2500
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.999])
