@@ -54,8 +54,14 @@ class Connection:
     def close(self) -> None:
         hop, self._hop = self._hop, None
         if hop is not None:
-            for each in _chain(hop):
-                each.close()
+            _close(hop)
+
+    def drop(self, transport: paramiko.Transport) -> None:
+        """Close it as one that was lost, where ``transport`` is not of an earlier one: others may
+        have made it anew by now."""
+        hop = self._hop
+        if hop is not None and hop.transport is transport:
+            _close(hop)
 
     def _channel(self, opened: Callable[[paramiko.Transport], Made], ask: Ask) -> Made:
         for is_fresh in (False, True):
@@ -72,7 +78,7 @@ class Connection:
             except paramiko.ChannelException as error:
                 raise SiteUnreachable(f"{self._address.login} opens no channel: {error}") from error
             except (SSHException, EOFError, OSError) as error:
-                self.close()  # it looked alive, as after the laptop has slept
+                self.drop(transport)  # it looked alive, as after the laptop has slept
                 if is_fresh:
                     raise SiteUnreachable(
                         f"the connection to {self._address.login} was lost: {said(error)}"
@@ -104,6 +110,11 @@ def _chain(hop: Any) -> Sequence[Any]:
         found.append(hop)
         hop = hop.gateway
     return found
+
+
+def _close(hop: fabric.Connection) -> None:
+    for each in _chain(hop):
+        each.close()
 
 
 def _watch(hop: Any) -> None:

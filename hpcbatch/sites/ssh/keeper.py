@@ -160,7 +160,7 @@ class ConnectionKeeper:
         try:
             channel.exec_command(command)
         except Exception as error:  # whatever it is of paramiko's many
-            self._connection.close()
+            self._connection.drop(channel.get_transport())
             raise SiteUnreachable(f"{self._address.login} runs nothing: {error}") from error
         return channel
 
