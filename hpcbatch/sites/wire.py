@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import errno
 import json
 import os
@@ -9,6 +10,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+from warnings import WarningMessage
 
 from ..words import errors
 from ..words.errors import (
@@ -24,6 +26,7 @@ from ..words.options import SubmitOptions
 from ..words.plan import Plan
 from ..words.ranges import Ranges, chosen
 from ..words.status import JobInfo
+from ..words.text import plain
 
 if TYPE_CHECKING:  # which load all that submits
     from ..cluster.overview import Overview
@@ -192,3 +195,15 @@ def error_from(told: Mapping[str, Any]) -> HpcbatchError:
 
 
 _WITH_FIELDS = (errors.JobError, errors.TaskFailed, errors.RemoteError, errors.WorkerLost)
+
+
+def warning_json(warned: WarningMessage) -> dict[str, str]:
+    return {"warning": warned.category.__name__, "message": str(warned.message)}
+
+
+def warning_from(told: Mapping[str, Any]) -> Warning:
+    """The same warning here. One of a kind that is not known is a RuntimeWarning."""
+    name, message = str(told.get("warning")), plain(str(told.get("message", "")))
+    kind = getattr(errors, name, getattr(builtins, name, RuntimeWarning))
+    is_known = isinstance(kind, type) and issubclass(kind, Warning)
+    return kind(message) if is_known else RuntimeWarning(message)

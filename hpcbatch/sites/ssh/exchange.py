@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from ...words.errors import SiteNotReady, SiteUnreachable
-from ...words.text import plain
 from ...words.version import PYTHON, VERSION
-from ..wire import error_from
+from ..wire import error_from, warning_from
 from . import frames, remote_paths
 from .frames import Messages
 from .keeper_client import Line, Stream
@@ -51,7 +50,7 @@ class Answer:
             if kind == frames.GO_ON:
                 return kind, json.loads(payload)
             if kind == frames.WARNING:
-                warnings.warn(plain(str(json.loads(payload))), RuntimeWarning, stacklevel=2)
+                warnings.warn(warning_from(json.loads(payload)), stacklevel=2)
                 continue
             told = json.loads(frames.unpacked(payload))
             if kind == frames.ERROR:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from ...words.errors import HpcbatchError
 from ..here import Here
-from ..wire import error_json
+from ..wire import error_json, warning_json
 from . import frames
 from .answers import Talk
 from .verbs import VERBS, Verb
@@ -36,7 +36,7 @@ def answer(talk: Talk, verbs: Mapping[str, Verb]) -> None:
             words = f"hpcbatch failed there: {type(error).__name__}: {error}"
             kind, told = frames.ERROR, {"error": "HpcbatchError", "message": words}
     for warning in warned:
-        talk.tell(frames.WARNING, str(warning.message))
+        talk.tell(frames.WARNING, warning_json(warning))
     talk.write(frames.message(kind, frames.packed(json.dumps(told).encode())))
 
 
