@@ -137,6 +137,23 @@ def test_every_key_of_a_profile_is_told() -> None:
     assert set(READERS) | {EXTENDS} <= set(told)
 
 
+INTERNAL = {
+    "HPCBATCH_LOCAL_ID": "the supervisor gives it to its elements",
+    "HPCBATCH_LOCAL_INDEX": "the supervisor gives it to its elements",
+    "HPCBATCH_DRMAA_INDEX": "the front to DRMAA gives it to its elements",
+    "HPCBATCH_POOL": "workers on this host are found by it",
+}
+
+
+def test_every_variable_is_told() -> None:
+    named = re.compile(r"\bHPCBATCH_[A-Z_]*[A-Z]\b")
+    files = [*(ROOT / "hpcbatch").rglob("*.*"), *(ROOT / "templates").iterdir()]
+    texts = [path.read_text() for path in files if path.suffix in (".py", ".sh", ".j2")]
+    told = set(named.findall(page("docs/clusters.md").text))
+    assert told | INTERNAL.keys() == {name for text in texts for name in named.findall(text)}
+    assert not told & INTERNAL.keys()
+
+
 @pytest.mark.parametrize("each", PAGES)
 def test_what_a_page_names_is_there(each: Page) -> None:
     for owner, name in OURS.findall(each.text):
