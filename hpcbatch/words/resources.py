@@ -1,6 +1,7 @@
 """Resources of jobs and elements, parsed once into seconds and bytes.
 
-Memory units are powers of 1024, as in every scheduler's manual: 4GB is 4 * 2**30 bytes.
+Memory units are powers of 1024, in capitals or not: 4GB and 4gb are 4 * 2**30 bytes. Schedulers
+print sizes of their own kind, which are not read here: to Grid Engine a small k is 1000.
 """
 
 from __future__ import annotations
