@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -14,7 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...words.errors import SiteError, SiteNotReady
+from ...cluster import shell
+from ...words.errors import SchedulerError, SiteError, SiteNotReady
 from ...words.text import bytes_text
 from ...words.version import PYTHON
 from . import remote_paths, scripts, wheel
@@ -22,6 +22,7 @@ from .exchange import Exchange
 from .keeper_client import Line
 
 NEEDS = 200 << 20  # bytes on the disk of the home folder
+FETCHED_WITHIN = 1800.0  # seconds; some of it may be built, and some networks are slow
 ONLY_SOURCES = ("drmaa",)  # published without a wheel; pure Python
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _FOLDER = f'"$HOME/{remote_paths.FOLDER}"'
@@ -167,8 +168,12 @@ def _wheels(found: LoginNode) -> list[tuple[str, bytes]]:
 
 def _pip(*words: str) -> None:
     argv = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "--quiet"]
-    done = subprocess.run([*argv, *words], capture_output=True, text=True, check=False)
-    if done.returncode:
+    everything = ("",)  # hazard: pip has its index, proxies and certificates from variables
+    try:
+        done = shell.run([*argv, *words], timeout=FETCHED_WITHIN, variables=everything)
+    except SchedulerError as error:
+        raise SiteError(f"what hpcbatch needs could not be fetched: {error}") from error
+    if done.status:
         raise SiteError(f"what hpcbatch needs could not be fetched: {done.stderr.strip()[-2000:]}")
 
 
