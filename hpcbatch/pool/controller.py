@@ -81,7 +81,8 @@ class Controller(Lifecycle, Pushed, Displayed, Executor):
         **kwargs: Any,
     ) -> str:
         """Queue a call, and return its name at once. ``const`` are further arguments by name,
-        which are sent to each worker once. Raises InputError, PoolClosed, and what ``start``
+        which are sent to each worker once: give a changed one as another object, since what was
+        changed in place is not looked at again. Raises InputError, PoolClosed, and what ``start``
         does."""
         found = self._factory.function(function, const)
         task = self._factory.task(found, args, kwargs, self, seed, name)
@@ -124,15 +125,16 @@ class Controller(Lifecycle, Pushed, Displayed, Executor):
         """The values of all calls, in their order; as many as the shortest of the ``iterables``
         has. ``on_error``: ``raise`` the first exception, with the number of its item as a note,
         ``return`` exceptions in their places, or ``skip`` them. Chunks are chosen by what the calls
-        take; ``chunksize`` is what an executor has, and is not needed. Raises UsageError,
-        WaitTimeout after ``timeout`` seconds, and what ``push`` does."""
+        take; ``chunksize`` is what an executor has, and is not needed. Each map and each walk looks
+        at ``const`` anew. Raises UsageError, WaitTimeout after ``timeout`` seconds, and what
+        ``push`` does."""
         if on_error not in ("raise", "return", "skip"):
             raise UsageError(f"on_error {on_error!r} is none of raise, return, skip")
         columns = columns_of(iterables)
         if not columns[0]:
             return []
         first = self._factory.reserve(len(columns[0]))
-        found, broker = self._factory.function(fn, const), self._broker()
+        found, broker = self._factory.function(fn, const and dict(const)), self._broker()
         mapping = Map(found, columns, broker.submit, lambda: self.workers, first)
         try:
             mapping.run(timeout, on_error == "raise")
@@ -149,6 +151,7 @@ class Controller(Lifecycle, Pushed, Displayed, Executor):
     ) -> list[str]:
         """Push a call for each input; their rows come by ``collect``. Raises what ``push`` does;
         those before an input that cannot be sent are pushed."""
+        const = const and dict(const)
         self._factory.function(function, const)  # what is wrong with it is told of no item
         names: list[str] = []
         for item in zip(*columns_of(iterables), strict=True):

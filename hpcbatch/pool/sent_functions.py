@@ -1,7 +1,9 @@
 """The functions of a pool: pickled once, sent to each worker once, with their constants.
 
 A function travels as it is when it is first given: what it refers to by value stays as it was
-then. One that is made anew each time, such as a lambda in a loop, is known by its pickle.
+then. One that is made anew each time, such as a lambda in a loop, is known by its pickle. Of
+constants that are given again it is seen that a name has another value, not that a value was
+changed in place: that would take a pickle of it each time.
 """
 
 from __future__ import annotations
@@ -10,7 +12,8 @@ import hashlib
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Mapping
-from typing import Any
+from operator import is_
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from ..use.pickling import dumps
@@ -67,6 +70,18 @@ class Function:
         return wire.in_parts([memoryview(self.content)], parts)
 
 
+class _Known(NamedTuple):
+    function: Any
+    constants: Mapping[str, Any] | None
+    values: Mapping[str, Any]  # of the constants when they were sent
+    sent: Function
+
+    def is_of(self, constants: Mapping[str, Any]) -> bool:
+        """Whether they are what they were; compared by identity, since == of arrays is an array."""
+        was = self.values
+        return list(was) == list(constants) and all(map(is_, was.values(), constants.values()))
+
+
 class SentFunctions:
     """Those that a pool was given, while they are in use. ``forgotten`` are the numbers of those
     that no longer are, for whoever tells the workers."""
@@ -74,7 +89,7 @@ class SentFunctions:
     def __init__(self) -> None:
         self.forgotten: deque[int] = deque()
         self._lock = threading.Lock()
-        self._recent: OrderedDict[tuple[int, int], tuple[Any, Any, Function]] = OrderedDict()
+        self._recent: OrderedDict[tuple[int, int], _Known] = OrderedDict()
         self._by_pickle: WeakValueDictionary[bytes, Function] = WeakValueDictionary()
         self._paces: OrderedDict[Any, Pace] = OrderedDict()
         self._next = 1
@@ -82,9 +97,9 @@ class SentFunctions:
     def find(self, function: Any, constants: Mapping[str, Any] | None = None) -> Function:
         """Raises InputError when it cannot be pickled or called."""
         key = (id(function), id(constants) if constants else 0)
-        found = self._recent.get(key)  # it holds both, so their ids are not used again
-        if found is not None:
-            return found[2]
+        found = self._recent.get(key)  # it holds them all, so their ids are not used again
+        if found is not None and (not constants or found.is_of(constants)):
+            return found.sent
         return self._add(key, function, constants)
 
     def forget(self, function: Any) -> None:
@@ -104,12 +119,13 @@ class SentFunctions:
         code = getattr(function, "__code__", None)
         source = label if code is None else (label, code.co_filename, code.co_firstlineno)
         try:
-            content = dumps((function, dict(constants or {})))
+            given = dict(constants or {})
+            content = dumps((function, given))
         except Exception as error:
             raise InputError(f"{label} or its constants cannot be pickled: {error}") from error
         with self._lock:
             known = self._known(label, content, source)
-            self._recent[key] = function, constants, known
+            self._recent[key] = _Known(function, constants, given, known)
             if len(self._recent) > KEPT:
                 self._recent.popitem(last=False)
         return known

@@ -186,6 +186,31 @@ def test_functions_are_known_by_identity_and_by_pickle() -> None:
     assert functions.find(one, {"y": 1}) is not functions.find(one)
 
 
+def test_constants_are_pickled_again_where_a_name_has_another_value() -> None:
+    functions = SentFunctions()
+    pickled: list[int] = []
+
+    class Value:
+        def __init__(self, number: int):
+            self.number = number
+
+        def __reduce__(self) -> Any:
+            pickled.append(self.number)
+            return int, (self.number,)
+
+    given: dict[str, Any] = {"y": Value(1)}
+    first = functions.find(print, given)
+    assert functions.find(print, given) is first
+    given["y"] = Value(2)
+    second = functions.find(print, given)
+    assert second is not first
+    given["z"] = given.pop("y")
+    assert functions.find(print, given) not in (first, second)
+    given["y"] = given.pop("z")
+    assert functions.find(print, given) is second  # known by its pickle
+    assert pickled == [1, 2, 2, 2]
+
+
 def test_functions_that_no_task_has_any_more_are_forgotten() -> None:
     functions = SentFunctions()
     numbers = [functions.find(lambda n=n: n).number for n in range(KEPT + 3)]

@@ -35,6 +35,21 @@ def test_a_sequential_controller_calls_at_once() -> None:
         pool.push(square, 2)
 
 
+def test_constants_that_were_changed_are_sent_again() -> None:
+    plus, weights = {"plus": 1}, {"plus": [1]}
+    with hb.SequentialController() as pool:
+        pool.push(square, 0, const=plus)
+        plus["plus"] = 2
+        pool.push(square, 0, const=plus)
+        assert [row.result for row in pool.collect()] == [1, 2]
+        assert pool.map(lambda x, plus: plus[0], [0], const=weights) == [1]
+        weights["plus"][0] = 2
+        assert pool.map(lambda x, plus: plus[0], [0], const=weights) == [2]
+        weights["plus"][0] = 3
+        pool.walk(lambda x, plus: plus[0], [0, 0], const=weights)
+        assert [row.result for row in pool.collect()] == [3, 3]
+
+
 def test_a_sequential_controller_takes_what_a_controller_takes() -> None:
     asked = {"resources": {"memory": "1GB"}, "crashes_max": 2, "idle": 60, "name": "debugged"}
     with hb.SequentialController("slurm", 20, **asked) as pool:
