@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,13 +13,16 @@ from ..worker import wire
 from .sent_functions import Function, SentFunctions
 from .task import PoolTask, Result, Sink
 
+MAPPED = 1 << 40  # from here on are the numbers of items of maps
 _SMALL = frozenset({type(None), bool, int, float, complex})
 
 
 class TaskFactory:
     def __init__(self) -> None:
         self.functions = SentFunctions()
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(1)  # next() is atomic, and a lock costs a tenth of a push
+        self._lock = threading.Lock()
+        self._mapped = MAPPED
 
     def function(
         self, given: Callable[..., Any], const: Mapping[str, Any] | None = None
@@ -49,9 +53,10 @@ class TaskFactory:
         return PoolTask(number, function, how, payload, sink, seed, name, parts)
 
     def reserve(self, count: int) -> int:
-        """The first of so many numbers."""
-        first = next(self._numbers)
-        self._numbers = itertools.count(first + count)
+        """The first of so many numbers for the items of a map."""
+        with self._lock:
+            first = self._mapped
+            self._mapped += count
         return first
 
     def adopt(self, task: PoolTask) -> PoolTask:
