@@ -8,6 +8,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,16 @@ INDEX = {
     "local": "HPCBATCH_LOCAL_INDEX",
     "drmaa": "HPCBATCH_DRMAA_INDEX",
 }
-MARKS = ("#$", "#SBATCH", "#LOCAL", "#BSUB", "#PBS", "#DRMAA", "#NATIVE")
+ARRAY = {  # seven elements, two at a time
+    "slurm": ["--array=0-6%2"],
+    "sge": ["-t", "1-7", "-tc", "2"],
+    "lsf": ["-J", "n[1-7]%2"],
+    "pbs": ["-J", "0-6%2"],
+    "torque": ["-t", "1-7%2"],
+    "local": ["--elements=7", "--throttle=2"],
+    "drmaa": ["--elements=7", "--throttle=2"],
+}
+DIRECTIVE = re.compile(r"#[^\s!]+")
 QUICK = settings(
     max_examples=25,
     deadline=None,
@@ -79,11 +89,23 @@ def head_and_body(script: str) -> tuple[list[str], list[str]]:
     return lines[:stop], lines[stop:]
 
 
+def directives(script: str) -> list[str]:
+    head, _ = head_and_body(script)
+    return [line for line in head if DIRECTIVE.match(line)]
+
+
 def words_of(script: str) -> list[str]:
     """The words of all directives."""
-    head, _ = head_and_body(script)
-    marked = [line for line in head if line.startswith(MARKS)]
-    return [word for line in marked for word in shlex.split(line)[1:]]
+    return [word for line in directives(script) for word in shlex.split(line)[1:]]
+
+
+@cache
+def marks() -> tuple[str, ...]:
+    """What directives begin with, of every scheduler."""
+    found = {"#NATIVE"}  # where somebody gives some
+    for scheduler in map(get_scheduler, scheduler_names()):
+        found.update(line.split()[0] for line in directives(render(scheduler.template, order())))
+    return tuple(found)
 
 
 @pytest.fixture(params=scheduler_names())
@@ -173,7 +195,7 @@ def test_hostile_words_arrive(
     assert (stage.place / f"{log}-12.log").read_text() == "to the log\n0077\n"
     assert not list(base.rglob("pwned"))
     head, body = head_and_body(script)
-    assert not [line for line in body if line.startswith(MARKS)]
+    assert not [line for line in body if line.startswith(marks())]
     assert not [word for word in words_of(script) if "evil" in word]
     assert sum(line.startswith("# ") for line in head) == 1
     assert "\r" not in script
@@ -224,11 +246,16 @@ def test_extra_stays_one_line(name: str, line: str) -> None:
     except ResourceError:
         return
     template = get_scheduler(name).template
-    with_it = render(template, order(resources=resources)).split("\n")
+    try:
+        with_it = render(template, order(resources=resources)).split("\n")
+    except ResourceError:
+        if name in INDEX:
+            raise
+        pytest.skip("its template has no use for extra")
     without = render(template, order()).split("\n")
     added = [text for text in with_it if text not in without]
     assert len(with_it) == len(without) + 1
-    assert all(text.startswith(MARKS) and text.endswith(line) for text in added)
+    assert all(text.startswith(marks()) and text.endswith(line) for text in added)
 
 
 seconds = st.integers(1, 40 * 365 * 86400)
@@ -269,21 +296,11 @@ def test_units_lose_nothing(name: str, walltime: int, memory: int, cpus: int) ->
 
 
 def test_throttle_and_array(name: str) -> None:
-    base = get_scheduler(name).base
-    asked = order(array=ArrayOrder("n", 5, 7, base), throttle=2)
-    text = render(get_scheduler(name).template, asked)
-    expected = {
-        "slurm": ["--array=0-6%2"],
-        "sge": ["-t", "1-7", "-tc", "2"],
-        "lsf": ["-J", "n[1-7]%2"],
-        "pbs": ["-J", "0-6%2"],
-        "torque": ["-t", "1-7%2"],
-        "local": ["--elements=7", "--throttle=2"],
-    }
-    words = words_of(text)
-    assert [word for word in words if word in expected.get(name, words)]
-    for word in expected.get(name, ()):
-        assert word in words
+    if name not in ARRAY:
+        pytest.skip("its words for an array are not known here")
+    asked = order(array=ArrayOrder("n", 5, 7, get_scheduler(name).base), throttle=2)
+    words = words_of(render(get_scheduler(name).template, asked))
+    assert set(ARRAY[name]) <= set(words)
 
 
 def test_zero_byte_is_told(name: str) -> None:
