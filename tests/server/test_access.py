@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import os
 import shutil
@@ -61,6 +62,26 @@ def token(site: ServedSite, client: TestClient) -> str:
 def routes(client: TestClient) -> list[tuple[str, str]]:
     paths = client.get("/openapi.json").json()["paths"]
     return [(method, path) for path, methods in paths.items() for method in methods]
+
+
+HERE = Path(make_app.__code__.co_filename).parent
+ROUTES = [*sorted(HERE.glob("routes/*.py")), HERE / "dashboard" / "views.py"]
+
+
+@pytest.mark.parametrize("path", ROUTES, ids=lambda path: path.name)
+def test_routes_reach_for_tasks_that_the_caller_may_see(path: Path) -> None:
+    """The registry and the tracking, which know all tasks, are asked with the ``spec.id`` that
+    ``site.spec(user, …)`` or ``site.specs(user)`` has let through."""
+    nodes = list(ast.walk(ast.parse(path.read_bytes())))
+    checked: set[ast.AST] = set()
+    for call in nodes:
+        if isinstance(call, ast.Call) and any("spec.id" in ast.unparse(arg) for arg in call.args):
+            checked.update(ast.walk(call))
+        if isinstance(call, ast.Assign) and ast.unparse(call.targets[0]) in ("spec", "specs"):
+            assert ast.unparse(call.value).startswith(("site.spec(user, ", "site.specs(user)"))
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and node.attr in ("registry", "tracking"):
+            assert node in checked, f"line {node.lineno} reaches for any task: ask site.spec(user)"
 
 
 def strangers(token: str, site: ServedSite) -> dict[str, str | None]:
