@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import signal
@@ -67,11 +66,6 @@ class Havoc:
 def signal_quietly(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-
-
-def port_of(pool: Controller) -> int:
-    with open(pool._running.layout.door) as file:  # type: ignore[union-attr]
-        return int(json.load(file)["addresses"][0].rpartition(":")[2])
 
 
 def cut_connection(pool: Controller, pid: int) -> None:
