@@ -6,11 +6,11 @@ import json
 import logging
 import os
 import time
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from threading import Lock
 from typing import Any
+from weakref import WeakValueDictionary
 
 from ..disk.files import make_folder, publish, read, unlink_quietly
 from ..words.server_layout import QueueLayout, queued_name, queued_task
@@ -51,7 +51,7 @@ class SubmissionQueue:
         for path in (folder, layout.waiting, layout.done, layout.refused):
             make_folder(path)
         self._lock = Lock()
-        self._turns: defaultdict[str, Lock] = defaultdict(Lock)
+        self._turns: WeakValueDictionary[str, Lock] = WeakValueDictionary()
         self._troubles: dict[str, str] = {}  # of entries, by name
         self._tidied = float("-inf")
         self._entries: dict[str, QueuedSubmission] = {}
@@ -75,9 +75,12 @@ class SubmissionQueue:
             return self._is_known(request)
 
     def turn(self, task_id: str) -> Lock:
-        """Held by whoever releases or withdraws what waits of a task."""
+        """Held by whoever releases or withdraws what waits of a task; gone when nobody has it."""
         with self._lock:
-            return self._turns[task_id]
+            found = self._turns.get(task_id)
+            if found is None:
+                found = self._turns[task_id] = Lock()
+            return found
 
     def holds(self, entry: QueuedSubmission) -> bool:
         with self._lock:

@@ -96,3 +96,12 @@ def test_what_is_withdrawn_waits_no_more(folder: str) -> None:
     assert queue.withdraw(entry(1).task) == 1
     assert queue.withdraw(entry(1).task) == 0
     assert SubmissionQueue(folder).waiting() == [entry(2)]
+
+
+def test_a_turn_is_one_for_all_who_have_it_and_gone_with_them(folder: str) -> None:
+    queue = SubmissionQueue(folder)
+    with queue.turn(entry(1).task):
+        assert queue.turn(entry(1).task).locked()
+        assert not queue.turn(entry(2).task).locked()
+    assert not queue.turn(entry(1).task).locked()
+    assert not queue._turns
