@@ -60,7 +60,7 @@ class Dispatch:
         self.came: deque[dict[str, Any]] = deque()  # what new workers said of themselves
         self._open: dict[bytes, Worker] = {}  # those that may have room
         self._next = 1
-        self._charged: dict[str, PoolTask] = {}  # of workers that were lost
+        self._charged: dict[str, PoolTask] = {}  # by the workers that were lost with them
 
     @property
     def has_idle(self) -> bool:
@@ -191,7 +191,8 @@ class Dispatch:
             task.is_over = True
             return [task]
         if worker.name:
-            self._charged[worker.name] = task
+            wanted = {name: one for name, one in self._charged.items() if not one.is_over}
+            self._charged = {**wanted, worker.name: task}
         self.alone.append(task)
         return []
 

@@ -142,6 +142,21 @@ def test_a_worker_that_comes_back_has_not_crashed() -> None:
     assert dispatch.finish(b"again", number, 0.1) is None
 
 
+def test_crashes_of_tasks_that_are_over_are_not_kept() -> None:
+    dispatch, function = a_dispatch(), a_function(QUICK)
+    for number in range(5):
+        dispatch.add([a_task(function, number)])
+        for key in (b"lost%d" % number, b"good%d" % number):
+            dispatch.arrive(Worker(key, key.decode()))
+            ((_, ((handed, _),)),) = dispatch.assign(0.0)
+            if key.startswith(b"lost"):
+                dispatch.lose(key)
+            else:
+                assert dispatch.finish(key, handed, 0.1)
+                dispatch.lose(key)
+    assert list(dispatch._charged) == ["lost4"]
+
+
 def test_a_chunk_that_is_lost_is_tried_item_by_item() -> None:
     dispatch, function = a_dispatch("a"), a_function(QUICK)
     chunk = PoolTask(7, function, 0, [[1, 2, 3]], NoSink(), items=[[1, 2, 3]])
