@@ -14,6 +14,7 @@ from ..cluster.config import is_installed
 from ..registry.registry import Registry
 from ..sites import wire
 from ..sites.parcel import as_here
+from ..sites.queued import waits_whole
 from ..sites.uploads import Uploads
 from ..use.cancel import Canceled, cancel
 from ..use.dependencies import with_whole_ids
@@ -21,17 +22,15 @@ from ..use.job_selection import check_jobs
 from ..use.preview import Preview, preview
 from ..use.remove import remove
 from ..use.resubmit import check_resubmission
-from ..use.submit import checked, checked_in_part
+from ..use.submit import checked, checked_in_part, was_submitted
 from ..words.errors import (
     AccessDenied,
-    AlreadySubmitted,
     ConfigError,
     InputError,
     NotFound,
     RegistryError,
     ResourceError,
     SchedulerError,
-    StateError,
     UsageError,
 )
 from ..words.layout import is_task_id
@@ -135,9 +134,7 @@ class ServedSite:
         request = _word(user, spec, "submit", request)
         is_known = self.queue.is_known(request) or self.queue.ahead_of(spec.id) is not None
         if not is_known and not self.tracking.status(spec.id).counts["defined"]:
-            raise AlreadySubmitted(
-                f"{spec.id} was submitted before: resubmit it, which runs what is unfinished"
-            )
+            raise was_submitted(spec.id)
         self._enqueue(user, spec, "submit", request, {"options": wire.options_json(options)})
 
     def resubmit(self, user: User, spec: TaskSpec, request: str, told: Mapping[str, Any]) -> None:
@@ -165,10 +162,7 @@ class ServedSite:
             done = cancel(self.registry, spec.id, only)
         self.tracking.look_again(spec.id)
         if only is not None and done.is_nothing and self.queue.ahead_of(spec.id) is not None:
-            raise StateError(
-                f"{spec.id} waits in the queue of the server: single jobs of it can be canceled "
-                "when it was released; all of them at any time"
-            )
+            raise waits_whole(spec.id)
         return done if done.jobs or not withdrawn else done._replace(jobs=spec.njobs)
 
     def remove(self, spec: TaskSpec) -> None:

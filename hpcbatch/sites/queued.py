@@ -35,12 +35,16 @@ def withdraw(root: str, task_id: str, only: Ranges | None) -> None:
             f"hpcbatch cancel {task_id} --site {run.address}"
         )
     if only is not None:
-        raise StateError(
-            f"{task_id} waits in the queue of the server of this registry: single jobs of it can "
-            "be canceled when it was released; all of them at any time"
-        )
+        raise waits_whole(task_id)
     for path in entries:
         unlink_quietly(path)
+
+
+def waits_whole(task_id: str) -> StateError:
+    return StateError(
+        f"{task_id} waits in the queue of the server: single jobs of it can be canceled when it "
+        "was released; all of them at any time"
+    )
 
 
 def _entries(root: str, task_id: str) -> list[str]:

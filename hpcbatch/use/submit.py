@@ -55,11 +55,15 @@ def submit_defined(
         view = settled_view(registry, spec)
         jobs = view.jobs_in(("defined",))
         if not jobs:
-            raise AlreadySubmitted(
-                f"{spec.id} was submitted before: resubmit it, which runs what is unfinished"
-            )
+            raise was_submitted(spec.id)
         with prepared(registry, view, jobs, options, terms=terms) as ready:
             return submit_prepared(ready)
+
+
+def was_submitted(task_id: str) -> AlreadySubmitted:
+    return AlreadySubmitted(
+        f"{task_id} was submitted before: resubmit it, which runs what is unfinished"
+    )
 
 
 def checked(registry: Registry, options: SubmitOptions) -> SubmitOptions:
