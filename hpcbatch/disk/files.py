@@ -6,11 +6,14 @@ import errno
 import os
 from collections.abc import Sequence
 
-from ..words.errors import RegistryUnwritable
+from ..words.errors import DamagedFile, RegistryUnwritable
 
 TYPE_CHECKING = False  # see hpcbatch/__init__.py
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    Made = TypeVar("Made")
 
 MANY = 64  # files: below, threads cost more than they save
 UNLINKERS = 8
@@ -102,6 +105,19 @@ def read_json(path: str) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     return found
+
+
+def read_as(make: Callable[[Any], Made], path: str, advice: str = "") -> Made | None:
+    """What ``make`` makes of the JSON in a file; None where there is no such file. Raises OSError,
+    NewerFormat, and DamagedFile, with ``advice``."""
+    import json
+
+    try:
+        return make(json.loads(read(path)))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise DamagedFile(f"{path} is damaged: {error}{advice and f'. {advice}'}") from error
 
 
 def unlink_quietly(path: str) -> None:

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from ..disk.boot_id import boot_id
-from ..disk.files import make_folder, publish, read
+from ..disk.files import make_folder, publish, read_as
 from ..registry.root import safe_root
 from ..words.door import Door
-from ..words.errors import DamagedFile, NotFound
+from ..words.errors import NotFound
 from ..words.formats import FORMAT, checked_format
 from ..words.layout import PoolLayout, is_task_id, new_task_id, pools_folder
 from ..words.messages import nearest
@@ -110,11 +110,8 @@ def pool_ids(root: str) -> list[str]:
 
 def read_record(root: str, pool_id: str) -> PoolRecord:
     """Raises NotFound, DamagedFile, NewerFormat."""
-    path = PoolLayout(root, pool_id).record
-    try:
-        return PoolRecord.from_json(json.loads(read(path)))
-    except FileNotFoundError:
+    found = read_as(PoolRecord.from_json, PoolLayout(root, pool_id).record)
+    if found is None:
         hint = nearest(pool_id, pool_ids(root))
-        raise NotFound(f"there is no pool {pool_id!r} in {root}{hint}") from None
-    except (ValueError, TypeError) as error:
-        raise DamagedFile(f"{path} is damaged: {error}") from error
+        raise NotFound(f"there is no pool {pool_id!r} in {root}{hint}")
+    return found

@@ -7,8 +7,7 @@ import os
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from ..disk.files import make_folder, publish, read
-from ..words.errors import DamagedFile
+from ..disk.files import make_folder, publish, read_as
 from ..words.formats import FORMAT, checked_format
 from ..words.layout import PoolLayout
 from ..words.model import Array
@@ -70,10 +69,4 @@ def read_launches(layout: PoolLayout) -> list[Launch]:
 
 
 def _read(layout: PoolLayout, number: int) -> Launch | None:
-    path = layout.launch(number).record
-    try:
-        return Launch.from_json(json.loads(read(path)))
-    except FileNotFoundError:
-        return None
-    except (ValueError, TypeError, KeyError) as error:
-        raise DamagedFile(f"{path} is damaged: {error}") from error
+    return read_as(Launch.from_json, layout.launch(number).record)

@@ -10,11 +10,10 @@ import time
 import warnings
 from dataclasses import replace
 
-from ..disk.files import make_folder, publish, read, remove_tree, unwritable
+from ..disk.files import make_folder, publish, read_as, remove_tree, unwritable
 from ..disk.index import make_index
 from ..disk.records import frame
 from ..words.errors import (
-    DamagedFile,
     HpcbatchError,
     InputError,
     NotFound,
@@ -90,15 +89,12 @@ class Registry:
     def spec(self, task_id: str) -> TaskSpec:
         """Raises NotFound, DamagedFile, NewerFormat."""
         path = self.layout(task_id).spec
-        try:
-            return TaskSpec.from_json(json.loads(read(path)))
-        except FileNotFoundError:
-            raise NotFound(f"there is no task {task_id!r} in {self.root}") from None
-        except (ValueError, TypeError, KeyError) as error:
-            raise DamagedFile(
-                f"{path} is damaged: {error}. Put it back from a backup, or delete the task's "
-                f"folder {os.path.dirname(path)}"
-            ) from error
+        folder = os.path.dirname(path)
+        advice = f"Put it back from a backup, or delete the task's folder {folder}"
+        found = read_as(TaskSpec.from_json, path, advice)
+        if found is None:
+            raise NotFound(f"there is no task {task_id!r} in {self.root}")
+        return found
 
     def specs(self) -> list[TaskSpec]:
         """All tasks, oldest first; warns of those that cannot be read."""

@@ -8,11 +8,12 @@ import os
 import re
 import time
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from ..disk.files import (
     make_folder,
     publish,
-    read,
+    read_as,
     remove_tree,
     unlink_quietly,
     unwritable,
@@ -42,6 +43,10 @@ class Upload:
     digest: str  # SHA-256
 
 
+def _upload(fields: dict[str, Any]) -> Upload:
+    return Upload(**fields)
+
+
 class Uploads:
     """Uploads in ``folder``, which become tasks of ``registry``. Several processes may have it."""
 
@@ -52,7 +57,7 @@ class Uploads:
 
     def begin(self, told: Upload) -> int:
         """The bytes that are here; all of them where the task was stored. Raises InputError,
-        StateError for the id of another task."""
+        StateError for the id of another task, DamagedFile."""
         if not is_task_id(told.task) or not _DIGEST.match(told.digest):
             raise InputError("an upload begins with a task's id and a SHA-256")
         if not 0 < told.size <= LARGEST:
@@ -64,14 +69,15 @@ class Uploads:
                     raise StateError(f"there is another task {told.task}")
                 return told.size
             path = self._path(told.task)
-            is_known = os.path.exists(f"{path}.json") and self._told(told.task) == told
+            begun = self._told(told.task)
+            is_known = begun == told
             if os.path.exists(self._registry.layout(told.task).folder):
                 if not is_known:
                     raise StateError(f"there is another task {told.task}")
                 self._finish(told)  # a server that was killed had stored it
                 return told.size
             if not is_known:
-                if os.path.exists(f"{path}.json") and self._told(told.task).owner != told.owner:
+                if begun is not None and begun.owner != told.owner:
                     raise StateError(f"there is another task {told.task}")
                 unlink_quietly(path)
                 publish(f"{path}.json", json.dumps(asdict(told)).encode())
@@ -82,14 +88,15 @@ class Uploads:
 
     def add(self, task_id: str, owner: str, offset: int, content: bytes) -> int:
         """Append a part; returns the bytes that are here. One that was here before is not taken
-        twice. Raises NotFound, InputError; RegistryUnwritable, after which it begins anew."""
+        twice. Raises NotFound, InputError, DamagedFile; RegistryUnwritable, after which it begins
+        anew."""
         if not is_task_id(task_id):
             raise NotFound(f"there is no upload {task_id!r}")
         with held(self._lock(task_id), PATIENCE):
             if (stored := self._stored(task_id)) is not None and stored.owner == owner:
                 return stored.size
             told = self._told(task_id)
-            if told.owner != owner:
+            if told is None or told.owner != owner:
                 raise NotFound(f"there is no upload {task_id!r}")
             try:
                 here = self._append(told, offset, content)
@@ -136,14 +143,13 @@ class Uploads:
 
     def _stored(self, task_id: str) -> Upload | None:
         """Of an upload that has become a task, which may have been removed since."""
-        path = f"{self._path(task_id)}.stored"
-        return Upload(**json.loads(read(path))) if os.path.exists(path) else None
+        return read_as(_upload, f"{self._path(task_id)}.stored")
 
-    def _told(self, task_id: str) -> Upload:
-        try:
-            return Upload(**json.loads(read(f"{self._path(task_id)}.json")))
-        except FileNotFoundError:
-            raise NotFound(f"there is no upload {task_id!r}") from None
+    def _told(self, task_id: str) -> Upload | None:
+        """Of one that has begun."""
+        return read_as(
+            _upload, f"{self._path(task_id)}.json", "Remove it, and upload the task anew"
+        )
 
     def _path(self, task_id: str) -> str:
         return f"{self._folder}/{task_id}"

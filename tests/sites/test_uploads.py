@@ -79,3 +79,20 @@ def test_a_full_disk_gets_its_room_back(
     assert mine.begin(told) == 0
     assert mine.add(told.task, "", 0, content) == told.size
     assert there.ids() == [told.task]
+
+
+@pytest.mark.parametrize("kind", ["json", "stored"])
+@pytest.mark.parametrize("content", ["", "[]", '{"task": 1}', "null"])
+def test_a_record_that_is_damaged_is_told(
+    tmp_path: Path, mine: Uploads, sent: tuple[Upload, bytes], kind: str, content: str
+) -> None:
+    told, parts = sent
+    mine.begin(told)
+    record = tmp_path / "uploads" / f"{told.task}.{kind}"
+    record.write_text(content)
+    with pytest.raises(hb.DamagedFile, match=rf"{record} is damaged: .*"):
+        mine.begin(told)
+    with pytest.raises(hb.DamagedFile):
+        mine.add(told.task, "", 0, parts)
+    record.unlink()
+    assert mine.begin(told) == 0
