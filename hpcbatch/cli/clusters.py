@@ -10,7 +10,7 @@ import click
 
 from ..sites.here import Here
 from ..words.errors import ConfigError
-from ..words.text import bytes_text, counted, walltime_text
+from ..words.text import counted, size_text, walltime_text
 from .common import Setting, common_here, global_options, print_json, say
 from .tables import print_table
 from .waiting import Busy
@@ -171,7 +171,7 @@ def _queue_cells(cluster: str, queue: Queue) -> list[str]:
         _mark(queue.is_open),
         walltime_text(queue.max_walltime) if queue.max_walltime else "",
         walltime_text(queue.default_walltime) if queue.default_walltime else "",
-        bytes_text(queue.max_memory) if queue.max_memory else "",
+        size_text(queue.max_memory) if queue.max_memory else "",
         str(queue.max_cpus or ""),
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from ..words.text import plain
+from ..words.text import plain, size_text
 
 
 def on_terminal() -> bool:
@@ -44,12 +44,4 @@ def duration(seconds: float | None) -> str:
 
 
 def size(count: int | None) -> str:
-    """Bytes as ``512.0 MB``; units are powers of 1024, as in resources."""
-    if count is None:
-        return ""
-    amount = float(count)
-    for unit in ("B", "KB", "MB", "GB"):
-        if amount < 1024:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} TB"
+    return "" if count is None else size_text(count)

@@ -11,7 +11,7 @@ from ..words.errors import ResourceError
 from ..words.plan import Plan
 from ..words.ranges import Ranges
 from ..words.resources import Resources
-from ..words.text import bytes_text, counted, walltime_text
+from ..words.text import bytes_text, counted, size_text, walltime_text
 
 LIMITED_BY = "max_nodetime of the server's settings"
 
@@ -42,14 +42,21 @@ def make_plan(
 
 def check_limits(config: ClusterConfig, resources: Resources) -> None:
     """Raises ResourceError for a resource beyond what the cluster is configured to give."""
-    for name, shown in (("memory", bytes_text), ("cpus", str), ("gpus", str), ("nodes", str)):
+    for name in ("memory", "cpus", "gpus", "nodes"):
         asked, limit = getattr(resources, name), getattr(config, f"max_{name}")
         if asked is not None and limit is not None and asked > limit:
             where = config.origins.get(f"max_{name}", "the configuration")
+            more, most = _sizes(asked, limit) if name == "memory" else (asked, limit)
             raise ResourceError(
-                f"{name} {shown(asked)} was asked for, and cluster {config.name} allows "
-                f"{shown(limit)} (max_{name} in {where}): ask for less, or choose another cluster"
+                f"{name} {more} was asked for, and cluster {config.name} allows "
+                f"{most} (max_{name} in {where}): ask for less, or choose another cluster"
             )
+
+
+def _sizes(asked: int, limit: int) -> tuple[str, str]:
+    """As people read them; more exact where they would look the same."""
+    told = size_text(asked), size_text(limit)
+    return told if told[0] != told[1] else (bytes_text(asked), bytes_text(limit))
 
 
 def with_queue(config: ClusterConfig, resources: Resources, plan: Plan) -> Resources:

@@ -41,8 +41,19 @@ def roughly(seconds: float) -> str:
     return f"{days:,} d {hour} h" if hour and days < 100 else f"{days:,} d"
 
 
+def size_text(count: int) -> str:
+    """Bytes as ``512.0 MB``, to be read; units are powers of 1024, as in resources."""
+    amount = float(count)
+    for unit in ("B", "KB", "MB", "GB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TB"
+
+
 def bytes_text(count: int) -> str:
-    """Bytes as ``4GB``, ``1.5GB``, ``1500001KB``: rounded up to what a person would write."""
+    """Bytes as ``4GB``, ``1.5GB``, ``1500001KB``, for a configuration: rounded up to what a person
+    would write, and no further than a KB."""
     for unit, each in (("TB", 1 << 40), ("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10)):
         whole, rest = divmod(count, each)
         if whole and rest % (each // 8) == 0:

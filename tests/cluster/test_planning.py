@@ -186,7 +186,9 @@ def test_1500_elements_on_a_limit_of_1001(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("limits", "asked", "words"),
     [
-        ({"max_memory": 4 << 30}, {"memory": "8GB"}, "memory 8GB .* allows 4GB"),
+        ({"max_memory": 4 << 30}, {"memory": "8GB"}, "memory 8.0 GB .* allows 4.0 GB"),
+        ({"max_memory": 190123456789}, {"memory": "1TB"}, "allows 177.1 GB"),
+        ({"max_memory": 4 << 30}, {"memory": "4194305KB"}, "memory 4194305KB .* allows 4GB"),
         ({"max_cpus": 4}, {"cpus": 5}, "cpus 5 .* allows 4"),
         ({"max_gpus": 0}, {"gpus": 1}, "gpus 1 .* allows 0"),
         ({"max_nodes": 1}, {"nodes": 2}, "nodes 2 .* allows 1"),

@@ -19,6 +19,7 @@ import pytest
 import hpcbatch as hb
 from hpcbatch.sites import known_sites
 from hpcbatch.sites.ssh import remote_paths, setup, wheel
+from hpcbatch.sites.ssh.keeper_client import Line
 from hpcbatch.words.version import PYTHON
 from tests.conftest import IS_LONG
 
@@ -117,6 +118,12 @@ def test_the_wheel_is_whole() -> None:
         assert {*wanted, f"{info}/METADATA", f"{info}/entry_points.txt"} <= set(made.namelist())
         assert not [name for name in made.namelist() if name.endswith((".pyc", ".tmp"))]
         assert "click" in made.read(f"{info}/METADATA").decode()
+
+
+def test_a_disk_without_room_is_told_as_people_read_it() -> None:
+    found = setup.LoginNode("python3", "3.11", "/home/me", "login", "linux", 185667439, True, {})
+    with pytest.raises(hb.SiteNotReady, match=r"has 177\.1 MB left, .* needs about 200\.0 MB"):
+        setup.install(Line("me@login"), found, print)
 
 
 def test_a_disk_that_is_full_leaves_no_half_task(client: Client, sshd: Sshd, host: Host) -> None:

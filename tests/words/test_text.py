@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hpcbatch.words.resources import parse_memory, parse_walltime
-from hpcbatch.words.text import bytes_text, walltime_text
+from hpcbatch.words.text import bytes_text, size_text, walltime_text
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,20 @@ from hpcbatch.words.text import bytes_text, walltime_text
 )
 def test_size(count: int, told: str) -> None:
     assert bytes_text(count) == told
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1536, "1.5 KB"),
+        (190123456789, "177.1 GB"),
+        (1 << 60, "1048576.0 TB"),
+    ],
+)
+def test_size_as_people_read_it(count: int, told: str) -> None:
+    assert size_text(count) == told
 
 
 @given(st.integers(1024, 1 << 60))

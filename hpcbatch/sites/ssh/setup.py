@@ -15,7 +15,7 @@ from typing import Any
 
 from ...cluster import shell
 from ...words.errors import SchedulerError, SiteError, SiteNotReady
-from ...words.text import bytes_text
+from ...words.text import size_text
 from ...words.version import PYTHON
 from . import remote_paths, scripts, wheel
 from .exchange import Exchange
@@ -98,8 +98,8 @@ def install(line: Line, found: LoginNode, tell: Callable[[str], None]) -> None:
     """Make the environment, and the entrance when it is whole. Raises SiteNotReady."""
     if found.free < NEEDS:
         raise SiteNotReady(
-            f"the disk of {found.home} at {line.login} has {bytes_text(found.free)} left, and an "
-            f"environment needs about {bytes_text(NEEDS)}: make room there first"
+            f"the disk of {found.home} at {line.login} has {size_text(found.free)} left, and an "
+            f"environment needs about {size_text(NEEDS)}: make room there first"
         )
     if not found.has_venv:
         raise SiteNotReady(
