@@ -218,7 +218,7 @@ port: {DEFAULT_PORT}
 protocol: https          # unix: a socket in a folder of yours; http: only with --insecure-http
 # names: [login.lab.edu]  # by which it is reached, besides the machine's own
 server_scripts:
-  # startup_script: module load slurm   # a shell command, run before serving
+  # startup_script: mount /scratch      # a shell command, run before serving in a shell of its own
   # batch_cluster: slurm                # of submissions that name none
 modules: {{}}              # /path: package.module:router, routes of your own
 options:

@@ -99,3 +99,10 @@ def test_one_that_is_lost_at_once_is_closed(made: list[Any]) -> None:
     with pytest.raises(hb.SiteUnreachable, match="was lost"):
         shared._channel(opened, ask)
     assert [hop.is_connected for hop in made] == [False]
+
+
+@pytest.mark.parametrize("name", ["HPCBATCH_SSH_KEEP", "HPCBATCH_SSH_SPARES"])
+def test_a_variable_that_is_no_number(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "ten")
+    with pytest.raises(hb.UsageError, match=f"{name}='ten' is no number"):
+        hb.connect("ssh://nowhere.invalid").specs()

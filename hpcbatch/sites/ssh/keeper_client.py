@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from ...words.errors import SiteError, SiteUnreachable
+from ...words.errors import SiteError, SiteUnreachable, UsageError
 from ...words.text import plain
 from ..wire import error_from
 from . import frames
@@ -157,10 +157,20 @@ class Line:
             yield client
 
 
+def _told(name: str, kind: type[float], usual: float) -> float:
+    """Of the environment. Raises UsageError."""
+    text = os.environ.get(name)
+    try:
+        return kind(text) if text else usual
+    except ValueError:
+        raise UsageError(f"{name}={text!r} is no number: set it to one, or unset it") from None
+
+
 def _start_keeper(login: str, path: str) -> None:
     """It stays behind for commands that come later. Where two are started, one gives way."""
     places = (os.environ.get("PYTHONPATH"), os.path.dirname(os.path.dirname(_PACKAGE)))
-    keep = float(os.environ.get("HPCBATCH_SSH_KEEP") or KEEP)
+    keep = _told("HPCBATCH_SSH_KEEP", float, KEEP)
+    _told("HPCBATCH_SSH_SPARES", int, 0)  # which the keeper, whom nobody hears, is about to read
     log = os.open(f"{path}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         process = subprocess.Popen(
