@@ -8,23 +8,45 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from struct import Struct
+from typing import Any, NamedTuple
 
 from ..disk.packed import PackedReader
 from ..disk.records import read_records
 from ..registry.draft import Draft
 from ..registry.registry import Registry
+from ..use.requirements import requirements
 from ..words.errors import DamagedFile, HpcbatchError, InputError, NewerFormat
 from ..words.layout import TaskLayout, is_task_id
 from ..words.model import TaskSpec
 from ..words.ranges import Ranges
+from .digest import digest_of
 
 SPEC, FUNCTION, INPUTS, CODE = "task.json", "function.pkl", "inputs.rec", "code.zip"
 SMALL = {SPEC: 1 << 20, FUNCTION: 1 << 30, CODE: 1 << 30}  # the most bytes that are held in memory
 ENDS = Struct("<4s36xQ8x 4s4xQ4x 4s8xL4xH")  # the large end of an archive, its locator, the end
 DIRECTORY = 4096  # bytes, of which a list of our members takes some hundred
 BLOCK, LARGE = 1000, 8 << 20  # inputs, and about how many bytes, that are stored at once
+
+
+class Packed(NamedTuple):
+    """A parcel, and what its site is told before it comes."""
+
+    path: str
+    spec: TaskSpec
+    told: dict[str, Any]
+
+
+@contextmanager
+def packed(draft: Draft) -> Iterator[Packed]:
+    """In a file that goes away."""
+    with tempfile.TemporaryDirectory(prefix="hpcbatch-") as folder:
+        path = f"{folder}/parcel"
+        spec = pack(path, draft)
+        told = {"id": spec.id, "size": os.path.getsize(path), "digest": digest_of(path)}
+        yield Packed(path, spec, {**told, "requirements": requirements(draft.imports)})
 
 
 def pack(path: str, draft: Draft) -> TaskSpec:

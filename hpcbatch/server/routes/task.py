@@ -151,14 +151,14 @@ def jobs(user: Caller, site: Site, asked: JobsRequest) -> dict[str, Any]:
 
 @router.post("/logs")
 def logs(user: Caller, site: Site, asked: LogsRequest) -> dict[str, Any]:
-    """What a job printed; or an element's log from the byte ``begin``, as hexadecimal."""
+    """What a job printed; or an element's log from the byte ``begin``, in base 64."""
     spec = site.spec(user, asked.id)
     if asked.job is not None:
         return {"log": outcomes.log(site.registry, spec.id, asked.job)}
     if asked.attempt is None or asked.element is None:
         raise InputError("a log is that of a job, or of an attempt's element")
     added = outcomes.element_log(site.registry, spec.id, asked.attempt, asked.element, asked.begin)
-    return {"bytes": added.hex()}
+    return {"bytes": b64encode(added).decode()}
 
 
 @router.post("/errors")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
+from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from ...cluster.overview import Overview
 from ...registry.draft import Draft
 from ...use.cancel import Canceled
 from ...use.preview import Preview
-from ...use.requirements import requirements, tell_differences
+from ...use.requirements import tell_differences
 from ...use.resubmit import Resubmission
 from ...words.errors import DamagedFile, JobError, NotFound, SiteUnreachable
 from ...words.look import Look
@@ -20,10 +19,10 @@ from ...words.model import Attempt, TaskSpec
 from ...words.options import SubmitOptions
 from ...words.ranges import Ranges
 from ...words.status import JobInfo, TaskStatus, known_states
-from .. import parcel, streams, wire
+from .. import streams, wire
 from ..base import Site
-from ..digest import digest_of
 from ..module_archives import ModuleArchives
+from ..parcel import packed
 from .client import PATIENCE, Client
 
 CHUNK = 4 << 20  # bytes of one upload request
@@ -40,19 +39,13 @@ class Rest(Site):
         self._modules = ModuleArchives(self._fetch_modules)
 
     def create(self, draft: Draft) -> TaskSpec:
-        with tempfile.TemporaryDirectory(prefix="hpcbatch-") as folder:
-            path = f"{folder}/parcel"
-            spec = parcel.pack(path, draft)
-            size = os.path.getsize(path)
-            told = {"id": spec.id, "size": size, "digest": digest_of(path)}
-            told["requirements"] = requirements(draft.imports)
-            with open(path, "rb") as file:
-                answer = self._client.ask("/task/new", told)
-                tell_differences(self.place, answer["environment"])
-                while answer["offset"] < size:
-                    file.seek(answer["offset"])
-                    where = {"id": spec.id, "offset": answer["offset"]}
-                    answer = self._client.upload("/task/upload", file.read(CHUNK), **where)
+        with packed(draft) as (path, spec, told), open(path, "rb") as file:
+            answer = self._client.ask("/task/new", told)
+            tell_differences(self.place, answer["environment"])
+            while answer["offset"] < told["size"]:
+                file.seek(answer["offset"])
+                where = {"id": spec.id, "offset": answer["offset"]}
+                answer = self._client.upload("/task/upload", file.read(CHUNK), **where)
         return self.spec(spec.id)
 
     def find(self, text: str) -> str:
@@ -154,7 +147,7 @@ class Rest(Site):
 
     def element_log(self, task_id: str, attempt: int, element: int, begin: int) -> bytes:
         where = {"attempt": attempt, "element": element, "begin": begin}
-        return bytes.fromhex(self._ask("logs", id=task_id, **where)["bytes"])
+        return b64decode(self._ask("logs", id=task_id, **where)["bytes"])
 
     def modules(self, task_id: str) -> list[str]:
         return self._modules.of(task_id)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,7 +15,6 @@ from ...words.ranges import Ranges
 from ...words.status import JobInfo, TaskStatus, known_states
 from .. import streams, wire
 from ..base import Site
-from ..digest import digest_of
 from ..module_archives import ModuleArchives
 from . import frames
 from .address import Address
@@ -49,24 +46,17 @@ class Ssh(Site):
         self._modules = ModuleArchives(lambda task_id: self._ask("modules", id=task_id))
 
     def create(self, draft: Draft) -> TaskSpec:
-        from ...use.requirements import requirements
-        from .. import parcel
+        from ..parcel import packed
 
-        with tempfile.TemporaryDirectory(prefix="hpcbatch-") as folder:
-            path = f"{folder}/parcel"
-            spec = parcel.pack(path, draft)
-            size = os.path.getsize(path)
-            told = {"id": spec.id, "size": size, "digest": digest_of(path)}
-            told["requirements"] = requirements(draft.imports)
-            with Sent(spec.name, size) as sent:
-                patience = Patience()
-                while True:
-                    try:
-                        return self._upload(path, told, sent)
-                    except SiteUnreachable as error:
-                        if sent.grew():
-                            patience.progressed()
-                        self.exchange.wait(patience, error)
+        with packed(draft) as (path, spec, told), Sent(spec.name, told["size"]) as sent:
+            patience = Patience()
+            while True:
+                try:
+                    return self._upload(path, told, sent)
+                except SiteUnreachable as error:
+                    if sent.grew():
+                        patience.progressed()
+                    self.exchange.wait(patience, error)
 
     def _upload(self, path: str, told: dict[str, Any], sent: Sent) -> TaskSpec:
         """All that is not there yet."""
