@@ -32,9 +32,9 @@ def _form_of(path: str) -> str:
     ending = os.path.splitext(path)[1].lower()
     if ending.removeprefix(".") in _READERS:
         return ending.removeprefix(".")
+    name = "standard input" if path == "-" else f"{path}: {ending or 'a name without an ending'}"
     raise InputError(
-        f"{path}: {ending or 'a name without an ending'} does not tell the format"
-        f"{nearest(ending, _READERS)}; --args-format does"
+        f"{name} does not tell the format{nearest(ending, _READERS)}; --args-format does"
     )
 
 

@@ -40,7 +40,7 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
         raise UsageError(f"-o {path}: there is no folder {folder}")
     temporary = f"{folder}/.{name[:100]}.{os.urandom(4).hex()}.tmp"
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        raise PermissionError(errno.EACCES, "you may not write to this folder", folder)
     try:
         with open(temporary, "xb") as file:
             yield file

@@ -108,12 +108,15 @@ def read_json(path: str) -> dict[str, Any] | None:
 
 
 def read_as(make: Callable[[Any], Made], path: str, advice: str = "") -> Made | None:
-    """What ``make`` makes of the JSON in a file; None where there is no such file. Raises OSError,
-    NewerFormat, and DamagedFile, with ``advice``."""
+    """What ``make`` makes of the table of JSON in a file; None where there is no such file. Raises
+    OSError, NewerFormat, and DamagedFile, with ``advice``."""
     import json
 
     try:
-        return make(json.loads(read(path)))
+        content = json.loads(read(path))
+        if not isinstance(content, dict):
+            raise ValueError("it holds no table")
+        return make(content)
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

@@ -17,6 +17,7 @@ from .future import PoolFuture
 from .lifecycle import Lifecycle
 from .mapping import Map, columns_of
 from .pushed import Pushed
+from .sent_functions import Function
 from .settings import Settings
 from .summary import Summary
 from .task import PoolTask, Result
@@ -85,6 +86,16 @@ class Controller(Lifecycle, Pushed, Displayed, Executor):
         changed in place is not looked at again. Raises InputError, PoolClosed, and what ``start``
         does."""
         found = self._factory.function(function, const)
+        return self._push(found, args, kwargs, seed, name)
+
+    def _push(
+        self,
+        found: Function,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> str:
         task = self._factory.task(found, args, kwargs, self, seed, name)
         broker = self._broker()
         try:
@@ -134,7 +145,7 @@ class Controller(Lifecycle, Pushed, Displayed, Executor):
         if not columns[0]:
             return []
         first = self._factory.reserve(len(columns[0]))
-        found, broker = self._factory.function(fn, const and dict(const)), self._broker()
+        found, broker = self._factory.function(fn, const, afresh=True), self._broker()
         mapping = Map(found, columns, broker.submit, lambda: self.workers, first)
         try:
             mapping.run(timeout, on_error == "raise")
@@ -151,12 +162,11 @@ class Controller(Lifecycle, Pushed, Displayed, Executor):
     ) -> list[str]:
         """Push a call for each input; their rows come by ``collect``. Raises what ``push`` does;
         those before an input that cannot be sent are pushed."""
-        const = const and dict(const)
-        self._factory.function(function, const)  # what is wrong with it is told of no item
+        found = self._factory.function(function, const, afresh=True)
         names: list[str] = []
         for item in zip(*columns_of(iterables), strict=True):
             try:
-                names.append(self.push(function, *item, const=const))
+                names.append(self._push(found, item, {}))
             except InputError as error:
                 raise InputError(f"item {len(names)}: {error}") from error
         return names

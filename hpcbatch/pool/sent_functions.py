@@ -1,9 +1,10 @@
 """The functions of a pool: pickled once, sent to each worker once, with their constants.
 
 A function travels as it is when it is first given: what it refers to by value stays as it was
-then. One that is made anew each time, such as a lambda in a loop, is known by its pickle. Of
-constants that are given again it is seen that a name has another value, not that a value was
-changed in place: that would take a pickle of it each time.
+then, but where a map or a walk gives it with constants, which pickle it anew. One that is made
+anew each time, such as a lambda in a loop, is known by its pickle. Of constants that are pushed
+again it is seen that a name has another value, not that a value was changed in place: that would
+take a pickle of it each time.
 """
 
 from __future__ import annotations
@@ -94,8 +95,13 @@ class SentFunctions:
         self._paces: OrderedDict[Any, Pace] = OrderedDict()
         self._next = 1
 
-    def find(self, function: Any, constants: Mapping[str, Any] | None = None) -> Function:
-        """Raises InputError when it cannot be pickled or called."""
+    def find(
+        self, function: Any, constants: Mapping[str, Any] | None = None, afresh: bool = False
+    ) -> Function:
+        """``afresh``: constants are looked at even if they are known, and the function with them.
+        Raises InputError when it cannot be pickled or called."""
+        if constants and afresh:
+            return self._pickled(function, constants)
         key = (id(function), id(constants) if constants else 0)
         found = self._recent.get(key)  # it holds them all, so their ids are not used again
         if found is not None and (not constants or found.is_of(constants)):
@@ -113,22 +119,26 @@ class SentFunctions:
             return self._known(other.label, other.content, other.label)
 
     def _add(self, key: tuple[int, int], function: Any, constants: Any) -> Function:
+        given = dict(constants or {})
+        sent = self._pickled(function, given)
+        with self._lock:
+            self._recent[key] = _Known(function, constants, given, sent)
+            if len(self._recent) > KEPT:
+                self._recent.popitem(last=False)
+        return sent
+
+    def _pickled(self, function: Any, constants: Mapping[str, Any]) -> Function:
         if not callable(function):
             raise InputError(f"{function!r} cannot be called: the first argument is the function")
         label = str(getattr(function, "__name__", type(function).__name__))
         code = getattr(function, "__code__", None)
         source = label if code is None else (label, code.co_filename, code.co_firstlineno)
         try:
-            given = dict(constants or {})
-            content = dumps((function, given))
+            content = dumps((function, dict(constants)))
         except Exception as error:
             raise InputError(f"{label} or its constants cannot be pickled: {error}") from error
         with self._lock:
-            known = self._known(label, content, source)
-            self._recent[key] = _Known(function, constants, given, known)
-            if len(self._recent) > KEPT:
-                self._recent.popitem(last=False)
-        return known
+            return self._known(label, content, source)
 
     def _known(self, label: str, content: bytes, source: Any) -> Function:
         digest = hashlib.sha256(content).digest()

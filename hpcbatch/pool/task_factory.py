@@ -25,10 +25,13 @@ class TaskFactory:
         self._mapped = MAPPED
 
     def function(
-        self, given: Callable[..., Any], const: Mapping[str, Any] | None = None
+        self,
+        given: Callable[..., Any],
+        const: Mapping[str, Any] | None = None,
+        afresh: bool = False,
     ) -> Function:
-        """Raises InputError."""
-        return self.functions.find(given, const)
+        """As ``SentFunctions.find``. Raises InputError."""
+        return self.functions.find(given, const, afresh)
 
     def task(
         self,

@@ -73,10 +73,10 @@ def mark_canceled(
 def mark_revoked(layout: TaskLayout, attempt: Attempt, time: float, jobs: Ranges) -> None:
     """Tell elements of the attempt that another one runs ``jobs``."""
     path = layout.attempt(attempt.number).revoked
-    before = _read_json(path)["jobs"] if os.path.exists(path) else []
+    before = _read_marker(path)[1] if os.path.exists(path) else Ranges()
     if before is None:
         return  # all of them already
-    merged = jobs.union(Ranges((a, b) for a, b in before))
+    merged = jobs.union(before)
     everything = not attempt.jobs_taken.without(merged)
     _mark(path, None if everything else merged.runs, time)
 
@@ -131,18 +131,28 @@ def _read_attempt(paths: AttemptLayout) -> Attempt:
         record["held_back"] = Plan.from_json(record["held_back"])
         record["setback"] = Setback(*record["setback"]) if record["setback"] else None
         attempt = Attempt(plan=Plan.from_json(plan), **record)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DamagedFile(f"{paths.record} is damaged: {error}") from error
-    if os.path.exists(paths.canceled):
-        marker = _read_json(paths.canceled)
-        if marker["jobs"] is None:
-            return replace(attempt, canceled=marker["time"])
-        return replace(attempt, canceled_jobs=Ranges((a, b) for a, b in marker["jobs"]))
-    return attempt
+    if not os.path.exists(paths.canceled):
+        return attempt
+    when, jobs = _read_marker(paths.canceled)
+    if jobs is None:
+        return replace(attempt, canceled=when)
+    return replace(attempt, canceled_jobs=jobs)
+
+
+def _read_marker(path: str) -> tuple[float, Ranges | None]:
+    """When jobs were taken from an attempt, and which (None: all)."""
+    told = _read_json(path)
+    try:
+        jobs = told["jobs"]
+        return told["time"], None if jobs is None else Ranges((a, b) for a, b in jobs)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedFile(f"{path} is damaged: {error}") from error
 
 
 def _read_json(path: str) -> dict[str, Any]:
     try:
         return checked_format(json.loads(read(path)), path)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise DamagedFile(f"{path} is damaged or missing: {without_file(error)}") from error

@@ -12,9 +12,10 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any
 
+from ..disk.files import write_all
 from . import seeding
 
-TAIL = 2000  # bytes of what it printed that an error shows
+TAIL = 2000  # bytes, or characters, of what it printed that an error shows
 PART = 1 << 16  # bytes that are read at once
 SHELL_SAYS = {  # by exit status (sh(1), of POSIX)
     126: ": a program that cannot be run",
@@ -91,7 +92,7 @@ class ShellProgram:
         status, output = self._run([*self.launch, "/bin/sh", "-c", command])
         text = output.decode("utf-8", "replace")
         if status != 0:
-            said = (text[-TAIL:] if begin is None else _end_of_log(begin)).strip()
+            said = _printed_last(begin, text).strip()
             told = f"\n{said}" if said else ""
             raise ProgramFailed(f"{_ending(status)}: {self.template}{told}")
         return {"status": 0, "output": text}
@@ -112,24 +113,34 @@ class ShellProgram:
 
 
 def _read_and_log(fd: int) -> bytes:
-    parts = []
+    output = bytearray()
     while part := os.read(fd, PART):
-        parts.append(part)
+        output += part
         with contextlib.suppress(OSError):  # the disk of the log is full: the result may have room
-            os.write(1, part)
-    return b"".join(parts)
+            write_all(1, part)
+    return bytes(output)
 
 
 def _log_size() -> int | None:
     """None where standard output is no file."""
-    return os.fstat(1).st_size if stat.S_ISREG(os.fstat(1).st_mode) else None
+    try:
+        found = os.fstat(1)
+    except OSError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
-def _end_of_log(begin: int) -> str:
-    """Of what was printed behind ``begin``: both streams, in their order."""
-    with open("/proc/self/fd/1", "rb") as file:
-        file.seek(max(begin, os.fstat(1).st_size - TAIL))
-        return file.read(TAIL).decode("utf-8", "replace")
+def _printed_last(begin: int | None, output: str) -> str:
+    """The end of what is in the log behind ``begin``, of both streams: where they came in one
+    moment, either may be first. The end of ``output`` where the log cannot be read."""
+    try:
+        if begin is None:
+            return output[-TAIL:]
+        with open("/proc/self/fd/1", "rb") as file:
+            file.seek(max(begin, os.fstat(1).st_size - TAIL))
+            return file.read(TAIL).decode("utf-8", "replace")
+    except OSError:
+        return output[-TAIL:]
 
 
 def _ending(code: int) -> str:

@@ -19,6 +19,7 @@ from ..words.errors import (
     AlreadySubmitted,
     HpcbatchError,
     NotFound,
+    ProgramMissing,
     StateError,
 )
 from ..words.options import SubmitOptions
@@ -143,7 +144,8 @@ class Releaser(Thread):
         if is_news := kind is not type(error):
             first = time.monotonic()
         self._objections[entry.name] = type(error), first
-        passes = isinstance(error, HpcbatchError) and error.may_pass
+        # no other host releases what this one cannot
+        passes = getattr(error, "may_pass", False) and not isinstance(error, ProgramMissing)
         may_yet = isinstance(error, StateError) or not isinstance(error, HpcbatchError)
         if passes or (may_yet and time.monotonic() - first < PATIENCE):
             if is_news:  # it is tried again every few seconds

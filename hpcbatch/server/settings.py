@@ -76,7 +76,7 @@ def _read(path: str) -> Settings:
 
     try:
         with open(path, encoding="utf-8") as file:
-            check_trusted(path, os.fstat(file.fileno()), "make it yours (chmod 600)")
+            check_trusted(path, os.fstat(file.fileno()), "make it yours alone (chown, chmod 600)")
             content = yaml.safe_load(file) or {}
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {without_file(error)}") from error

@@ -27,6 +27,7 @@ from . import parcel
 from .digest import digest_of
 
 LARGEST = 1 << 40  # bytes
+MEND = "Whoever owns the folder is to remove it; then submit the task anew"
 PATIENCE = 60.0  # seconds that a part may wait for another one of its task
 TIDIED_EVERY = 3600.0  # seconds
 KEPT = 86400.0  # seconds without a part, after which the beginning of an upload is removed
@@ -143,13 +144,11 @@ class Uploads:
 
     def _stored(self, task_id: str) -> Upload | None:
         """Of an upload that has become a task, which may have been removed since."""
-        return read_as(_upload, f"{self._path(task_id)}.stored")
+        return read_as(_upload, f"{self._path(task_id)}.stored", MEND)
 
     def _told(self, task_id: str) -> Upload | None:
         """Of one that has begun."""
-        return read_as(
-            _upload, f"{self._path(task_id)}.json", "Remove it, and upload the task anew"
-        )
+        return read_as(_upload, f"{self._path(task_id)}.json", MEND)
 
     def _path(self, task_id: str) -> str:
         return f"{self._folder}/{task_id}"

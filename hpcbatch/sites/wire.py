@@ -198,7 +198,13 @@ _WITH_FIELDS = (errors.JobError, errors.TaskFailed, errors.RemoteError, errors.W
 
 
 def warning_json(warned: WarningMessage) -> dict[str, str]:
-    return {"warning": warned.category.__name__, "message": str(warned.message)}
+    """With the nearest of its kinds that the other end knows."""
+    known = (kind for kind in warned.category.__mro__ if _is_known(kind))
+    return {"warning": next(known).__name__, "message": str(warned.message)}
+
+
+def _is_known(kind: type) -> bool:
+    return kind in (getattr(errors, kind.__name__, None), getattr(builtins, kind.__name__, None))
 
 
 def warning_from(told: Mapping[str, Any]) -> Warning:

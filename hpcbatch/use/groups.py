@@ -10,14 +10,19 @@ from ..words.errors import JobError
 from ..words.ranges import Ranges
 
 _ID = re.compile(r"0x[0-9a-fA-F]+|\d{4,}")
-_NUMBER = re.compile(rf"{_ID.pattern}|\d+(?:\.\d+)?(?:e[+-]?\d+)?")
-_WITH_STATUS = ("", "ProgramFailed")  # types of errors whose short numbers tell why
+# a number of its own; behind a word such as status it tells why, and is kept
+_NUMBER = re.compile(
+    r"(?P<kept>\b(?:status|error|errno|code|signal)\W{1,2}\d{1,3}\b(?!\.?\d))"
+    rf"|{_ID.pattern}|(?<![A-Za-z])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?",
+    re.IGNORECASE,
+)
+_WITH_STATUS = ("", "ProgramFailed", "SystemExit")  # types of errors whose short numbers tell why
 
 
 @dataclass
 class Group:
     """Jobs with the same state, type and first line of their message, but for numbers in it that
-    are a job's own. ``first`` is the one that came first; ``varies`` says that others differ."""
+    look like a job's own. ``first`` is the one that came first; ``varies``: others differ."""
 
     first: JobError
     indices: list[int] = field(default_factory=list)
@@ -38,8 +43,11 @@ def grouped(failures: Iterable[JobError]) -> list[Group]:
     groups: dict[tuple[str, str, str], Group] = {}
     for failure in failures:
         line = _line(failure)
-        own = _ID if failure.type in _WITH_STATUS else _NUMBER
-        key = failure.state, failure.type, own.sub("#", line)
+        if failure.type in _WITH_STATUS:
+            alike = _ID.sub("#", line)
+        else:
+            alike = _NUMBER.sub(lambda found: found["kept"] or "#", line)
+        key = failure.state, failure.type, alike
         group = groups.setdefault(key, Group(failure))
         group.indices.append(failure.index)
         group.varies |= line != _line(group.first)

@@ -124,8 +124,6 @@ class SchedulerError(HpcbatchError):
 class ProgramMissing(SchedulerError):
     """A scheduler's program is not on this host's PATH."""
 
-    may_pass = False
-
 
 class CommandTimeout(SchedulerError):
     """A scheduler's program did not answer in time."""

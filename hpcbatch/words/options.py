@@ -94,7 +94,7 @@ class SubmitOptions:
         left = {*_OF_ONE_ATTEMPT}
         if not same_cluster:
             left |= {*_OF_ONE_CLUSTER, "cluster"}
-        if self.retries == 0:
+        if not (last.retries if self.retries is None else self.retries):
             left |= {"retry_on", "retry_scale"}
         kept = {
             each.name: getattr(last, each.name)

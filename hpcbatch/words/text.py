@@ -45,7 +45,7 @@ def size_text(count: int) -> str:
     """Bytes as ``512.0 MB``, to be read; units are powers of 1024, as in resources."""
     amount = float(count)
     for unit in ("B", "KB", "MB", "GB"):
-        if amount < 1024:
+        if amount < (1024 if unit == "B" else 1023.95):
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1024
     return f"{amount:.1f} TB"

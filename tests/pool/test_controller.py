@@ -8,7 +8,7 @@ import os
 import random
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +206,19 @@ def test_random_numbers_come_from_the_seed_of_the_row(pool: hb.Controller) -> No
     for row in rows:
         assert row.result == random.Random(row.seed).random()
     assert sum(row.seed == 5 for row in rows) == 2
+
+
+def test_items_of_maps_have_seeds_of_their_own(make_pool: Callable[..., hb.Controller]) -> None:
+    def draw(_: int) -> float:
+        return random.random()
+
+    one, other = (make_pool(workers=1, seed=7) for _ in range(2))
+    drawn = one.map(draw, range(3)) + one.map(draw, range(2))
+    assert len(set(drawn)) == 5
+    other.walk(draw, range(4))
+    first = other.map(draw, range(3))
+    other.push(draw, 0)
+    assert first + other.map(draw, range(2)) == drawn
 
 
 def test_large_values_travel_both_ways(pool: hb.Controller) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 import hpcbatch as hb
+from hpcbatch.pool.sent_functions import SentFunctions
 
 
 def square(x: int, plus: int = 0) -> int:
@@ -48,6 +49,15 @@ def test_constants_that_were_changed_are_sent_again() -> None:
         weights["plus"][0] = 3
         pool.walk(lambda x, plus: plus[0], [0, 0], const=weights)
         assert [row.result for row in pool.collect()] == [3, 3]
+
+
+def test_constants_of_maps_leave_nothing_behind() -> None:
+    function, weights = SentFunctions(), {"plus": [0]}
+    for number in range(3):
+        weights["plus"][0] = number
+        function.find(square, weights, afresh=True)
+    assert not function._recent
+    assert not function._by_pickle
 
 
 def test_a_sequential_controller_takes_what_a_controller_takes() -> None:

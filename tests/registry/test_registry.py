@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 import hpcbatch as hb
 from hpcbatch.disk import files
-from hpcbatch.registry.attempts import next_number, read_attempts, write_attempt
+from hpcbatch.registry.attempts import mark_revoked, next_number, read_attempts, write_attempt
 from hpcbatch.registry.registry import ABANDONED, Registry
 from hpcbatch.registry.snapshot import Snapshot, read_snapshot
 from hpcbatch.words.assignment import Assignment
@@ -309,6 +310,21 @@ def test_a_damaged_attempt_is_named(name: str, content: bytes) -> None:
     Path(path).write_bytes(content)
     with pytest.raises(DamagedFile, match="damaged"):
         read_attempts(case.layout)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"time": 1.0, "jobs": [3]}'])
+def test_a_damaged_marker_is_named(content: bytes) -> None:
+    case = Case.of(abs, range(2))
+    case.submit()
+    paths = case.layout.attempt(1)
+    for path in (paths.canceled, paths.revoked):
+        Path(path).write_bytes(content)
+    with pytest.raises(DamagedFile, match=re.escape(f"{paths.canceled} is damaged")):
+        read_attempts(case.layout)
+    os.unlink(paths.canceled)
+    (attempt,) = read_attempts(case.layout)
+    with pytest.raises(DamagedFile, match=re.escape(f"{paths.revoked} is damaged")):
+        mark_revoked(case.layout, attempt, 1.0, everyone(1))
 
 
 def test_a_snapshot_comes_back_as_it_was(tmp_path: Path) -> None:

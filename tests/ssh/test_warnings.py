@@ -46,7 +46,7 @@ def answered(warned: Warning) -> Any:
         (hb.CodeWarning("x"), hb.CodeWarning),
         (RuntimeWarning("x"), RuntimeWarning),
         (DeprecationWarning("x"), DeprecationWarning),
-        (OfALibrary("x"), RuntimeWarning),
+        (OfALibrary("x"), UserWarning),
     ],
 )
 def test_its_kind_is_kept(warned: Warning, kind: type[Warning]) -> None:

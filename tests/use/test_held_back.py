@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 import hpcbatch as hb
+from hpcbatch.cluster.cluster import Cluster
 from hpcbatch.cluster.schedulers.local import Local as LocalScheduler
 from hpcbatch.use import held_back, in_doubt, service
 from hpcbatch.use.preview import preview
@@ -268,6 +269,22 @@ def test_what_goes_wrong_with_a_part_is_told_and_tried_again(
     monkeypatch.setattr(held_back, "PAUSE", 0.0)
     assert narrow.wait(task).done == 16
     assert narrow.attempts(task)[0].setback is None
+
+
+def test_a_tracker_without_the_programs_makes_nothing_stuck(
+    narrow: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_not_here(self: Cluster) -> None:
+        raise hb.ProgramMissing("sbatch is not on PATH here")
+
+    task = submitted(narrow, 16)
+    narrow.open_gate()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(Cluster, "check_here", is_not_here)
+        status = tracked_until(task, lambda status: "not on PATH here" in str(status.notes))
+    assert status.stuck == 0
+    monkeypatch.setattr(held_back, "PAUSE", 0.0)
+    assert narrow.wait(task).done == 16
 
 
 def test_a_listing_that_fails_is_told_while_jobs_are_held_back(

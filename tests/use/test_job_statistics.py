@@ -151,6 +151,38 @@ def test_failures_in_groups() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        ("CalledProcessError", "Command 'a' returned non-zero exit status 1.", "exit status 137."),
+        ("SystemExit", "2", "9"),
+        ("HTTPError", "HTTP Error 404: x", "HTTP Error 503: x"),
+        ("RuntimeError", "CUDA error 2: x", "CUDA error 700: x"),
+        ("OSError", "[Errno 2] x", "[Errno 13] x"),
+        ("KeyError", "'col1'", "'col2'"),
+        ("ModuleNotFoundError", "No module named 'h5py'", "No module named 'h6py'"),
+    ],
+)
+def test_numbers_that_tell_why_part_groups(kind: str, one: str, other: str) -> None:
+    assert len(grouped([JobError(k, "error", kind, m) for k, m in enumerate((one, other))])) == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("value 17 not in range", "value 0 not in range"),
+        ("'/data/x_17.csv'", "'/data/x_5.csv'"),
+        ("relative error 0.31", "relative error 12.5"),
+        ("at 1.5e-7", "at 3"),
+        ("-3", "44"),
+    ],
+)
+def test_numbers_of_a_job_part_none(one: str, other: str) -> None:
+    failures = [JobError(k, "error", "ValueError", m) for k, m in enumerate((one, other, one))]
+    (group,) = grouped(failures)
+    assert group.varies
+
+
 def test_some_failures_parts_of_a_log_and_no_script(own_registry: Path) -> None:
     case = Case.of(fails_at_three, range(8))
     case.submit()

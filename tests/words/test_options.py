@@ -58,3 +58,12 @@ def test_over_the_last_ones() -> None:
 def test_a_resource_error_is_a_usage_error() -> None:
     with pytest.raises(ResourceError):
         SubmitOptions(chunk=0)
+
+
+def test_without_retries_what_is_about_them_is_not_taken_over() -> None:
+    odd = SubmitOptions(retries=0, retry_on=("killed",), retry_scale={"memory": 2.0})
+    for asked in (SubmitOptions(), SubmitOptions(retries=0)):
+        made = asked.over(odd, same_cluster=True)
+        made.check_retries()
+        assert (made.retries, made.retry_on, made.retry_scale) == (0, None, None)
+    assert SubmitOptions(retries=2).over(odd, same_cluster=True).retry_on == ("killed",)

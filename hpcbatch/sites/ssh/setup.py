@@ -170,7 +170,9 @@ def _pip(*words: str) -> None:
     argv = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "--quiet"]
     everything = ("",)  # hazard: pip has its index, proxies and certificates from variables
     try:
-        done = shell.run([*argv, *words], timeout=FETCHED_WITHIN, variables=everything)
+        done = shell.run(
+            [*argv, *words], timeout=FETCHED_WITHIN, variables=everything, folder=os.getcwd()
+        )
     except SchedulerError as error:
         raise SiteError(f"what hpcbatch needs could not be fetched: {error}") from error
     if done.status:
