@@ -24,6 +24,14 @@ from tests.core import eventually
 SLOW = 90.0  # seconds for a task of short jobs, also on a busy machine
 
 
+def configured(**settings: Any) -> None:
+    """Change the cluster ``local`` of the configuration."""
+    path = Path(os.environ["HPCBATCH_CONFIG"])
+    content = yaml.safe_load(path.read_text())
+    content["clusters"]["local"] |= settings
+    path.write_text(yaml.safe_dump(content))
+
+
 class Local:
     """Makes tasks for the cluster ``local``, and knows what their jobs did."""
 

@@ -16,7 +16,9 @@ from .paramfiles import read_columns, read_text
 from .values import Reader, as_text, as_written, typed
 
 FORMS = "x=range:0:100, x=1,2,3, x=@FILE with a value a line, or x=[…] in JSON"
-_ALMOST_A_RANGE = re.compile(r"range *\([^()]*\)\Z|-?\d+\.\.\.?-?\d+\Z", re.ASCII)
+_ALMOST_A_RANGE = re.compile(
+    r"range *\([^()]*\)\Z|-?\d+\.\.\.?-?\d+\Z|-?\d+:-?\d+(?::-?\d+)?\Z", re.ASCII
+)
 _RANGE = re.compile(r"range:(-?\d{1,18}):(-?\d{1,18})(?::(-?\d{1,18}))?\Z", re.ASCII)
 
 

@@ -6,6 +6,7 @@ import codecs
 import json
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -99,28 +100,31 @@ def errors(setting: Setting, task: str, traceback: bool) -> None:
     site, task_id = setting.find(task)
     with Busy("reading the errors"):
         groups = grouped(site.errors(task_id))
-        attempts = _attempts(site, task_id) if groups else {}
+        infos = {info.index: info for info in site.jobs(task_id, UNSUCCESSFUL)} if groups else {}
     if setting.json:
-        print_json([_as_json(group, attempts) for group in groups])
+        print_json([_as_json(group, infos) for group in groups])
     elif not groups:
         say(f"No job of {task_id} failed.")
     for group in groups if not setting.json else ():
-        _print_group(group, attempts, traceback)
-    if groups and not setting.json:
-        say(f"What one of them printed: {command('logs', task_id, str(groups[0].first.index))}")
+        _print_group(group, infos, traceback)
+    if not setting.json and (job := _one_that_began(groups, infos)) is not None:
+        say(f"What one of them printed: {command('logs', task_id, str(job))}")
 
 
-def _attempts(site: Site, task_id: str) -> dict[int, int]:
-    """The last attempt of each job that failed."""
-    infos = site.jobs(task_id, UNSUCCESSFUL)
-    return {info.index: info.attempt for info in infos if info.attempt is not None}
+def _one_that_began(groups: Sequence[Group], infos: Mapping[int, JobInfo]) -> int | None:
+    """Or one whose element has printed why it did not."""
+    firsts = [group.first for group in groups]
+    began = [one for one in firsts if one.index in infos and infos[one.index].started is not None]
+    told = began or [one for one in firsts if one.traceback]
+    return told[0].index if told else None
 
 
-def _attempts_of(group: Group, attempts: dict[int, int]) -> Ranges:
-    return Ranges.of(attempts[index] for index in group.indices if index in attempts)
+def _attempts_of(group: Group, infos: Mapping[int, JobInfo]) -> Ranges:
+    found = (infos[index].attempt for index in group.indices if index in infos)
+    return Ranges.of(attempt for attempt in found if attempt is not None)
 
 
-def _as_json(group: Group, attempts: dict[int, int]) -> dict[str, Any]:
+def _as_json(group: Group, infos: Mapping[int, JobInfo]) -> dict[str, Any]:
     first = group.first
     return {
         "state": first.state,
@@ -128,12 +132,12 @@ def _as_json(group: Group, attempts: dict[int, int]) -> dict[str, Any]:
         "message": first.message,
         "count": len(group.indices),
         "jobs": str(group.jobs),
-        "attempts": str(_attempts_of(group, attempts)),
+        "attempts": str(_attempts_of(group, infos)),
         "traceback": first.traceback,
     }
 
 
-def _print_group(group: Group, attempts: dict[int, int], traceback: bool) -> None:
+def _print_group(group: Group, infos: Mapping[int, JobInfo], traceback: bool) -> None:
     first = group.first
     told, *more = plain_lines(group.told).rstrip().split("\n")
     such = ", such as" if group.varies else ""
@@ -141,7 +145,7 @@ def _print_group(group: Group, attempts: dict[int, int], traceback: bool) -> Non
     for line in more[-LINES:]:
         click.echo(f"    {line}")
     click.echo(f"  jobs {group.jobs}")
-    if len(tried := _attempts_of(group, attempts)):
+    if len(tried := _attempts_of(group, infos)):
         click.echo(f"  {'attempt' if len(tried) == 1 else 'attempts'} {tried}")
     if traceback and first.traceback:
         shown = plain_lines(first.traceback.rstrip()).replace("\n", "\n    ")

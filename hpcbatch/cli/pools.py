@@ -90,6 +90,9 @@ def list_workers(setting: Setting, pool_id: str) -> None:
         [f"{w.launch}-{w.element}", w.state, w.array, "" if w.pid is None else str(w.pid), w.log]
         for w in found
     ]
+    if not rows:
+        say(f"No worker of {meant.there} is alive.")
+        return
     print_table(("worker", "state", "array", "pid", "log"), rows, right=("pid",))
 
 
@@ -125,7 +128,10 @@ def print_logs(setting: Setting, pool_id: str, worker: str | None) -> None:
     for name, text in texts.items():
         if worker is None:
             click.echo(f"==> {name} <==")
-        click.echo(plain_lines(text.removesuffix("\n")))
+        if text:
+            click.echo(plain_lines(text.removesuffix("\n")))
+        else:
+            say(f"{name} has printed nothing.")
 
 
 @pool.command("terminate")

@@ -85,7 +85,8 @@ def write_pickle(file: IO[bytes], rows: Rows) -> int:
 
 
 def write_csv(file: IO[bytes], rows: Rows) -> int:
-    """Results that are dicts become columns; others the column ``result``."""
+    """Results that are dicts become columns; others the column ``result``. The last end of line of
+    a text is left out."""
     columns = _columns(rows)
     text = io.TextIOWrapper(file, "utf-8", "backslashreplace", newline="", write_through=True)
     try:
@@ -132,7 +133,9 @@ def _heading(name: str) -> str:
 def _cell(job: int, value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, (str, float)):
+    if isinstance(value, str):
+        return value.removesuffix("\n")  # which nearly all that programs print ends in
+    if isinstance(value, float):
         return str(value)
     return _dumps(job, value, "a cell of CSV")
 

@@ -25,6 +25,7 @@ LOOK_SECONDS = 0.2  # between two looks at a child that says nothing
 ASKED_TOO = 1.0  # seconds within which a signal that ended the child reaches us as well
 TIMEOUT = "timeout"
 PATIENCE = 20.0  # seconds that a child has to leave; its scheduler may well give it less
+CLEANS_UP = 5.0  # the same where it is ended alone, and has no checkpoint to keep
 
 
 class IsolatedCall:
@@ -102,10 +103,8 @@ class IsolatedCall:
             if not reason:
                 late = self._timeout is not None and time.monotonic() - clock > self._timeout
                 reason = TIMEOUT if late else self._unwanted(job)
-                if late and self._call.has_checkpoint:
-                    child.end(PATIENCE)
-                elif reason:
-                    child.kill()
+                if reason:
+                    child.end(PATIENCE if self._call.has_checkpoint else CLEANS_UP)
         return reason
 
 

@@ -5,18 +5,24 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import shlex
+import signal
 import stat
 import string
 import subprocess
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from ..disk.files import write_all
+from ..disk.process_tree import descendants, send
 from . import seeding
 
 TAIL = 2000  # bytes, or characters, of what it printed that an error shows
 PART = 1 << 16  # bytes that are read at once
+ASKED_TOO = 1.0  # seconds within which a signal that came to us ends the program as well
+LEAVES_WITHIN = 3.0  # seconds that it has to end once we have asked it
 SHELL_SAYS = {  # by exit status (sh(1), of POSIX)
     126: ": a program that cannot be run",
     127: ": a program that was not found",
@@ -101,24 +107,52 @@ class ShellProgram:
         """Exit status and output. subprocess.run does not tell the memory."""
         self.memory = 0
         with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            output = _Output(process.stdout.fileno())
             try:
-                output = b"" if process.stdout is None else _read_and_log(process.stdout.fileno())
+                output.read()
                 _, ended, usage = os.wait4(process.pid, 0)
             except BaseException:  # the job is to leave
+                if not output.read(ASKED_TOO):
+                    _let_end(process, output)
                 process.kill()
                 raise
             process.returncode = os.waitstatus_to_exitcode(ended)
             self.memory = usage.ru_maxrss * 1024
-        return process.returncode, output
+        return process.returncode, bytes(output.content)
 
 
-def _read_and_log(fd: int) -> bytes:
-    output = bytearray()
-    while part := os.read(fd, PART):
-        output += part
-        with contextlib.suppress(OSError):  # the disk of the log is full: the result may have room
-            write_all(1, part)
-    return bytes(output)
+def _let_end(process: subprocess.Popen[bytes], output: _Output) -> None:
+    """Ask a program and all that it has started to end; what does not is killed."""
+    started = descendants(process.pid)  # first: whose parent ends is nobody's descendant
+    process.terminate()
+    for one in started:
+        send(one, signal.SIGTERM)
+    if not output.read(LEAVES_WITHIN):
+        for one in started:
+            send(one, signal.SIGKILL)
+
+
+class _Output:
+    """What comes out of a pipe, which is in the log at once."""
+
+    def __init__(self, fd: int):
+        self._fd = fd
+        self.content = bytearray()
+
+    def read(self, seconds: float | None = None) -> bool:
+        """To its end; whether that came within so many ``seconds``."""
+        ends = None if seconds is None else time.monotonic() + seconds
+        waiting = select.poll()
+        waiting.register(self._fd, select.POLLIN)
+        while ends is None or waiting.poll(max(ends - time.monotonic(), 0) * 1000):
+            part = os.read(self._fd, PART)
+            if not part:
+                return True
+            self.content += part
+            with contextlib.suppress(OSError):  # the log's disk is full: the result may have room
+                write_all(1, part)
+        return False
 
 
 def _log_size() -> int | None:

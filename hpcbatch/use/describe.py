@@ -95,6 +95,8 @@ def job_error(view: View, results: Results, job: int, state: str, entry: Entry |
     ending = view.ending(attempt, element) or Ending("lost")
     ending = replace(ending, host=_host(results, begun) or ending.host)
     early = "" if begun else ", before the job began"
+    if ending.reason == "dependency" and attempt.options.after_ok:
+        early = f": it was to wait for {', '.join(attempt.options.after_ok)} to end well"
     tail = read_log(view, attempt.number, element, -LOG_TAIL).strip()
     last = f": {tail.splitlines()[-1][:LAST_LINE]}" if tail and not _any_began(view, owner) else ""
     shown = _shown("the end of its element's log", tail)
@@ -130,6 +132,23 @@ def _cluster_name(view: View, number: int) -> str:
 def log_path(layout: TaskLayout, attempts: Sequence[Attempt], number: int, element: int) -> str:
     folder = next((attempt.logs for attempt in attempts if attempt.number == number), "")
     return layout.log(number, element, folder)
+
+
+def begin_in_log(view: View, entry: Entry | None, attempt: Attempt, element: int) -> int | None:
+    """Where a job that has no outcome prints to its element's log: behind the last that has one.
+    None for one that has not begun, where others have. Raises DamagedFile."""
+    known = read_entries(view.layout.index, attempt.plan.jobs_of(element))
+    ran = {job: one for job, one in known.items() if one.attempt == attempt.number}
+    if not ran:
+        return 0
+    if not _begun(entry, attempt):
+        return None
+    ended = [job for job, one in ran.items() if one.said in (DONE, ERROR, EXPIRED)]
+    if not ended:
+        return 0
+    last = max(ended, key=lambda job: ran[job].ended)
+    with Results(view.layout) as results:
+        return results.event(last, ran[last]).log_end
 
 
 def read_log(view: View, attempt: int, element: int, begin: int = 0, end: int | None = None) -> str:

@@ -16,7 +16,7 @@ from ..words.errors import DamagedFile, JobError, NotFound
 from ..words.model import STATES, UNSUCCESSFUL, Attempt
 from ..words.ranges import Ranges
 from ..words.status import JobInfo, known_states
-from .describe import job_error, job_info, log_path, read_log
+from .describe import begin_in_log, job_error, job_info, log_path, read_log
 from .job_selection import check_jobs
 from .unsubmitted import refusal
 from .update import update
@@ -98,7 +98,7 @@ def failures(registry: Registry, task_id: str, most: int | None = None) -> Itera
 
 
 def log(registry: Registry, task_id: str, job: int) -> str:
-    """What a job printed; the whole log of its element where its part is not known. Raises
+    """What a job printed so far; the log of its element where that never came to any job. Raises
     NotFound, UsageError, DamagedFile."""
     spec = registry.spec(task_id)
     check_jobs(spec, Ranges([(job, job + 1)]))
@@ -109,7 +109,11 @@ def log(registry: Registry, task_id: str, job: int) -> str:
             event = results.event(job, entry)
         return read_log(view, entry.attempt, entry.element, event.log_begin, event.log_end)
     owner = view.owner(job)
-    return "" if owner is None else read_log(view, owner[0].number, owner[1])
+    if owner is None:
+        return ""
+    attempt, element = owner
+    begin = begin_in_log(view, entry, attempt, element)
+    return "" if begin is None else read_log(view, attempt.number, element, begin)
 
 
 def log_part(

@@ -274,6 +274,9 @@ class RemoteError(PoolError):
 class WorkerLost(RemoteError):
     """The workers of a task were lost, time and again, while it ran."""
 
+    def __str__(self) -> str:
+        return self.message
+
 
 class WaitTimeout(HpcbatchError, TimeoutError):
     """The task did not resolve within the time given."""

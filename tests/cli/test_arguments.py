@@ -58,6 +58,8 @@ def test_numbers_for_command_lines_can_be_formatted() -> None:
         ("x=range:0:3", [0, 1, 2]),
         ("x=1.5,ranges(2)", [1.5, "ranges(2)"]),
         ('x=["1..5"]', ["1..5"]),
+        ('x=["12:30"]', ["12:30"]),
+        ("x=12:30,14:00", ["12:30", "14:00"]),
         ("x=range:5:-1:-2", [5, 3, 1]),
         ("x=1,2.5,abc,true", [1, 2.5, "abc", True]),
         ("x=a=b", ["a=b"]),
@@ -85,6 +87,8 @@ def test_columns(arg: str, values: list[Any]) -> None:
         "x=range(10)",
         "x=range(0, 10)",
         "x=1..5",
+        "x=1:20",
+        "x=0:20:5",
         "x=range:5:5",
         "x=range:0:1:0.5",
         "x=range:0:" + BIG,
@@ -92,7 +96,7 @@ def test_columns(arg: str, values: list[Any]) -> None:
         "x=@/",
         "1x=2",
     ],
-    ids=range(18),
+    ids=range(20),
 )
 def test_bad_columns_are_refused(arg: str) -> None:
     with pytest.raises(InputError):

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from hpcbatch.doctor import dialling, nodes
 from tests.core import eventually
-from tests.local import Local, by_value, local
+from tests.local import Local, by_value, configured, local
 
 from .conftest import Shell
 
@@ -22,13 +21,6 @@ __all__ = ["local"]
 def found(told: list[dict[str, Any]], cluster: str | None, about: str) -> dict[str, Any]:
     [one] = [each for each in told if (each["cluster"], each["about"]) == (cluster, about)]
     return one
-
-
-def configured(**settings: Any) -> None:
-    path = Path(os.environ["HPCBATCH_CONFIG"])
-    content = yaml.safe_load(path.read_text())
-    content["clusters"]["local"] |= settings
-    path.write_text(yaml.safe_dump(content))
 
 
 def test_a_cluster_that_is_well(hb: Shell, local: Local) -> None:

@@ -105,6 +105,15 @@ def misbehaving(how: str, folder: str) -> Callable[[int], Any]:
     return job
 
 
+SIGNALS = {
+    "killed": 9,
+    "segfault": 11,
+    "too long": 15,
+    "too long with children": 15,
+    "deaf and too long": 9,
+}
+
+
 @pytest.mark.parametrize(
     ("how", "told"),
     [
@@ -129,9 +138,7 @@ def test_a_job_that_dies_alone_is_expired_and_says_why(local: Local, how: str, t
     assert bad.stats.memory is not None
     assert bad.stats.memory > 1 << 20
     assert bad.stats.cpu is not None
-    assert bad.stats.signal == {"killed": 9, "segfault": 11, "timeout": 9}.get(
-        how if told == "killed" else told
-    )
+    assert bad.stats.signal == SIGNALS.get(how)
     assert bad.stats.code == (int(told.split()[1]) if told.startswith("exit") else 0)
     assert [job.log() for job in task.jobs()] == [f"job {k}\n" for k in (0,)] + [
         bad.log(), "job 2\n", "job 3\n"

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import hpcbatch as hb
 from hpcbatch.cluster.cluster import Cluster
@@ -23,7 +22,7 @@ from hpcbatch.use.submission_pauses import hindrance
 from hpcbatch.words.options import SubmitOptions
 from hpcbatch.words.ranges import Ranges
 from tests.core import eventually
-from tests.local import Local, states
+from tests.local import Local, configured, states
 
 MOST = 4
 
@@ -49,13 +48,6 @@ def narrow(local: Local) -> Local:
     """The local cluster, where a user may have few elements."""
     configured(max_queued=MOST)
     return local
-
-
-def configured(**settings: Any) -> None:
-    path = Path(os.environ["HPCBATCH_CONFIG"])
-    content = yaml.safe_load(path.read_text())
-    content["clusters"]["local"] |= settings
-    path.write_text(yaml.safe_dump(content))
 
 
 def submitted(local: Local, njobs: int, **options: Any) -> hb.Task:

@@ -18,6 +18,7 @@ from hpcbatch.use.create import draft_program
 from hpcbatch.words.errors import InputError
 from tests.conftest import HOSTILE_NAMES
 from tests.core import Case, eventually, everyone
+from tests.local import Local, states
 
 RUNS = """
 import sys
@@ -164,6 +165,32 @@ def test_what_is_printed_is_in_the_log_at_once(tmp_path: Path) -> None:
         gate.write_text("and the rest\n")
         assert process.wait(60) == 0
     assert case.log() == case.task.collect()[0]["output"] == "said\nand the rest\n1\n"
+
+
+@pytest.mark.parametrize("options", [{"job_timeout": "2s"}, {"resources": {"walltime": "3s"}}])
+def test_a_program_that_is_to_leave_has_time_and_its_last_words(
+    local: Local, options: dict[str, Any]
+) -> None:
+    script = local.folder / "traps.sh"
+    script.write_text(
+        "trap 'sleep 0.5; echo cleaned up; exit 0' TERM\necho begun\nwhile :; do sleep 0.1; done\n"
+    )
+    here = Here()
+    spec = here.create(draft_program(f"sh {script} {{n}}", {"n": [1]}, None, None, None))
+    task = Task(here, spec.id)
+    local.run(task, **options)
+    assert states(task) == ["expired"]
+    assert task.job(0).log().splitlines()[-1] == "cleaned up"
+
+
+def test_a_program_that_is_deaf_is_killed(local: Local) -> None:
+    here = Here()
+    command = "trap '' TERM; echo begun; while :; do sleep 0.1; done; : {n}"
+    spec = here.create(draft_program(command, {"n": [1]}, None, None, None))
+    task = Task(here, spec.id)
+    local.run(task, job_timeout="1s")
+    assert states(task) == ["expired"]
+    local.ended(task)
 
 
 def test_a_log_without_room_ends_no_program() -> None:
