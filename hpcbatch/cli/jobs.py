@@ -160,8 +160,8 @@ def _print_group(group: Group, infos: Mapping[int, JobInfo], traceback: bool) ->
 def logs(setting: Setting, task: str, job: int | None, follow: bool) -> None:
     """Print what a job printed.
 
-    The number of the JOB is not needed where there is one alone. For a job that still runs, and
-    with --follow, it is the log of the job's element, which the element's other jobs write as well.
+    The number of the JOB is not needed where there is one alone. With --follow it is the log of
+    the job's element, which the element's other jobs write as well.
 
     \b
     Examples:

@@ -18,11 +18,10 @@ from ..words.events import pack_text
 from .child import Child
 from .descendants import end_descendants
 from .job import JobCall
-from .leaving import SIGNALS, Leave, is_forking, send_again, tell_of_swallowing
+from .leaving import ASKED_TOO, SIGNALS, Leave, is_forking, send_again, tell_of_swallowing
 from .outcome import Outcome
 
 LOOK_SECONDS = 0.2  # between two looks at a child that says nothing
-ASKED_TOO = 1.0  # seconds within which a signal that ended the child reaches us as well
 TIMEOUT = "timeout"
 PATIENCE = 20.0  # seconds that a child has to leave; its scheduler may well give it less
 CLEANS_UP = 5.0  # the same where it is ended alone, and has no checkpoint to keep

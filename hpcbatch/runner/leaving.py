@@ -18,6 +18,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)
 NEAR_SECONDS, NEAR_SHARE = 300.0, 0.1  # of the time limit, whichever is more
 SOON = 0.05  # seconds
+ASKED_TOO = 1.0  # seconds within which a signal to one process of an element comes to the others
 AGAIN_AFTER = 5.0  # seconds: user code swallowed the first signal, or is still cleaning up
 
 

@@ -18,10 +18,10 @@ from typing import Any
 from ..disk.files import write_all
 from ..disk.process_tree import descendants, send
 from . import seeding
+from .leaving import ASKED_TOO
 
 TAIL = 2000  # bytes, or characters, of what it printed that an error shows
 PART = 1 << 16  # bytes that are read at once
-ASKED_TOO = 1.0  # seconds within which a signal that came to us ends the program as well
 LEAVES_WITHIN = 3.0  # seconds that it has to end once we have asked it
 SHELL_SAYS = {  # by exit status (sh(1), of POSIX)
     126: ": a program that cannot be run",

@@ -120,6 +120,12 @@ def test_nan_is_no_json(hb: Shell) -> None:
     assert (hb.work / "out.csv").read_text() == "job,result\n0,nan\n1,1.0\n"
 
 
+def test_what_programs_print_is_one_line_of_a_table(hb: Shell) -> None:
+    task = hb.ok("map", "--shell", "echo {x}, b", "--arg", "x=1,2", "-c", "slurm").strip()
+    hb.ok("collect", task, "-o", "out.csv")
+    assert (hb.work / "out.csv").read_text() == 'job,status,output\n0,0,"1, b"\n1,0,"2, b"\n'
+
+
 def test_a_folder_that_may_not_be_written_to(hb: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     task = hb.map("echo")
     monkeypatch.setattr("os.access", lambda path, mode: not mode & os.W_OK)

@@ -67,7 +67,7 @@ def test_after_ok_of_one_that_fails_meanwhile_expires_and_says_why(local: Local)
     assert reasons(second) == dict.fromkeys(range(3), "dependency")
     assert status.reasons == {"dependency": 3}
     assert len(local.attempts(second)) == 1
-    assert "dependency" in str(second.errors()[0])
+    assert f": it was to wait for {first.id} to end well" in second.errors()[0].message
     with pytest.raises(hb.StateError, match="cannot end well"):
         second.resubmit(after_ok=first)
     second.resubmit()
