@@ -73,6 +73,7 @@ def test_signals_of_a_cancellation(lsf: Harness) -> None:
     assert (ending.signal, ending.reason) == (9, "canceled" if lsf.dialect == "ibm" else "killed")
 
 
+@pytest.mark.slow
 def test_signals_of_the_run_limit(lsf: Harness) -> None:
     body = "trap 'echo USR2 >>log' USR2; echo up >>log; until [ -e gate ]; do sleep 0.05; done"
     array = lsf.array(body, walltime=60)

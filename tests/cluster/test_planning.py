@@ -161,7 +161,7 @@ def test_any_set_of_jobs_comes_back_from_the_scripts(
     assert sorted(seen) == sorted(members)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_1500_elements_on_a_limit_of_1001(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two arrays, all of whose elements start; a stand-in for Python notes their numbers."""
     use_fake("slurm", tmp_path / "state", monkeypatch)
