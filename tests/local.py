@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 import hpcbatch as hb
+from hpcbatch.disk.process_tree import marked
 from hpcbatch.registry import tracker
 from hpcbatch.registry.attempts import read_attempts
 from hpcbatch.registry.view import View
-from hpcbatch.supervisor import process
 from hpcbatch.words.layout import TaskLayout
 from hpcbatch.words.model import Attempt
 from tests.core import eventually
@@ -83,7 +83,7 @@ class Local:
         """Pids of all that elements of the task have started, and that is still there."""
         ids = [str(array.id) for a in self.attempts(task) for array in a.submitted_arrays]
         spool = {"HPCBATCH_LOCAL_SPOOL": os.environ["HPCBATCH_LOCAL_SPOOL"]}  # ids come again
-        return [one.pid for id in ids for one in process.marked({**spool, "HPCBATCH_LOCAL_ID": id})]
+        return [one.pid for id in ids for one in marked({**spool, "HPCBATCH_LOCAL_ID": id})]
 
     def ended(self, task: hb.Task) -> None:
         """Wait until nothing of the task's elements is alive."""

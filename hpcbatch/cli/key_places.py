@@ -1,13 +1,8 @@
-"""What commands about keys need: a server's users and card, the own id, a password."""
+"""What commands about keys need of a server, whether it runs or not: its users, and its card."""
 
 from __future__ import annotations
 
-import getpass
-import os
-import sys
 from typing import TYPE_CHECKING
-
-import click
 
 from .common import Setting
 
@@ -49,21 +44,3 @@ def card_of(setting: Setting, file: str | None) -> Card:
         raise StateError("its address is chosen when the server starts: hpcbatch server start")
     own = Identity.at(ServerLayout(root).identity)
     return Card(reached_at(settings.address)[-1], own.id)
-
-
-def own_id() -> str:
-    from ..disk.files import read
-    from ..sites import known_sites
-    from ..sites.keys import key_id, load_public
-
-    public = known_sites.public_file()
-    if os.path.exists(public):
-        return key_id(load_public(read(public)))
-    return f"{getpass.getuser()}@{os.uname().nodename}"
-
-
-def ask_password(confirm: bool = False) -> str:
-    """Asked for on a terminal, else a line of standard input."""
-    if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\n")
-    return str(click.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True))

@@ -8,7 +8,8 @@ import click
 
 from .common import Setting, common_here, completed, here_options, print_json, say
 from .formatting import clock
-from .key_places import ask_password, card_of, own_id, users_of
+from .key_places import card_of, users_of
+from .own_key import ask_password, own_id
 from .tables import print_table
 
 settings_option = click.option(

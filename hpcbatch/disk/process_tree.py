@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import namedtuple
-from collections.abc import Container
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from .files import read
 
@@ -80,8 +80,34 @@ def send(process: Process, signum: int) -> bool:
     return True
 
 
+def terminate(processes: Iterable[Process]) -> None:
+    """Ask each to end; one that is stopped hears of it only when it is continued."""
+    for process in processes:
+        send(process, signal.SIGTERM)
+        send(process, signal.SIGCONT)
+
+
+def kill(processes: Iterable[Process]) -> None:
+    for process in processes:
+        send(process, signal.SIGKILL)
+
+
 def all_pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def marked(marks: Mapping[str, str]) -> Iterator[Process]:
+    """Processes, other than this one, that began with all of ``marks`` in their environment."""
+    wanted = {os.fsencode(f"{name}={value}") for name, value in marks.items()}
+    for pid in all_pids():
+        try:
+            environment = read(f"/proc/{pid}/environ")
+        except OSError:
+            continue
+        if wanted.issubset(environment.split(b"\0")) and pid != os.getpid():
+            seen = look(pid)
+            if seen is not None:
+                yield seen.process
 
 
 def _children(pid: int) -> list[int]:

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..disk.files import read
-from ..disk.process_tree import Process, look, send
-from ..supervisor.process import marked, terminate
+from ..disk.process_tree import Process, all_pids, look, marked, send, terminate
 
 POOL = "HPCBATCH_POOL"  # in the environment of all that workers start, where we launch them
 PATIENCE = 3.0  # seconds to leave by themselves
@@ -48,16 +47,16 @@ def end_here(pool: str, folder: str) -> None:
 
 def _workers(folder: str) -> Iterator[LocalWorker]:
     wanted = os.fsencode(folder)
-    for name in filter(str.isdecimal, os.listdir("/proc")):
+    for pid in all_pids():
         try:
-            argv = read(f"/proc/{name}/cmdline").rstrip(b"\0").split(b"\0")
+            argv = read(f"/proc/{pid}/cmdline").rstrip(b"\0").split(b"\0")
         except OSError:
             continue
         if wanted not in argv[1:] or not os.path.basename(argv[argv.index(wanted) - 1]).startswith(
             b"worker-"
         ):
             continue
-        seen = look(int(name))
+        seen = look(pid)
         if seen is not None:
             told = [int(word) for word in argv[argv.index(wanted) + 1 :] if word.isdigit()]
             launch, element = (*told, 0, 0)[:2]

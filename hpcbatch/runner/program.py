@@ -7,7 +7,6 @@ import os
 import re
 import select
 import shlex
-import signal
 import stat
 import string
 import subprocess
@@ -16,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..disk.files import write_all
-from ..disk.process_tree import descendants, send
+from ..disk.process_tree import descendants, kill, terminate
 from . import seeding
 from .leaving import ASKED_TOO
 
@@ -126,11 +125,9 @@ def _let_end(process: subprocess.Popen[bytes], output: _Output) -> None:
     """Ask a program and all that it has started to end; what does not is killed."""
     started = descendants(process.pid)  # first: whose parent ends is nobody's descendant
     process.terminate()
-    for one in started:
-        send(one, signal.SIGTERM)
+    terminate(started)
     if not output.read(LEAVES_WITHIN):
-        for one in started:
-            send(one, signal.SIGKILL)
+        kill(started)
 
 
 class _Output:

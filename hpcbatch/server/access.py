@@ -21,7 +21,7 @@ def site_of(request: Request) -> ServedSite:
     return site
 
 
-Site = Annotated[ServedSite, Depends(site_of)]
+Served = Annotated[ServedSite, Depends(site_of)]
 
 
 @contextlib.contextmanager
@@ -50,7 +50,7 @@ def halves_of(request: Request, site: ServedSite) -> Halves | None:
     return Halves(cookie, request.headers.get(HEADER, "")) if cookie else None
 
 
-def caller(request: Request, site: Site) -> User:
+def caller(request: Request, site: Served) -> User:
     """From a token, or from the session of a browser. Raises AccessDenied, TooManyFailures."""
     user = _user_of(request, site)
     if request.client is not None and user is not ANONYMOUS:

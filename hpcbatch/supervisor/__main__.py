@@ -104,9 +104,9 @@ def _history(spool: Spool, text: str) -> dict[str, Any]:
 
 def _kill_left_over(submission: Submission) -> None:
     """Of a supervisor that was killed together with its keepers."""
-    from . import process
+    from ..disk.process_tree import kill, marked
 
-    process.kill(process.marked(submission.marks()))
+    kill(marked(submission.marks()))
 
 
 def _show(answer: object) -> None:

@@ -19,7 +19,7 @@ import time
 from collections.abc import Mapping
 
 from ..disk.forked_child import exit_with_status_of
-from ..disk.process_tree import descendants
+from ..disk.process_tree import descendants, kill, terminate
 from . import process
 
 TYPE_CHECKING = False  # see hpcbatch/__init__.py
@@ -120,7 +120,7 @@ class Keeper:
             elif now >= self._sample_at:
                 self._sample()
         if self._kill_at is not None and time.monotonic() >= self._kill_at:
-            process.kill(descendants(os.getpid()))
+            kill(descendants(os.getpid()))
             self._kill_at = time.monotonic() + self._kill_pause
             self._kill_pause = min(self._kill_pause * 2, 1.0)  # disk sleep ends when it ends
 
@@ -132,7 +132,7 @@ class Keeper:
             return
         self._why, self._kill_at = why, now + wait
         if wait > 0:
-            process.terminate(descendants(os.getpid()))
+            terminate(descendants(os.getpid()))
 
     def _sample(self) -> None:
         begun = time.monotonic()

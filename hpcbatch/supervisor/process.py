@@ -1,30 +1,18 @@
-"""What processes hold, how to signal them, and how to be one that nobody waits for."""
+"""What processes hold, how strays end, and how to be a process that nobody waits for."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container
 
 from ..disk.files import read
-from ..disk.process_tree import Process, all_pids, descendants, look, send
+from ..disk.process_tree import Process, descendants, kill
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-
-
-def terminate(processes: Iterable[Process]) -> None:
-    """Ask each to end; one that is stopped hears of it only when it is continued."""
-    for process in processes:
-        send(process, signal.SIGTERM)
-        send(process, signal.SIGCONT)
-
-
-def kill(processes: Iterable[Process]) -> None:
-    for process in processes:
-        send(process, signal.SIGKILL)
 
 
 def kill_strays(root: int, without: Container[int]) -> None:
@@ -53,20 +41,6 @@ def memory(processes: list[Process], above: int) -> int:
     if len(processes) < 2 or sum(resident) <= above:
         return sum(resident)
     return sum(_share(process.pid) for process in processes)
-
-
-def marked(marks: Mapping[str, str]) -> Iterator[Process]:
-    """Processes, other than this one, that began with all of ``marks`` in their environment."""
-    wanted = {os.fsencode(f"{name}={value}") for name, value in marks.items()}
-    for pid in all_pids():
-        try:
-            environment = read(f"/proc/{pid}/environ")
-        except OSError:
-            continue
-        if wanted.issubset(environment.split(b"\0")) and pid != os.getpid():
-            seen = look(pid)
-            if seen is not None:
-                yield seen.process
 
 
 def adopt_orphans() -> None:

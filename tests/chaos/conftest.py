@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hpcbatch.supervisor import process
+from hpcbatch.disk.process_tree import kill
 from tests.cluster.conftest import Harness
 from tests.core import eventually
 
@@ -78,7 +78,7 @@ def cluster(
             warnings.simplefilter("ignore", RuntimeWarning)  # a submission that never came about
             made.clean()
         spool = str(tmp_path / "local-spool")
-        process.kill(supervisors_of(spool))
+        kill(supervisors_of(spool))
         eventually(lambda: not supervisors_of(spool), "supervisors to die")
 
 

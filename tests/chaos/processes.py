@@ -7,28 +7,27 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from hpcbatch.disk.process_tree import Process
-from hpcbatch.supervisor import process
+from hpcbatch.disk.process_tree import Process, marked, send
 
 Find = Callable[[], list[Process]]
 
 
 def elements_of(task_id: str) -> list[Process]:
     """Runners, from the moment when their script has become one."""
-    found = process.marked({"HPCBATCH_TASK": task_id})
+    found = marked({"HPCBATCH_TASK": task_id})
     return [one for one in found if any(word.endswith(".pyz") for word in _command(one))]
 
 
 def supervisors_of(spool: str) -> list[Process]:
     """Supervisors, their keepers, and submissions that are on their way."""
-    found = process.marked({"HPCBATCH_LOCAL_SPOOL": spool})
+    found = marked({"HPCBATCH_LOCAL_SPOOL": spool})
     return [one for one in found if _command(one)[2:4] == ["hpcbatch.supervisor", "submit"]]
 
 
 def kill_one(find: Find, chance: random.Random) -> bool:
     found = find()
     if found:
-        process.send(chance.choice(found), signal.SIGKILL)
+        send(chance.choice(found), signal.SIGKILL)
     return bool(found)
 
 

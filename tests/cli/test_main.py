@@ -53,7 +53,9 @@ def test_help_lists_everything_in_order(hb: Shell) -> None:
     assert "hpcbatch, version" in hb.ok("--version")
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["--version"], ["map", "--help"], ["completion", "bash"]])
+@pytest.mark.parametrize(
+    "argv", [["--help"], ["--version"], ["map", "--help"], ["completion", "bash"]]
+)
 def test_a_disk_that_is_full(hb: Shell, argv: list[str]) -> None:
     with open("/dev/full", "w") as full:
         ended = hb.program(*argv, capture_output=False, stdout=full, stderr=subprocess.PIPE)

@@ -16,10 +16,9 @@ import pytest
 from distributed import Client
 
 import hpcbatch as hb
-from hpcbatch.disk.process_tree import Process
+from hpcbatch.disk.process_tree import Process, marked
 from hpcbatch.pool import launching
 from hpcbatch.pool.local_workers import POOL
-from hpcbatch.supervisor.process import marked
 
 from ..cluster.conftest import engine, use_fake
 from ..conftest import why_absent

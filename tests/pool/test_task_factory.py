@@ -17,12 +17,12 @@ def test_numbers_are_given_once_to_several_threads() -> None:
 
     def push() -> None:
         begins.wait()
-        for _ in range(300):
+        for _ in range(1000):
             numbers.append(factory.task(function, (1,), {}, nobody).number)
 
     def reserve() -> None:
         begins.wait()
-        for _ in range(300):
+        for _ in range(1000):
             first = factory.reserve(3)
             numbers.extend(range(first, first + 3))
 
@@ -34,4 +34,4 @@ def test_numbers_are_given_once_to_several_threads() -> None:
                 done.result()
     finally:
         sys.setswitchinterval(interval)
-    assert len(set(numbers)) == len(numbers) == 2400
+    assert len(set(numbers)) == len(numbers) == 8000

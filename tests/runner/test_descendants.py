@@ -12,10 +12,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from hpcbatch.disk.process_tree import descendants
+from hpcbatch.disk.process_tree import descendants, kill, marked
 from hpcbatch.runner import descendants as ends
 from hpcbatch.runner.descendants import kill_descendants
-from hpcbatch.supervisor.process import kill, marked
 from tests.core import eventually
 
 FORKS = "for n in 1 2 3; do (while sleep 0.01; do sleep 1000 & done) & done; wait"

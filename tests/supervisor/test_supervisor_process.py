@@ -34,7 +34,7 @@ def test_a_later_process_of_the_same_pid_is_left_alone(
     assert seen is not None
     me = seen.process
     assert seen.parent == os.getpid()
-    process.kill([me._replace(start=me.start - 1), Process(2**22 - 1, 5)])
+    process_tree.kill([me._replace(start=me.start - 1), Process(2**22 - 1, 5)])
     left = look(sleeper.pid)
     assert left is not None
     assert left.process == me
@@ -80,7 +80,7 @@ def test_descendants(listing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
             left = descendants(os.getpid(), without={child.pid})
             assert {one.pid for one in left} <= others
         finally:
-            process.kill(descendants(child.pid))
+            process_tree.kill(descendants(child.pid))
             child.kill()
 
 

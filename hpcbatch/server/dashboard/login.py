@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...words.errors import AccessDenied
-from ..access import Caller, Site, counting_failures, halves_of, session_cookie
+from ..access import Caller, Served, counting_failures, halves_of, session_cookie
 from ..routes.validate import form, form_schema
 from .codes import LIVES
 from .pages import page
@@ -28,7 +28,7 @@ class CodeName(BaseModel):
 
 
 @router.post("/code")
-def code(user: Caller, site: Site) -> dict[str, Any]:
+def code(user: Caller, site: Served) -> dict[str, Any]:
     """A code that lets a browser in, once and soon; and by what to know this server there."""
     told, name = site.codes.issue(user.id, time.monotonic())
     fingerprint = site.identity.fingerprint if site.is_secured else ""
@@ -36,7 +36,7 @@ def code(user: Caller, site: Site) -> dict[str, Any]:
 
 
 @router.post("/used")
-def used(user: Caller, site: Site, asked: CodeName) -> dict[str, Any]:
+def used(user: Caller, site: Served, asked: CodeName) -> dict[str, Any]:
     """Whether the code of that name was used."""
     return {"used": site.codes.is_used(asked.name, user.id)}
 
@@ -45,7 +45,7 @@ def used(user: Caller, site: Site, asked: CodeName) -> dict[str, Any]:
     "/enter", response_class=HTMLResponse, openapi_extra=form_schema(code={"type": "string"})
 )
 def enter(
-    request: Request, site: Site, given: Annotated[dict[str, str], Depends(form)]
+    request: Request, site: Served, given: Annotated[dict[str, str], Depends(form)]
 ) -> Response:
     """The form that ``hpcbatch dashboard`` writes: its code becomes a session."""
     try:
@@ -62,7 +62,7 @@ def enter(
 
 
 @router.get("/session")
-def session(user: Caller, site: Site) -> dict[str, Any]:
+def session(user: Caller, site: Served) -> dict[str, Any]:
     """Who it is, and what every page needs to know."""
     return {
         "user": user.name,
@@ -72,7 +72,7 @@ def session(user: Caller, site: Site) -> dict[str, Any]:
 
 
 @router.post("/leave")
-def leave(request: Request, user: Caller, site: Site) -> Response:
+def leave(request: Request, user: Caller, site: Served) -> Response:
     """End the session."""
     if (halves := halves_of(request, site)) is not None:
         site.sessions.end(halves)
@@ -81,11 +81,11 @@ def leave(request: Request, user: Caller, site: Site) -> Response:
     return answer
 
 
-def _set_cookie(answer: Response, site: Site, halves: Halves) -> None:
+def _set_cookie(answer: Response, site: Served, halves: Halves) -> None:
     answer.set_cookie(value=halves.cookie, **_cookie(site))
 
 
-def _cookie(site: Site) -> dict[str, Any]:
+def _cookie(site: Served) -> dict[str, Any]:
     return {
         "key": session_cookie(site),
         "path": "/",

@@ -17,7 +17,7 @@ from ...use.state_runs import LETTERS, state_runs
 from ...words.errors import JobError
 from ...words.model import STATES, TaskSpec
 from ...words.ranges import Ranges
-from ..access import Caller, Site, caller
+from ..access import Caller, Served, caller
 from ..routes.task import TaskRequest
 from ..site import ServedSite
 from . import page_data
@@ -46,7 +46,9 @@ class Log(TaskRequest):
 
 
 @router.get("/events", responses={200: {"content": {"text/event-stream": {}}}})
-async def events(request: Request, user: Caller, site: Site, since: str = "") -> StreamingResponse:
+async def events(
+    request: Request, user: Caller, site: Served, since: str = ""
+) -> StreamingResponse:
     """Server-sent events: the statuses of all tasks that the caller may see, then those that
     change."""
     feed = request.app.state.feed
@@ -59,7 +61,7 @@ async def events(request: Request, user: Caller, site: Site, since: str = "") ->
 
 
 @router.post("/view/grid")
-def view_grid(user: Caller, site: Site, asked: TaskRequest) -> dict[str, Any]:
+def view_grid(user: Caller, site: Served, asked: TaskRequest) -> dict[str, Any]:
     """The state of each job, in runs: ``e10fe3`` are ten jobs done, one in error, three done."""
     spec = site.spec(user, asked.id)
     runs = _fresh(site, "grid", spec, lambda: state_runs(site.registry, spec.id))
@@ -67,7 +69,7 @@ def view_grid(user: Caller, site: Site, asked: TaskRequest) -> dict[str, Any]:
 
 
 @router.post("/view/figures")
-def view_figures(user: Caller, site: Site, asked: TaskRequest) -> Any:
+def view_figures(user: Caller, site: Served, asked: TaskRequest) -> Any:
     """When elements ran, how many jobs ran at once, and histograms of time and memory."""
     spec = site.spec(user, asked.id)
 
@@ -78,7 +80,7 @@ def view_figures(user: Caller, site: Site, asked: TaskRequest) -> Any:
 
 
 @router.post("/view/failures")
-def view_failures(user: Caller, site: Site, asked: Failed) -> Any:
+def view_failures(user: Caller, site: Served, asked: Failed) -> Any:
     """Failed jobs by their message, the most frequent first; or one of them."""
     spec = site.spec(user, asked.id)
     if asked.job is not None:
@@ -95,21 +97,21 @@ def view_failures(user: Caller, site: Site, asked: Failed) -> Any:
 
 
 @router.post("/view/attempts")
-def view_attempts(user: Caller, site: Site, asked: TaskRequest) -> dict[str, Any]:
+def view_attempts(user: Caller, site: Served, asked: TaskRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
     found = outcomes.attempts(site.registry, spec.id)
     return {"attempts": [page_data.attempt_json(attempt) for attempt in found]}
 
 
 @router.post("/view/script")
-def view_script(user: Caller, site: Site, asked: Script) -> dict[str, Any]:
+def view_script(user: Caller, site: Served, asked: Script) -> dict[str, Any]:
     """What was submitted as an array of an attempt."""
     spec = site.spec(user, asked.id)
     return {"script": outcomes.script(site.registry, spec.id, asked.attempt, asked.array)}
 
 
 @router.post("/view/log")
-def view_log(user: Caller, site: Site, asked: Log) -> dict[str, Any]:
+def view_log(user: Caller, site: Served, asked: Log) -> dict[str, Any]:
     """A part of an element's log, as base 64; a negative ``begin`` counts from its end."""
     spec = site.spec(user, asked.id)
     part = outcomes.log_part(

@@ -12,7 +12,7 @@ from ...sites import streams, wire
 from ...use import outcomes
 from ...words.errors import JobError
 from ...words.ranges import chosen
-from ..access import Caller, Site
+from ..access import Caller, Served
 from ..metrics import TYPE
 from ..plain_values import NotPlain, plain_value
 
@@ -21,20 +21,20 @@ measured = APIRouter(tags=["info"])
 
 
 @router.get("/health")
-def health(site: Site) -> dict[str, Any]:
+def health(site: Served) -> dict[str, Any]:
     """Whether the server does its work."""
     return {"healthy": site.releaser.is_alive()}
 
 
 @router.get("/tasks")
-def tasks(user: Caller, site: Site) -> dict[str, Any]:
+def tasks(user: Caller, site: Served) -> dict[str, Any]:
     """Statuses of the tasks that the caller may see, oldest first."""
     specs = site.specs(user)
     return {"tasks": [site.tracking.status(spec.id).to_json() for spec in specs]}
 
 
 @measured.get("/metrics", response_class=PlainTextResponse)
-def metrics(user: Caller, site: Site) -> Response:
+def metrics(user: Caller, site: Served) -> Response:
     """Counts of requests, tasks and jobs, as Prometheus reads them. Opened together with /info."""
     return Response(site.metrics.text(), media_type=TYPE)
 
@@ -42,7 +42,7 @@ def metrics(user: Caller, site: Site) -> Response:
 @router.get("/results")
 def results(
     user: Caller,
-    site: Site,
+    site: Served,
     id: Annotated[str, Query(max_length=200)],
     jobs: Annotated[str | None, Query(max_length=1 << 16, description="such as 3,7-9")] = None,
 ) -> StreamingResponse:
@@ -71,7 +71,7 @@ def _line(job: int, value: bytes | JobError) -> str:
 
 
 @router.get("/clusters")
-async def clusters(user: Caller, site: Site) -> dict[str, Any]:
+async def clusters(user: Caller, site: Served) -> dict[str, Any]:
     """The clusters of this site, whether their programs are here, and what their schedulers tell;
     a minute old, or older where they do not answer."""
     return wire.overview_json(await site.clusters.overview())

@@ -19,7 +19,7 @@ from ...use.requirements import compared
 from ...words.errors import InputError
 from ...words.look import Look
 from ...words.ranges import chosen
-from ..access import Caller, Site
+from ..access import Caller, Served
 
 LARGEST_PART = 16 << 20  # bytes
 
@@ -93,7 +93,7 @@ class DownloadRequest(SomeJobsRequest):
 
 
 @router.post("/new")
-def new(user: Caller, site: Site, asked: NewRequest) -> dict[str, Any]:
+def new(user: Caller, site: Served, asked: NewRequest) -> dict[str, Any]:
     """Begin an upload, or go on with it: ``offset`` bytes are here. ``environment`` tells which of
     the ``requirements`` (name that is imported, its distributions, their versions) are absent, or
     of another version."""
@@ -106,7 +106,7 @@ def new(user: Caller, site: Site, asked: NewRequest) -> dict[str, Any]:
 async def upload(
     request: Request,
     user: Caller,
-    site: Site,
+    site: Served,
     id: Annotated[str, Query()],
     offset: Annotated[int, Query(ge=0)],
 ) -> dict[str, Any]:
@@ -123,7 +123,7 @@ async def upload(
 
 
 @router.post("/list")
-def list_tasks(user: Caller, site: Site, asked: ListRequest) -> dict[str, Any]:
+def list_tasks(user: Caller, site: Served, asked: ListRequest) -> dict[str, Any]:
     """The tasks that the caller may see, oldest first; or one of them."""
     if asked.find is not None:
         return {"id": site.find(user, asked.find)}
@@ -134,7 +134,7 @@ def list_tasks(user: Caller, site: Site, asked: ListRequest) -> dict[str, Any]:
 
 
 @router.post("/status")
-def status(user: Caller, site: Site, asked: StatusRequest) -> dict[str, Any]:
+def status(user: Caller, site: Served, asked: StatusRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
     if asked.resolved:
         return {"resolved": str(service.resolved_jobs(site.registry, spec.id))}
@@ -143,14 +143,14 @@ def status(user: Caller, site: Site, asked: StatusRequest) -> dict[str, Any]:
 
 
 @router.post("/jobs")
-def jobs(user: Caller, site: Site, asked: JobsRequest) -> dict[str, Any]:
+def jobs(user: Caller, site: Served, asked: JobsRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
     found = outcomes.jobs(site.registry, spec.id, asked.states, chosen(asked.jobs))
     return {"jobs": [wire.job_json(info) for info in found]}
 
 
 @router.post("/logs")
-def logs(user: Caller, site: Site, asked: LogsRequest) -> dict[str, Any]:
+def logs(user: Caller, site: Served, asked: LogsRequest) -> dict[str, Any]:
     """What a job printed; or an element's log from the byte ``begin``, in base 64."""
     spec = site.spec(user, asked.id)
     if asked.job is not None:
@@ -162,7 +162,7 @@ def logs(user: Caller, site: Site, asked: LogsRequest) -> dict[str, Any]:
 
 
 @router.post("/errors")
-def errors(user: Caller, site: Site, asked: ErrorsRequest) -> dict[str, Any]:
+def errors(user: Caller, site: Served, asked: ErrorsRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
     if asked.newest is not None:
         found = newest_failures(site.registry, spec.id, asked.newest)
@@ -172,13 +172,13 @@ def errors(user: Caller, site: Site, asked: ErrorsRequest) -> dict[str, Any]:
 
 
 @router.post("/preview")
-def preview(user: Caller, site: Site, asked: PreviewRequest) -> dict[str, Any]:
+def preview(user: Caller, site: Served, asked: PreviewRequest) -> dict[str, Any]:
     """The script that a submission of such a task would be. Nothing is stored."""
     return site.preview(user, wire.spec_from(asked.spec), asked.options)._asdict()
 
 
 @router.post("/submit")
-def submit(user: Caller, site: Site, asked: SubmitRequest) -> dict[str, Any]:
+def submit(user: Caller, site: Served, asked: SubmitRequest) -> dict[str, Any]:
     """Put a task into the queue, from which it is released onto its cluster."""
     spec = site.spec(user, asked.id)
     site.submit(user, spec, asked.request, asked.options)
@@ -186,7 +186,7 @@ def submit(user: Caller, site: Site, asked: SubmitRequest) -> dict[str, Any]:
 
 
 @router.post("/resubmit")
-def resubmit(user: Caller, site: Site, asked: ResubmitRequest) -> dict[str, Any]:
+def resubmit(user: Caller, site: Served, asked: ResubmitRequest) -> dict[str, Any]:
     """Put into the queue what has no result."""
     spec = site.spec(user, asked.id)
     site.resubmit(user, spec, asked.request, asked.model_dump(exclude={"id", "request"}))
@@ -194,14 +194,14 @@ def resubmit(user: Caller, site: Site, asked: ResubmitRequest) -> dict[str, Any]
 
 
 @router.post("/cancel")
-def cancel(user: Caller, site: Site, asked: SomeJobsRequest) -> dict[str, Any]:
+def cancel(user: Caller, site: Served, asked: SomeJobsRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
     done = site.cancel(spec, chosen(asked.jobs))
     return {"id": spec.id, "canceled": done.jobs, "objections": done.objections, "left": done.left}
 
 
 @router.post("/download")
-def download(user: Caller, site: Site, asked: DownloadRequest) -> Any:
+def download(user: Caller, site: Served, asked: DownloadRequest) -> Any:
     """Results, as records of bytes, in the order of the jobs; whoever was cut off asks for the
     jobs that are missing. Or the modules that they may need."""
     spec = site.spec(user, asked.id)
@@ -214,7 +214,7 @@ def download(user: Caller, site: Site, asked: DownloadRequest) -> Any:
 
 
 @router.post("/remove")
-def remove(user: Caller, site: Site, asked: TaskRequest) -> dict[str, Any]:
+def remove(user: Caller, site: Served, asked: TaskRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
     site.remove(spec)
     return {"removed": spec.id}

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from ... import __version__
 from ...sites.keys import GRANT
 from ...words.errors import InputError, NotAllowed
-from ..access import Caller, Site, counting_failures
+from ..access import Caller, Served, counting_failures
 
 router = APIRouter(prefix="/validate", tags=["validate"])
 
@@ -48,7 +48,7 @@ FORM = form_schema(grant_type={"type": "string", "const": GRANT}, assertion={"ty
 
 @router.post("/token", openapi_extra=FORM)
 def token(
-    request: Request, site: Site, given: Annotated[dict[str, str], Depends(form)]
+    request: Request, site: Served, given: Annotated[dict[str, str], Depends(form)]
 ) -> dict[str, Any]:
     """A token for a signed assertion (RFC 7523), to be sent as ``Authorization: Bearer``."""
     if given.get("grant_type") != GRANT:
@@ -59,7 +59,7 @@ def token(
 
 
 @router.post("/ping")
-def ping(site: Site) -> dict[str, Any]:
+def ping(site: Served) -> dict[str, Any]:
     """Whether a server is there, and which."""
     return {"server": site.identity.id, "version": __version__, **site.hooks.validation()}
 
@@ -70,7 +70,7 @@ class Shutdown(BaseModel):
 
 
 @router.post("/shutdown")
-def shutdown(user: Caller, site: Site, asked: Shutdown | None = None) -> dict[str, Any]:
+def shutdown(user: Caller, site: Served, asked: Shutdown | None = None) -> dict[str, Any]:
     """End the server; for admins. What it had released and is unfinished is canceled, unless that
     is to be kept running, as it is by a signal."""
     if not user.admin:
