@@ -89,7 +89,7 @@ def home_file() -> str:
 
 def _check_found_here(found: os.stat_result) -> None:
     """Raises ConfigError. Nobody thinks of this file who looks into a folder of somebody else."""
-    from ..disk.trusted_file import check_trusted
+    from ..disk.exposure import check_trusted
 
     way_out = "read it, and where you trust it set HPCBATCH_CONFIG to it"
     check_trusted(os.path.abspath(FILE_NAME), found, way_out)

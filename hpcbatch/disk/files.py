@@ -82,13 +82,25 @@ def read_at(fd: int, size: int, offset: int) -> bytes:
 
 
 def make_folder(path: str) -> None:
-    """Make a folder of mode 0700, with its parents; one that is there already is kept."""
+    """Make a folder and its parents, each of mode 0700; what is there already is kept."""
     try:
-        os.makedirs(path, 0o700, exist_ok=True)
+        _make_folders(path)
     except FileExistsError as error:
         raise RegistryUnwritable(error.errno, f"{path} is there, and is no folder") from error
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def _make_folders(path: str) -> None:
+    """Hazard: ``os.makedirs`` leaves the mode of parents to the umask."""
+    parent = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(parent):
+        _make_folders(parent)
+    try:
+        os.mkdir(path, 0o700)
+    except OSError:
+        if not os.path.isdir(path):
+            raise
 
 
 def read(path: str) -> bytes:

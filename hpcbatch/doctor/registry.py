@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from ..disk.files import make_folder
 from ..disk.mounts import is_local_disk, locks_reach_other_hosts
 from ..registry.registry import Registry
 from ..words.errors import HpcbatchError
@@ -17,6 +18,7 @@ FEW_FILES = 10_000
 def check_registry(root: str | None) -> Iterator[Finding]:
     try:
         folder = Registry(root).root
+        make_folder(folder)
     except HpcbatchError as error:
         yield wrong("registry", str(error))
         return

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 
 from ..disk import files
-from ..disk.private_folder import check_private
+from ..disk.exposure import check_private
 from .array import DrmaaArray
 
 _ELSEWHERE = "set HPCBATCH_DRMAA_SPOOL"

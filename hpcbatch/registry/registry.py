@@ -9,6 +9,7 @@ import os
 import time
 import warnings
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..disk.files import make_folder, publish, read_as, remove_tree, unwritable
 from ..disk.index import make_index
@@ -33,14 +34,16 @@ from ..words.layout import (
 )
 from ..words.messages import nearest
 from ..words.model import TaskSpec
-from .draft import Draft
 from .root import safe_root
+
+if TYPE_CHECKING:
+    from .draft import Draft
 
 ABANDONED = 7 * 86400.0  # seconds: a draft is written in less
 
 
 class Registry:
-    """The registry in folder ``root``, which is made (mode 0700) when it is absent.
+    """The registry in folder ``root``, which the first task makes (mode 0700).
 
     Raises RegistryUnsafe when somebody else owns the folder or could write to it, unless
     ``$HPCBATCH_SHARED_REGISTRY`` is set: unpickling what lies there is running code.
@@ -84,7 +87,10 @@ class Registry:
         return spec
 
     def ids(self) -> list[str]:
-        return sorted(name for name in os.listdir(self.root) if is_task_id(name))
+        try:
+            return sorted(name for name in os.listdir(self.root) if is_task_id(name))
+        except FileNotFoundError:
+            return []
 
     def spec(self, task_id: str) -> TaskSpec:
         """Raises NotFound, DamagedFile, NewerFormat."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
-from ..disk.files import make_folder
-from ..words.errors import RegistryUnsafe
+from ..disk.exposure import WRITES, exposure
+from ..disk.files import unwritable
+from ..words.errors import RegistryUnsafe, RegistryUnwritable
 
 
 def default_root() -> str:
@@ -15,26 +17,26 @@ def default_root() -> str:
 
 
 def safe_root(root: str | None = None) -> str:
-    """The folder ``root``, else the default one; made when it is absent. Raises RegistryUnsafe."""
+    """The folder ``root``, else the default one, which need not be there. Raises RegistryUnsafe,
+    RegistryUnwritable where there is no folder to be."""
     path = os.path.abspath(os.path.expanduser(root)) if root else default_root()
-    make_folder(path)
-    _check_safe(path)
+    try:
+        _check_safe(path, os.stat(path))
+    except FileNotFoundError:
+        pass  # whoever stores a task makes it
+    except OSError as error:
+        raise unwritable(path, error) from error
     return path
 
 
-def _check_safe(root: str) -> None:
+def _check_safe(root: str, found: os.stat_result) -> None:
+    if not stat.S_ISDIR(found.st_mode):
+        raise RegistryUnwritable(errno.ENOTDIR, f"{root} is there, and is no folder")
     if os.environ.get("HPCBATCH_SHARED_REGISTRY"):
         return
-    found = os.stat(root)
-    if found.st_uid != os.getuid():
+    if how := exposure(found, WRITES):
         raise RegistryUnsafe(
-            f"the registry {root} belongs to another user (uid {found.st_uid}): what lies there is "
-            "unpickled, which runs code. Use a folder of your own, or set "
-            "HPCBATCH_SHARED_REGISTRY=1 if you trust everyone who can write there."
-        )
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise RegistryUnsafe(
-            f"others can write to the registry {root} (mode {found.st_mode & 0o7777:04o}): what "
-            "lies there is unpickled, which runs code. Make it yours alone (chmod 700), or set "
+            f"others can write to the registry {root} ({how}): what lies there is unpickled, which "
+            "runs code. Use a folder that is yours alone (chmod 700), or set "
             "HPCBATCH_SHARED_REGISTRY=1 if you trust everyone who can write there."
         )

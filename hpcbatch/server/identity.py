@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ..disk.exposure import WRITES, exposure
 from ..disk.files import make_folder, publish, read
 from ..sites.keys import ensure_private, key_id, load_private
 from ..words.errors import KeyFileError
@@ -95,9 +96,8 @@ def _certificate(key: rsa.RSAPrivateKey) -> bytes:
 
 
 def _check_safe(folder: str) -> None:
-    found = os.stat(folder)
-    if found.st_uid != os.getuid() or found.st_mode & 0o022:
+    if how := exposure(os.stat(folder), WRITES):
         raise KeyFileError(
-            f"others can write to {folder} (mode {found.st_mode & 0o7777:04o}, uid {found.st_uid}) "
-            "and so become users of the server: make it yours alone (chmod 700)"
+            f"others can write to {folder} ({how}) and so become users of the server: make it "
+            "yours alone (chmod 700)"
         )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from ..disk.trusted_file import check_trusted
+from ..disk.exposure import check_trusted
 from ..words.errors import ConfigError, ResourceError
 from ..words.messages import nearest, without_file
 from ..words.resources import parse_walltime

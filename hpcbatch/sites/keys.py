@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable
 
+from ..disk.exposure import READS, exposure
 from ..disk.files import make_folder, publish, unlink_quietly, unwritable
 from ..words.errors import KeyFileError, ServerChanged
 from ..words.extras import needs
@@ -148,16 +149,16 @@ def read_secret(path: str) -> bytes:
     """What nobody else can read. Raises KeyFileError."""
     try:
         with open(path, "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode & 0o7777
+            found = os.fstat(file.fileno())
             content = file.read()
     except FileNotFoundError:
         raise KeyFileError(f"there is no key {path}") from None
     except OSError as error:
         raise KeyFileError(f"cannot read the key {path}: {error.strerror}") from error
-    if mode & 0o077:
+    if how := exposure(found, READS, owners=(found.st_uid,)):
         raise KeyFileError(
-            f"others can use the key {path} (mode {mode:04o}): make it yours alone (chmod 600), "
-            "and think about a new one if others were on this machine"
+            f"others can use the key {path} ({how}): make it yours alone (chmod 600), and think "
+            "about a new one if others were on this machine"
         )
     return content
 

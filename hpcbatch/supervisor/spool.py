@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from ..disk import files
-from ..disk.private_folder import check_private
+from ..disk.exposure import check_private
 from ..words.errors import RegistryUnsafe
 from . import machine
 from .submission import Submission, names_in, remove_folder

@@ -278,7 +278,7 @@ def test_room_is_made_once(front: Front) -> None:
 
 def test_an_open_spool_is_refused(front: Front) -> None:
     front.spool.mkdir(mode=0o755)
-    assert "is open to others" in front.run("submit", script=script("x")).stderr
+    assert "others can get at" in front.run("submit", script=script("x")).stderr
     assert front.run("list").returncode == 1
 
 

@@ -110,7 +110,7 @@ def test_a_create_that_is_killed_leaves_no_visible_task(own_registry: Path) -> N
 def test_a_create_on_a_full_disk_leaves_nothing(
     own_registry: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    Registry()
+    own_registry.mkdir(mode=0o700)
 
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
@@ -120,6 +120,28 @@ def test_a_create_on_a_full_disk_leaves_nothing(
         with pytest.raises(RegistryUnwritable, match="No space left"):
             hb.create(abs, [1])
     assert os.listdir(own_registry) == []
+
+
+def test_the_first_task_makes_the_registry(
+    own_registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = own_registry / "new" / "one"
+    monkeypatch.setenv("HPCBATCH_ROOT", str(deep))
+    assert hb.tasks() == []
+    with pytest.raises(hb.NotFound):
+        hb.restore("last")
+    assert not own_registry.exists(), "who looks makes nothing"
+    before = os.umask(0)
+    try:
+        task = hb.create(abs, [1])
+    finally:
+        os.umask(before)
+    for folder in (deep, deep.parent, own_registry, Path(task.folder)):
+        assert folder.stat().st_mode & 0o777 == 0o700, folder
+    monkeypatch.setenv("HPCBATCH_ROOT", str(tmp_path / "file"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RegistryUnwritable, match="is no folder"):
+        hb.tasks()
 
 
 def test_an_interrupted_generator_leaves_nothing(own_registry: Path) -> None:
@@ -150,9 +172,9 @@ def test_a_registry_that_others_could_write_is_refused(
 def test_a_registry_of_somebody_else_is_refused(
     own_registry: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Registry()
-    monkeypatch.setattr(os, "getuid", lambda: os.stat(own_registry).st_uid + 1)
-    with pytest.raises(RegistryUnsafe, match="belongs to another user"):
+    own_registry.mkdir(mode=0o700)
+    monkeypatch.setattr(os, "geteuid", lambda: os.stat(own_registry).st_uid + 1)
+    with pytest.raises(RegistryUnsafe, match=r"others can write .*belongs to user"):
         Registry()
 
 

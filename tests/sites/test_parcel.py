@@ -22,6 +22,11 @@ from hpcbatch.words.layout import TaskLayout
 OWNER = "a" * 52
 
 
+def empty_registry(folder: Path) -> Registry:
+    folder.mkdir(mode=0o700)
+    return Registry(str(folder))
+
+
 @pytest.fixture
 def task() -> hb.Task:
     return hb.create(pow, range(2500), const={"exp": 2}, name="Powers")
@@ -81,7 +86,7 @@ def test_a_task_arrives_as_it_was(tmp_path: Path) -> None:
 
 
 def test_what_arrived_runs(task: hb.Task, sent: Path, tmp_path: Path) -> None:
-    there = Registry(str(tmp_path / "there"))
+    there = empty_registry(tmp_path / "there")
     parcel.unpack(str(sent), there, task.id, OWNER)
     arrived = hb.restore(task.id, root=there.root)
     arrived.submit("local", chunk=2500).wait(60, progress=False)
@@ -104,7 +109,7 @@ def test_what_arrived_runs(task: hb.Task, sent: Path, tmp_path: Path) -> None:
 def test_what_is_no_task_is_refused(
     task: hb.Task, sent: Path, tmp_path: Path, members: dict[str, bytes], told: str
 ) -> None:
-    there = Registry(str(tmp_path / "there"))
+    there = empty_registry(tmp_path / "there")
     with pytest.raises(hb.InputError, match=told):
         parcel.unpack(str(rewritten(sent, **members)), there, task.id, OWNER)
     assert os.listdir(there.root) == []
@@ -112,7 +117,7 @@ def test_what_is_no_task_is_refused(
 
 
 def test_another_id_is_refused(task: hb.Task, sent: Path, tmp_path: Path) -> None:
-    there = Registry(str(tmp_path / "there"))
+    there = empty_registry(tmp_path / "there")
     told = json.loads(Path(task.folder, "task.json").read_text())
     for wrong in ("../up", "0123abcd__other", "", 7, None):
         content = json.dumps({**told, "id": wrong}).encode()
@@ -143,7 +148,7 @@ def test_another_id_is_refused(task: hb.Task, sent: Path, tmp_path: Path) -> Non
 def test_a_specification_has_what_belongs_in_it(
     task: hb.Task, sent: Path, tmp_path: Path, name: str, value: Any
 ) -> None:
-    there = Registry(str(tmp_path / "there"))
+    there = empty_registry(tmp_path / "there")
     told = json.loads(Path(task.folder, "task.json").read_text())
     content = json.dumps({**told, name: value}).encode()
     with pytest.raises(hb.InputError):
@@ -200,7 +205,7 @@ def test_a_task_above_two_gigabytes_arrives(
     monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 10)
     rewritten(sent)
     assert b"PK\6\7" in sent.read_bytes()[-42:]
-    there = Registry(str(tmp_path / "there"))
+    there = empty_registry(tmp_path / "there")
     assert parcel.unpack(str(sent), there, task.id, OWNER).njobs == 2500
 
 
@@ -208,7 +213,7 @@ def test_a_task_above_two_gigabytes_arrives(
 def test_half_a_parcel_is_refused(task: hb.Task, sent: Path, tmp_path: Path, share: float) -> None:
     content = sent.read_bytes()
     sent.write_bytes(content[: int(len(content) * share)])
-    there = Registry(str(tmp_path / "there"))
+    there = empty_registry(tmp_path / "there")
     with pytest.raises(hb.InputError):
         parcel.unpack(str(sent), there, task.id, OWNER)
     assert os.listdir(there.root) == []

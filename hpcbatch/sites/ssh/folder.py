@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 
+from ...disk.exposure import check_private
 from ...disk.files import make_folder, unwritable
-from ...disk.private_folder import check_private
 
 
 def sockets() -> str:
