@@ -26,7 +26,7 @@ from .guard import Guard, own_names
 from .hooks import load
 from .metrics import Counting
 from .refusals import told_error
-from .routes import info, task, validate
+from .routes import info, task, upload, validate
 from .site import ServedSite
 
 
@@ -57,7 +57,7 @@ def make_app(site: ServedSite) -> FastAPI:
     app.state.is_ending = lambda: False  # whoever serves knows better
     app.state.knows = lambda peer, user: None  # likewise
     app.state.feed = make_feed(site, lambda: app.state.is_ending())
-    own = task.router, validate.router, info.router, info.measured
+    own = upload.router, task.router, validate.router, info.router, info.measured
     for router in (*own, login.router, views.router, pages.router):
         app.include_router(router)
     for path, name in site.settings.modules.items():

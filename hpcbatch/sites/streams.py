@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from itertools import chain
 from struct import Struct
 
 from ..disk.records import FRAME, checksum, frame
-from ..words.errors import DamagedFile, JobError
+from ..words.errors import JobError, SiteUnreachable
 from ..words.events import pack_text, unpack_text
+from ..words.ranges import Ranges
+from .patience import Patience
 
 _HEAD = Struct("<cQ")  # what a record of a result is, and of which job
 _VALUE, _ERROR, _END = b"v", b"e", b"z"
@@ -28,8 +31,8 @@ def results_stream(results: Iterable[Result]) -> Iterator[bytes]:
 
 
 def results_from(chunks: Iterable[bytes]) -> Iterator[Result]:
-    """Raises DamagedFile where the stream is altered, EOFError where it was cut off: all that was
-    yielded before is whole."""
+    """Raises SiteUnreachable where the stream is altered or was cut off: all that was yielded
+    before is whole."""
     held = bytearray()
     for chunk in chunks:
         held += chunk
@@ -41,7 +44,7 @@ def results_from(chunks: Iterable[bytes]) -> Iterator[Result]:
                 break
             payload = bytes(memoryview(held)[begin + FRAME.size : end])
             if checksum(payload) != check or length < _HEAD.size:
-                raise DamagedFile("what came over the network was altered on its way")
+                raise SiteUnreachable("what came over the network was altered on its way")
             begin = end
             kind, job = _HEAD.unpack_from(payload)
             rest = payload[_HEAD.size :]
@@ -49,7 +52,29 @@ def results_from(chunks: Iterable[bytes]) -> Iterator[Result]:
                 return
             yield job, rest if kind == _VALUE else JobError(job, *unpack_text(rest))
         del held[:begin]
-    raise EOFError("the connection was cut off")
+    raise SiteUnreachable("the connection was cut off")
+
+
+def whole(
+    jobs: Ranges,
+    asked: Callable[[Ranges], AbstractContextManager[Iterable[bytes]]],
+    patience: Patience,
+) -> Iterator[Result]:
+    """Each result as it comes, in order; after a cut those that are missing are ``asked`` for."""
+    left = jobs
+    while left:
+        got: list[int] = []
+        try:
+            with asked(left) as chunks:
+                for job, value in results_from(chunks):
+                    got.append(job)
+                    yield job, value
+            return
+        except SiteUnreachable as error:
+            if got:
+                patience.progressed()
+                left = left.without(Ranges.of(got))
+            patience.after(error)
 
 
 def begun(pieces: Iterator[bytes]) -> Iterator[bytes]:

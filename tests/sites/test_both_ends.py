@@ -14,6 +14,16 @@ from tests.server.serving import served_site
 SITES = Path(hpcbatch.__file__).parent / "sites"
 WITH_FIND = {"spec", "folder"}
 WITH_SUBMIT = {"checked"}
+ROUTES = {  # where a route is no verb of its name
+    "create": {"new", "upload"},
+    "specs": {"list"},
+    "track": {"status"},
+    "log": {"logs"},
+    "collect": {"download"},
+    "folder": {"spec"},
+    "clusters": set(),  # which is no task's: /info/clusters
+    "checked": set(),
+}
 
 
 def asked(path: Path, *methods: str) -> set[str]:
@@ -42,3 +52,7 @@ def test_a_server_serves_what_is_asked_of_it(tmp_path: Path) -> None:
     assert "submit" in verbs
     served = make_app(served_site(tmp_path)).openapi()["paths"].keys()
     assert paths | {f"/task/{verb}" for verb in verbs} <= served
+    wanted = set().union(*(ROUTES.get(verb, {verb}) for verb in Site.__abstractmethods__))
+    assert {path for path in served if path.startswith("/task/")} == {
+        f"/task/{name}" for name in wanted
+    }

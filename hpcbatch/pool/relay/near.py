@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from ...sites.ssh import exchange, frames
-from ...sites.ssh.exchange import Answer, Patience
+from ...sites.ssh.exchange import Answer
 from ...sites.ssh.site import Ssh
 from ...sites.wire import error_from
 from ...words.errors import HpcbatchError, NotFound, SiteUnreachable
@@ -104,7 +104,7 @@ class Near:
         return self._closing.is_set() or bool(self._why)
 
     def _live(self) -> None:
-        patience = Patience(self._closing.wait)
+        patience = self._site.exchange.patience(self._closing.wait)
         while not self._closing.is_set():
             made = self.connections
             try:

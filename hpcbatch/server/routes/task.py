@@ -5,23 +5,18 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...disk.files import read
 from ...sites import streams, wire
 from ...sites.here import Here
-from ...sites.uploads import Upload
 from ...use import outcomes, service
 from ...use.newest_failures import newest_failures
-from ...use.requirements import compared
-from ...words.errors import InputError
 from ...words.look import Look
 from ...words.ranges import chosen
 from ..access import Caller, Served
-
-LARGEST_PART = 16 << 20  # bytes
 
 router = APIRouter(prefix="/task", tags=["task"])
 
@@ -34,21 +29,17 @@ class TaskRequest(BaseModel):
     id: str = Field(max_length=200)
 
 
-class NewRequest(TaskRequest):
-    size: int = Field(gt=0)
-    digest: str
-    requirements: dict[str, dict[str, str]] = Field({}, max_length=1000)
-
-
 class ListRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    id: str | None = None
-    find: str | None = None
+
+
+class FindRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    text: str = Field(max_length=200)
 
 
 class StatusRequest(TaskRequest):
     afresh: bool = False
-    resolved: bool = False
 
 
 class SomeJobsRequest(TaskRequest):
@@ -78,68 +69,48 @@ class ResubmitRequest(SubmitRequest):
 
 
 class LogsRequest(TaskRequest):
-    job: int | None = Field(None, ge=0)
-    attempt: int | None = Field(None, ge=1)
-    element: int | None = Field(None, ge=0)
+    job: int = Field(ge=0)
+
+
+class ElementLogRequest(TaskRequest):
+    attempt: int = Field(ge=1)
+    element: int = Field(ge=0)
     begin: int = Field(0, ge=0)
 
 
-class ErrorsRequest(TaskRequest):
-    newest: int | None = Field(None, ge=1, le=1000)
-
-
-class DownloadRequest(SomeJobsRequest):
-    modules: bool = False
-
-
-@router.post("/new")
-def new(user: Caller, site: Served, asked: NewRequest) -> dict[str, Any]:
-    """Begin an upload, or go on with it: ``offset`` bytes are here. ``environment`` tells which of
-    the ``requirements`` (name that is imported, its distributions, their versions) are absent, or
-    of another version."""
-    told = Upload(asked.id, user.id, asked.size, asked.digest)
-    environment = compared(asked.requirements)
-    return {"id": asked.id, "offset": site.uploads.begin(told), "environment": environment}
-
-
-@router.put("/upload")
-async def upload(
-    request: Request,
-    user: Caller,
-    site: Served,
-    id: Annotated[str, Query()],
-    offset: Annotated[int, Query(ge=0)],
-) -> dict[str, Any]:
-    """A part of an upload, from the byte ``offset``. The last one makes the task."""
-    from starlette.concurrency import run_in_threadpool
-
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > LARGEST_PART:
-            raise InputError(f"a part has at most {LARGEST_PART} bytes")
-    here = await run_in_threadpool(site.uploads.add, id, user.id, offset, bytes(content))
-    return {"id": id, "offset": here}
+class NewestFailuresRequest(TaskRequest):
+    limit: int = Field(ge=1, le=1000)
 
 
 @router.post("/list")
 def list_tasks(user: Caller, site: Served, asked: ListRequest) -> dict[str, Any]:
-    """The tasks that the caller may see, oldest first; or one of them."""
-    if asked.find is not None:
-        return {"id": site.find(user, asked.find)}
-    if asked.id is not None:
-        spec = site.spec(user, asked.id)
-        return {"spec": spec.to_json(), "folder": site.registry.layout(spec.id).folder}
+    """The tasks that the caller may see, oldest first."""
     return {"tasks": [spec.to_json() for spec in site.specs(user)]}
+
+
+@router.post("/find")
+def find(user: Caller, site: Served, asked: FindRequest) -> dict[str, Any]:
+    """The id that a text means, among the tasks that the caller may see."""
+    return {"id": site.find(user, asked.text)}
+
+
+@router.post("/spec")
+def spec_of(user: Caller, site: Served, asked: TaskRequest) -> dict[str, Any]:
+    spec = site.spec(user, asked.id)
+    return {"spec": spec.to_json(), "folder": site.registry.layout(spec.id).folder}
 
 
 @router.post("/status")
 def status(user: Caller, site: Served, asked: StatusRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
-    if asked.resolved:
-        return {"resolved": str(service.resolved_jobs(site.registry, spec.id))}
     look = Look.AFRESH if asked.afresh else Look.ON_AND_ON
     return {"status": site.tracking.status(spec.id, look).to_json()}
+
+
+@router.post("/resolved_jobs")
+def resolved_jobs(user: Caller, site: Served, asked: TaskRequest) -> dict[str, Any]:
+    spec = site.spec(user, asked.id)
+    return {"jobs": str(service.resolved_jobs(site.registry, spec.id))}
 
 
 @router.post("/jobs")
@@ -151,24 +122,31 @@ def jobs(user: Caller, site: Served, asked: JobsRequest) -> dict[str, Any]:
 
 @router.post("/logs")
 def logs(user: Caller, site: Served, asked: LogsRequest) -> dict[str, Any]:
-    """What a job printed; or an element's log from the byte ``begin``, in base 64."""
+    """What a job printed."""
     spec = site.spec(user, asked.id)
-    if asked.job is not None:
-        return {"log": outcomes.log(site.registry, spec.id, asked.job)}
-    if asked.attempt is None or asked.element is None:
-        raise InputError("a log is that of a job, or of an attempt's element")
+    return {"log": outcomes.log(site.registry, spec.id, asked.job)}
+
+
+@router.post("/element_log")
+def element_log(user: Caller, site: Served, asked: ElementLogRequest) -> dict[str, Any]:
+    """An element's log from the byte ``begin``, in base 64."""
+    spec = site.spec(user, asked.id)
     added = outcomes.element_log(site.registry, spec.id, asked.attempt, asked.element, asked.begin)
     return {"bytes": b64encode(added).decode()}
 
 
 @router.post("/errors")
-def errors(user: Caller, site: Served, asked: ErrorsRequest) -> dict[str, Any]:
+def errors(user: Caller, site: Served, asked: TaskRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
-    if asked.newest is not None:
-        found = newest_failures(site.registry, spec.id, asked.newest)
-    else:
-        found = outcomes.errors(site.registry, spec.id)
-    return {"errors": [wire.failure_json(failure) for failure in found]}
+    return {"errors": list(map(wire.failure_json, outcomes.errors(site.registry, spec.id)))}
+
+
+@router.post("/newest_failures")
+def newest(user: Caller, site: Served, asked: NewestFailuresRequest) -> dict[str, Any]:
+    """Jobs in error or expired, the newest first."""
+    spec = site.spec(user, asked.id)
+    found = newest_failures(site.registry, spec.id, asked.limit)
+    return {"errors": list(map(wire.failure_json, found))}
 
 
 @router.post("/preview")
@@ -201,16 +179,21 @@ def cancel(user: Caller, site: Served, asked: SomeJobsRequest) -> dict[str, Any]
 
 
 @router.post("/download")
-def download(user: Caller, site: Served, asked: DownloadRequest) -> Any:
+def download(user: Caller, site: Served, asked: SomeJobsRequest) -> Any:
     """Results, as records of bytes, in the order of the jobs; whoever was cut off asks for the
-    jobs that are missing. Or the modules that they may need."""
+    jobs that are missing."""
     spec = site.spec(user, asked.id)
-    if asked.modules:
-        paths = Here(site.registry.root).modules(spec.id)
-        return {"modules": [b64encode(read(path)).decode() for path in paths]}
     found = outcomes.collect(site.registry, spec.id, chosen(asked.jobs))
     blocks = streams.begun(streams.in_blocks(streams.results_stream(found)))
     return StreamingResponse(blocks, media_type="application/x-hpcbatch")
+
+
+@router.post("/modules")
+def modules(user: Caller, site: Served, asked: TaskRequest) -> dict[str, Any]:
+    """Archives, in base 64, of the modules that the task's results may need."""
+    spec = site.spec(user, asked.id)
+    paths = Here(site.registry.root).modules(spec.id)
+    return {"modules": [b64encode(read(path)).decode() for path in paths]}
 
 
 @router.post("/remove")

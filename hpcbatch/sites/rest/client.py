@@ -13,8 +13,10 @@ from typing import Any
 import httpx
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from ...disk.exposure import READS, exposure
 from ...words.errors import HpcbatchError, ServerChanged, SiteUnreachable
 from ..keys import GRANT, assertion
+from ..patience import Patience
 from ..run_file import UNIX
 from ..wire import error_from
 from .pinned import PinnedContext
@@ -35,15 +37,17 @@ class Client:
         self.address, self._known, self._key = address.rstrip("/"), known, key
         self._token, self._ends = "", 0.0
         self._was_there = False
-        self.tries = 0  # of the last request
         self._http = _http(self.address, known, through)
         weakref.finalize(self, self._http.close)  # handles come and go: nobody closes a site
 
     def ask(self, path: str, body: Any = None) -> Any:
         """The JSON answer. A lost connection is tried again for a minute: every request of ours
         may be repeated. Raises what the server raised, SiteUnreachable, ServerChanged."""
+        return self._patiently(lambda: self._posted(path, body))
 
-        return self._patiently(lambda: self._http.post(path, json=body, headers=self._headers()))
+    def ask_removal(self, path: str, body: Any) -> None:
+        """Like ``ask``; what a lost answer has removed is no error at the next try."""
+        self.patience().kept_removal(lambda: self._answered(lambda: self._posted(path, body)))
 
     def get(self, path: str) -> Any:
         """The JSON answer to what only looks."""
@@ -68,37 +72,37 @@ class Client:
                 if answer.status_code >= 400:
                     answer.read()
                 _check(answer)
+                self._was_there = True
                 yield answer.iter_bytes()
         except httpx.TransportError as error:
             raise _unreachable(self.address, error) from error
 
-    def _patiently(self, request: Callable[[], httpx.Response]) -> Any:
-        """What is answered; asked for again and again while a server that was there is away."""
-        pause, longest = PAUSES
-        self.tries = 0
-        give_up = time.monotonic() + PATIENCE
-        while True:
-            self.tries += 1
-            try:
-                answer = request()
-                if answer.status_code == 401 and self._ends:  # a server with another secret, say
-                    self._ends = 0.0
-                    answer = request()
-                _check(answer)
-                self._was_there = True
-                return answer.json()
-            except httpx.TransportError as error:
-                unreachable = _unreachable(self.address, error)
-            except SiteUnreachable as error:
-                unreachable = error
-            was_cut = isinstance(
-                unreachable.__cause__, (httpx.ReadError, httpx.RemoteProtocolError)
-            )
-            may_come = self._was_there or (was_cut and self.tries < CUTS)  # of a full server
-            if not may_come or time.monotonic() + pause > give_up:
-                raise unreachable
-            time.sleep(pause)
-            pause = min(pause * 2, longest)
+    def patience(self) -> Patience:
+        """With a server that was there, and is away."""
+        return Patience(PAUSES, PATIENCE, self._may_come)
+
+    def _may_come(self, error: SiteUnreachable, tries: int) -> bool:
+        was_cut = isinstance(error.__cause__, (httpx.ReadError, httpx.RemoteProtocolError))
+        return self._was_there or (was_cut and tries < CUTS)  # of a full server
+
+    def _answered(self, send: Callable[[], httpx.Response]) -> Any:
+        """The JSON answer of one try."""
+        try:
+            answer = send()
+            if answer.status_code == 401 and self._ends:  # a server with another secret, say
+                self._ends = 0.0
+                answer = send()
+        except httpx.TransportError as error:
+            raise _unreachable(self.address, error) from error
+        _check(answer)
+        self._was_there = True
+        return answer.json()
+
+    def _patiently(self, send: Callable[[], httpx.Response]) -> Any:
+        return self.patience().kept(lambda: self._answered(send))
+
+    def _posted(self, path: str, body: Any) -> httpx.Response:
+        return self._http.post(path, json=body, headers=self._headers())
 
     def _sent(self, path: str, body: Any) -> httpx.Response:
         """The answer, of which nothing was read yet."""
@@ -143,8 +147,8 @@ def _check_own(path: str) -> None:
         found = os.stat(os.path.dirname(path))
     except OSError as error:
         raise SiteUnreachable(f"{UNIX}{path} is not there: hpcbatch server status") from error
-    if found.st_uid != os.geteuid() or found.st_mode & 0o077:
-        raise ServerChanged(f"others can put a socket beside {path}: nothing was sent")
+    if how := exposure(found, READS):
+        raise ServerChanged(f"others can put a socket beside {path} ({how}): nothing was sent")
 
 
 def _check(answer: httpx.Response) -> None:
@@ -166,9 +170,7 @@ def _unreachable(address: str, error: httpx.TransportError) -> HpcbatchError:
         if isinstance(cause, ServerChanged):
             return cause
         cause = cause.__cause__ or cause.__context__
-    unreachable = SiteUnreachable(
+    return SiteUnreachable(
         f"{address} does not answer ({error}): is the server running there (hpcbatch server "
         "status), and does a tunnel or a network lead to it?"
     )
-    unreachable.__cause__ = error
-    return unreachable

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
+import contextlib
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from ...cluster.overview import Overview
@@ -13,7 +14,7 @@ from ...use.cancel import Canceled
 from ...use.preview import Preview
 from ...use.requirements import tell_differences
 from ...use.resubmit import Resubmission
-from ...words.errors import DamagedFile, JobError, NotFound, SiteUnreachable
+from ...words.errors import JobError
 from ...words.look import Look
 from ...words.model import Attempt, TaskSpec
 from ...words.options import SubmitOptions
@@ -23,7 +24,7 @@ from .. import streams, wire
 from ..base import Site
 from ..module_archives import ModuleArchives
 from ..parcel import packed
-from .client import PATIENCE, Client
+from .client import Client
 
 CHUNK = 4 << 20  # bytes of one upload request
 
@@ -49,16 +50,16 @@ class Rest(Site):
         return self.spec(spec.id)
 
     def find(self, text: str) -> str:
-        return str(self._ask("list", find=text)["id"])
+        return str(self._ask("find", text=text)["id"])
 
     def spec(self, task_id: str) -> TaskSpec:
-        return TaskSpec.from_json(self._ask("list", id=task_id)["spec"])
+        return TaskSpec.from_json(self._ask("spec", id=task_id)["spec"])
 
     def specs(self) -> list[TaskSpec]:
         return [TaskSpec.from_json(told) for told in self._ask("list")["tasks"]]
 
     def folder(self, task_id: str) -> str:
-        return str(self._ask("list", id=task_id)["folder"])
+        return str(self._ask("spec", id=task_id)["folder"])
 
     def checked(self, options: SubmitOptions) -> SubmitOptions:
         return options  # the server checks them when it is asked to submit
@@ -86,11 +87,7 @@ class Rest(Site):
         return Canceled(told["canceled"], list(told["objections"]), told["left"])
 
     def remove(self, task_id: str) -> None:
-        try:
-            self._ask("remove", id=task_id)
-        except NotFound:
-            if self._client.tries == 1:  # else it is the one whose answer was lost
-                raise
+        self._client.ask_removal("/task/remove", {"id": task_id})
 
     def status(self, task_id: str, look: Look = Look.ONCE) -> TaskStatus:
         afresh = look is Look.AFRESH
@@ -109,37 +106,24 @@ class Rest(Site):
         return [wire.job_from(job) for job in told["jobs"]]
 
     def resolved_jobs(self, task_id: str) -> Ranges:
-        return Ranges.parse(self._ask("status", id=task_id, resolved=True)["resolved"])
+        return Ranges.parse(self._ask("resolved_jobs", id=task_id)["jobs"])
 
     def collect(
         self, task_id: str, only: Ranges | None = None
     ) -> Iterator[tuple[int, bytes | JobError]]:
-        left = Ranges([(0, self.spec(task_id).njobs)]) if only is None else only
-        give_up = time.monotonic() + PATIENCE
-        while left:
-            body = {"id": task_id, "jobs": str(left)}
-            got: list[int] = []
-            try:
-                with self._client.stream("/task/download", body) as chunks:
-                    for job, value in streams.results_from(chunks):
-                        got.append(job)
-                        yield job, value
-                return
-            except (SiteUnreachable, EOFError, DamagedFile) as error:
-                if got:
-                    give_up = time.monotonic() + PATIENCE
-                elif time.monotonic() > give_up:
-                    if isinstance(error, SiteUnreachable):
-                        raise
-                    raise SiteUnreachable(f"{self.place}: {error}") from error
-                time.sleep(0.5)
-                left = left.without(Ranges.of(got))
+        wanted = Ranges([(0, self.spec(task_id).njobs)]) if only is None else only
+        return streams.whole(wanted, partial(self._collected, task_id), self._client.patience())
+
+    def _collected(
+        self, task_id: str, jobs: Ranges
+    ) -> contextlib.AbstractContextManager[Iterator[bytes]]:
+        return self._client.stream("/task/download", {"id": task_id, "jobs": str(jobs)})
 
     def errors(self, task_id: str) -> list[JobError]:
         return [wire.failure_from(told) for told in self._ask("errors", id=task_id)["errors"]]
 
     def newest_failures(self, task_id: str, limit: int) -> list[JobError]:
-        told = self._ask("errors", id=task_id, newest=limit)["errors"]
+        told = self._ask("newest_failures", id=task_id, limit=limit)["errors"]
         return [wire.failure_from(failure) for failure in told]
 
     def log(self, task_id: str, job: int) -> str:
@@ -147,7 +131,7 @@ class Rest(Site):
 
     def element_log(self, task_id: str, attempt: int, element: int, begin: int) -> bytes:
         where = {"attempt": attempt, "element": element, "begin": begin}
-        return b64decode(self._ask("logs", id=task_id, **where)["bytes"])
+        return b64decode(self._ask("element_log", id=task_id, **where)["bytes"])
 
     def modules(self, task_id: str) -> list[str]:
         return self._modules.of(task_id)
@@ -160,7 +144,7 @@ class Rest(Site):
         return bool(self._client.ask("/dashboard/used", {"name": name})["used"])
 
     def _fetch_modules(self, task_id: str) -> list[str]:
-        return list(self._ask("download", id=task_id, modules=True)["modules"])
+        return list(self._ask("modules", id=task_id)["modules"])
 
     def _ask(self, verb: str, **body: Any) -> Any:
         given = {name: value for name, value in body.items() if value is not None}

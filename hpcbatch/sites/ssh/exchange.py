@@ -8,10 +8,11 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 from ...words.errors import SiteNotReady, SiteUnreachable
 from ...words.version import PYTHON, VERSION
+from ..patience import Patience
 from ..wire import error_from, warning_from
 from . import frames, remote_paths
 from .frames import Messages
@@ -20,8 +21,6 @@ from .keeper_client import Line, Stream
 PAUSES = (0.2, 30.0)  # seconds between two tries: the first, and the longest
 PATIENCE = 600.0  # seconds that a lost connection is tried again: a laptop may change networks
 NOT_FOUND = (126, 127, 2)  # a shell's word for a script that is not there
-
-Made = TypeVar("Made")
 
 
 class Answer:
@@ -104,7 +103,7 @@ class Exchange:
             with self.begun(verb, **asked) as answer:
                 return answer.last()
 
-        return self.patiently(once)
+        return self.patience().kept(once)
 
     @contextlib.contextmanager
     def begun(self, verb: str, module: str = "", **asked: Any) -> Iterator[Answer]:
@@ -116,37 +115,6 @@ class Exchange:
             self.was_there = True
             yield Answer(stream, self.line.login, mark.encode())
 
-    def patiently(self, once: Callable[[], Made]) -> Made:
-        """What ``once`` makes; tried again while a site that was there is away."""
-        patience = Patience()
-        while True:
-            try:
-                return once()
-            except SiteUnreachable as error:
-                self.wait(patience, error)
-
-    def wait(self, patience: Patience, error: SiteUnreachable) -> None:
-        """Before the next try. Raises ``error`` when there is to be none."""
-        if not self.was_there or patience.is_over:
-            raise error
-        patience.wait()
-
-
-class Patience:
-    """With a connection that is lost again and again. ``sleep`` waits for so many seconds."""
-
-    def __init__(self, sleep: Callable[[float], object] = time.sleep):
-        self._sleep = sleep
-        self.progressed()
-
-    def progressed(self) -> None:
-        self._pause = PAUSES[0]
-        self._give_up = time.monotonic() + PATIENCE
-
-    @property
-    def is_over(self) -> bool:
-        return time.monotonic() > self._give_up
-
-    def wait(self) -> None:
-        self._sleep(self._pause)
-        self._pause = min(self._pause * 2, PAUSES[1])
+    def patience(self, sleep: Callable[[float], object] = time.sleep) -> Patience:
+        """With a site that was there, and is away."""
+        return Patience(PAUSES, PATIENCE, lambda error, tries: self.was_there, sleep)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...words.errors import HpcbatchError, JobError, NotFound, SiteUnreachable
@@ -18,7 +19,7 @@ from ..base import Site
 from ..module_archives import ModuleArchives
 from . import frames
 from .address import Address
-from .exchange import Exchange, Patience
+from .exchange import Exchange
 from .keeper_client import Line
 from .progress import Sent
 from .status_cache import StatusCache
@@ -49,14 +50,14 @@ class Ssh(Site):
         from ..parcel import packed
 
         with packed(draft) as (path, spec, told), Sent(spec.name, told["size"]) as sent:
-            patience = Patience()
+            patience = self.exchange.patience()
             while True:
                 try:
                     return self._upload(path, told, sent)
                 except SiteUnreachable as error:
                     if sent.grew():
                         patience.progressed()
-                    self.exchange.wait(patience, error)
+                    patience.after(error)
 
     def _upload(self, path: str, told: dict[str, Any], sent: Sent) -> TaskSpec:
         """All that is not there yet."""
@@ -119,21 +120,13 @@ class Ssh(Site):
         return Canceled(**self._ask("cancel", id=task_id, jobs=wire.ranges_text(only)))
 
     def remove(self, task_id: str) -> None:
-        tries = 0
+        from . import result_cache
 
         def once() -> None:
-            nonlocal tries
-            tries += 1
             with self.exchange.begun("remove", id=task_id) as answer:
                 answer.last()
 
-        try:
-            self.exchange.patiently(once)
-        except NotFound:
-            if tries == 1:  # else it is the one whose answer was lost
-                raise
-        from . import result_cache
-
+        self.exchange.patience().kept_removal(once)
         self._known.pop(task_id, None)
         result_cache.forget(self.place, task_id)
 
@@ -183,7 +176,9 @@ class Ssh(Site):
         wanted = Ranges([(0, self.spec(task_id).njobs)]) if only is None else only
         result_cache.forget_old(self.place)
         with contextlib.closing(result_cache.ResultCache(self.place, task_id)) as here:
-            fetched = self._fetched(task_id, wanted.without(Ranges.of(here.jobs)))
+            absent = wanted.without(Ranges.of(here.jobs))
+            asked = partial(self._collected, task_id)
+            fetched = streams.whole(absent, asked, self.exchange.patience())
             for job in wanted:
                 if job in here:
                     yield job, here.value(job)
@@ -193,22 +188,10 @@ class Ssh(Site):
                     here.add(job, value)
                 yield job, value
 
-    def _fetched(self, task_id: str, jobs: Ranges) -> Iterator[tuple[int, bytes | JobError]]:
-        """Each as it comes, in order; what was cut off is asked for again, without those."""
-        left, patience = jobs, Patience()
-        while left:
-            got: list[int] = []
-            try:
-                with self.exchange.begun("collect", id=task_id, jobs=str(left)) as answer:
-                    for job, value in streams.results_from(answer.data()):
-                        got.append(job)
-                        yield job, value
-                return
-            except SiteUnreachable as error:
-                if got:
-                    patience.progressed()
-                    left = left.without(Ranges.of(got))
-                self.exchange.wait(patience, error)
+    @contextlib.contextmanager
+    def _collected(self, task_id: str, jobs: Ranges) -> Iterator[Iterator[bytes]]:
+        with self.exchange.begun("collect", id=task_id, jobs=str(jobs)) as answer:
+            yield answer.data()
 
     def errors(self, task_id: str) -> list[JobError]:
         return [wire.failure_from(told) for told in self._ask("errors", id=task_id)]
