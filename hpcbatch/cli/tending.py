@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TypeGuard
 
 import click
 
-from ..registry.attempts import last_recorded
-from ..registry.registry import Registry
 from ..sites.base import Site
-from ..sites.here import Here
 from ..words.errors import HpcbatchError, NotFound, SiteUnreachable, UsageError
 from ..words.resources import parse_walltime
 from ..words.status import TaskStatus
@@ -23,11 +19,7 @@ from .formatting import plain_lines
 EVERY = "30s"
 
 
-class LastKnown(NamedTuple):
-    """What was last known of a task, and the number of its newest attempt before that."""
-
-    status: TaskStatus
-    last: int
+Told = TaskStatus | HpcbatchError  # of a task
 
 
 @click.command("tend")
@@ -51,126 +43,79 @@ def tend(setting: Setting, tasks: tuple[str, ...], every: str, once: bool) -> No
     pause = parse_walltime(every, "--every")
     if (site := setting.site()).tends_itself:
         raise UsageError(f"{site.place} is a server, which tends its tasks itself")
-    with interruptible("the tasks go on; retries and notices wait for who tracks them next"):
-        if isinstance(site, Here):
-            _tend_here(setting, site, tasks, pause, once)
-        else:
-            _tend_elsewhere(setting, site, tasks, pause, once)
-
-
-def _tend_here(
-    setting: Setting, site: Here, tasks: tuple[str, ...], pause: float, once: bool
-) -> None:
-    registry = site.registry
-    chosen = [registry.find(task) for task in tasks]
-    told: dict[str, LastKnown] = {}
-    begins = _counts_rest(setting, tasks, once)
-    while True:
-        alive = False
-        for task_id in chosen or registry.ids():
-            if _is_open(registry, task_id, told.get(task_id)):
-                alive |= _look(setting, site, task_id, told, begins)
-        if begins:
-            _tell_of_rest([last_known.status for last_known in told.values()])
-        begins = False
-        if once or (chosen and not alive):
-            return
-        time.sleep(pause)
-
-
-def _tend_elsewhere(
-    setting: Setting, site: Site, tasks: tuple[str, ...], pause: float, once: bool
-) -> None:
-    """One request an interval, whatever the number of tasks."""
     chosen = [site.find(task) for task in tasks] or None
-    told: dict[str, TaskStatus] = {}
-    begins = _counts_rest(setting, tasks, once)
-    while True:
-        alive = False
-        try:
-            for status in site.statuses(chosen, tracks=True):
-                if isinstance(status, HpcbatchError):
-                    alive |= not isinstance(status, NotFound)
-                    say(f"hpcbatch: {plain_lines(str(status))}")
-                    continue
-                before = told.get(status.id)
-                told[status.id] = status
-                alive |= not status.idle
-                if _is_news(status, before, begins):
-                    _tell(setting, status)
-            if begins:
-                _tell_of_rest(list(told.values()))
+    told: dict[str, Told] = {}
+    begins = not (tasks or once or setting.json)  # else who asks wants to know each
+    with interruptible("the tasks go on; retries and notices wait for who tracks them next"):
+        while True:
+            alive = _look(setting, site, chosen, told, begins, raises=once)
             begins = False
-        except SiteUnreachable as error:
-            if once:
-                raise
-            say(f"hpcbatch: {plain_lines(str(error))}")
-            alive = True
-        if once or (chosen and not alive):
-            return
-        time.sleep(pause)
-
-
-def _is_open(registry: Registry, task_id: str, told: LastKnown | None) -> bool:
-    """Whether there may be something to do: it goes on, or was submitted again since."""
-    return told is None or not told.status.idle or told.last != _last(registry, task_id)
-
-
-def _last(registry: Registry, task_id: str) -> int:
-    return last_recorded(registry.layout(task_id))
+            if once or (chosen and not alive):
+                return
+            time.sleep(pause)
 
 
 def _look(
-    setting: Setting, site: Here, task_id: str, told: dict[str, LastKnown], begins: bool
+    setting: Setting,
+    site: Site,
+    chosen: list[str] | None,
+    told: dict[str, Told],
+    begins: bool,
+    raises: bool,
 ) -> bool:
-    """Whether the task goes on; what is wrong with one must not keep us from the others."""
-    before = told.get(task_id)
+    """Whether any of the tasks goes on, or may."""
+    alive = False
     try:
-        last = _last(site.registry, task_id)
-        status = site.track(task_id)
-    except NotFound:
-        say(f"hpcbatch: {task_id} was removed")
-        return False
-    except HpcbatchError as error:
-        say(f"hpcbatch: {task_id}: {plain_lines(str(error))}")
+        for task_id, found in site.statuses(chosen, tracks=True):
+            before, told[task_id] = told.get(task_id), found
+            alive |= _may_go_on(found)
+            if _is_news(found, before, begins):
+                _tell(setting, task_id, found)
+    except SiteUnreachable as error:
+        if raises:
+            raise
+        say(f"hpcbatch: {plain_lines(str(error))}")
         return True
-    told[task_id] = LastKnown(status, last)
-    if _is_news(status, before and before.status, begins):
-        _tell(setting, status)
-    return not status.idle
+    if begins:
+        _tell_of_rest(list(filter(_is_at_rest, told.values())))
+    return alive
 
 
-def _counts_rest(setting: Setting, tasks: tuple[str, ...], once: bool) -> bool:
-    """Else who asks wants to know each: a program, or who looks once, or names it."""
-    return not (tasks or once or setting.json)
+def _may_go_on(found: Told) -> bool:
+    return not (found.idle if isinstance(found, TaskStatus) else isinstance(found, NotFound))
 
 
-def _is_news(status: TaskStatus, before: TaskStatus | None, begins: bool) -> bool:
+def _is_news(found: Told, before: Told | None, begins: bool) -> bool:
     if before is None:
-        return not (begins and _is_at_rest(status))
-    return _shown(before) != _shown(status)
+        return not (begins and _is_at_rest(found))
+    return _shown(before) != _shown(found)
 
 
-def _is_at_rest(status: TaskStatus) -> bool:
-    return status.idle and not status.notes
+def _is_at_rest(found: Told) -> TypeGuard[TaskStatus]:
+    return isinstance(found, TaskStatus) and found.idle and not found.notes
 
 
-def _tell_of_rest(statuses: Iterable[TaskStatus]) -> None:
-    at_rest = list(filter(_is_at_rest, statuses))
+def _tell_of_rest(at_rest: list[TaskStatus]) -> None:
     lacking = sum(status.counts["done"] < status.njobs for status in at_rest)
     if at_rest:
         without = f", {lacking} of them with jobs that have no result" if lacking else ""
         say(f"already at rest: {counted(len(at_rest), 'task')}{without} ({command('list')})")
 
 
-def _shown(status: TaskStatus) -> tuple[object, ...]:
-    return status.counts, status.notes, status.attempts
+def _shown(found: Told) -> tuple[object, ...]:
+    if isinstance(found, HpcbatchError):
+        return (str(found),)
+    return found.counts, found.notes, found.attempts
 
 
-def _tell(setting: Setting, status: TaskStatus) -> None:
-    if setting.json:
-        print_json(status.to_json())
-        return
-    click.echo(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {status.id}  {status.tally}")
-    for note in status.notes:
-        say(f"  note: {plain_lines(note)}")
+def _tell(setting: Setting, task_id: str, found: Told) -> None:
+    if isinstance(found, NotFound):
+        say(f"hpcbatch: {task_id} was removed")
+    elif isinstance(found, HpcbatchError):
+        say(f"hpcbatch: {task_id}: {plain_lines(str(found))}")
+    elif setting.json:
+        print_json(found.to_json())
+    else:
+        click.echo(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {found.id}  {found.tally}")
+        for note in found.notes:
+            say(f"  note: {plain_lines(note)}")

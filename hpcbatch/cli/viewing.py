@@ -92,9 +92,10 @@ def _specs(site: Site) -> tuple[list[TaskSpec], int]:
 
 def _statuses(site: Site, specs: Sequence[TaskSpec]) -> list[tuple[TaskSpec, TaskStatus]]:
     found = []
-    for spec, told in zip(specs, site.statuses([spec.id for spec in specs]), strict=True):
+    statuses = site.statuses([spec.id for spec in specs])
+    for spec, (task_id, told) in zip(specs, statuses, strict=True):
         if isinstance(told, HpcbatchError):
-            say(f"{spec.id}: {told}")
+            say(f"{task_id}: {told}")
         else:
             found.append((spec, told))
     return found

@@ -4,10 +4,10 @@ same for each; a handle is a site and an id."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ..words.errors import NotFound, RegistryError, SchedulerError
+from ..words.errors import HpcbatchError, RegistryError, SiteUnreachable
 from ..words.look import Look
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..use.cancel import Canceled
     from ..use.preview import Preview
     from ..use.resubmit import Resubmission
-    from ..words.errors import HpcbatchError, JobError
+    from ..words.errors import JobError
     from ..words.model import Attempt, TaskSpec
     from ..words.options import SubmitOptions
     from ..words.ranges import Ranges
@@ -94,19 +94,24 @@ class Site(ABC):
 
     def statuses(
         self, task_ids: Sequence[str] | None, tracks: bool = False
-    ) -> list[TaskStatus | HpcbatchError]:
+    ) -> Iterable[tuple[str, TaskStatus | HpcbatchError]]:
         """Of several tasks (None: of all), in their order, or why there is none; ``tracks`` as
-        ``track`` does."""
-        found: list[TaskStatus | HpcbatchError] = []
-        ids = [spec.id for spec in self.specs()] if task_ids is None else task_ids
-        for task_id in ids:
-            try:
-                found.append(self.track(task_id) if tracks else self.status(task_id))
-            except (RegistryError, NotFound, SchedulerError) as error:
-                found.append(error)
-            except OSError as error:
-                found.append(RegistryError(f"{error.filename}: {error.strerror}"))
-        return found
+        ``track`` does, except of what is at rest since it was last asked."""
+        for task_id in [spec.id for spec in self.specs()] if task_ids is None else task_ids:
+            yield task_id, self._status_or_error(task_id, tracks)
+
+    def _status_or_error(self, task_id: str, tracks: bool) -> TaskStatus | HpcbatchError:
+        try:
+            return self._look_at(task_id, tracks)
+        except SiteUnreachable:
+            raise  # it is no task's
+        except HpcbatchError as error:
+            return error
+        except OSError as error:
+            return RegistryError(f"{error.filename}: {error.strerror}")
+
+    def _look_at(self, task_id: str, tracks: bool) -> TaskStatus:
+        return self.track(task_id) if tracks else self.status(task_id)
 
     @abstractmethod
     def jobs(

@@ -6,7 +6,7 @@ Verbs are imported when they are called: a command that only looks need not load
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..registry.registry import Registry
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..use.cancel import Canceled
     from ..use.preview import Preview
     from ..use.resubmit import Resubmission
-    from ..words.errors import JobError
+    from ..words.errors import HpcbatchError, JobError
     from ..words.model import Attempt, TaskSpec
     from ..words.options import SubmitOptions
     from ..words.ranges import Ranges
@@ -36,6 +36,7 @@ class Here(Site):
     def __init__(self, root: str | None = None):
         self.registry = Registry(root)
         self.place = self.registry.root
+        self._at_rest: dict[str, tuple[int, TaskStatus]] = {}  # and the newest attempt before it
 
     def create(self, draft: Draft) -> TaskSpec:
         from ..runner.bundle import check_not_on_node
@@ -102,6 +103,25 @@ class Here(Site):
         from ..use import service
 
         return with_queue(self.place, service.track(self.registry, task_id, begins))
+
+    def statuses(
+        self, task_ids: Sequence[str] | None, tracks: bool = False
+    ) -> Iterable[tuple[str, TaskStatus | HpcbatchError]]:
+        """Also of tasks that cannot be read, where all are asked for."""
+        return super().statuses(self.registry.ids() if task_ids is None else task_ids, tracks)
+
+    def _look_at(self, task_id: str, tracks: bool) -> TaskStatus:
+        from ..registry.attempts import last_recorded
+
+        if not tracks:
+            return self.status(task_id)
+        last = last_recorded(self.registry.layout(task_id))  # first: one may be made meanwhile
+        if (known := self._at_rest.get(task_id)) and known[0] == last:
+            return known[1]
+        found = self.track(task_id)
+        if found.idle:
+            self._at_rest[task_id] = last, found
+        return found
 
     def jobs(
         self,

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 import hpcbatch as hb
+from hpcbatch.cli import tending
 from hpcbatch.cli.common import Setting
 from hpcbatch.cli.main import main
 from hpcbatch.registry.attempts import read_attempts
@@ -331,3 +332,35 @@ def test_tend_once_tells_of_a_site_that_is_away(monkeypatch: pytest.MonkeyPatch)
     done = CliRunner().invoke(main, ["tend", "--once"])
     assert done.exit_code == 6
     assert "no route to login" in done.stderr
+
+
+def test_tend_tells_once_what_is_wrong_with_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[hb.HpcbatchError] = [
+        hb.DamagedFile("task.json is damaged"),
+        hb.DamagedFile("task.json is damaged"),
+        hb.SiteUnreachable("no route to login"),
+        hb.DamagedFile("task.json is damaged"),
+        hb.NotFound("there is no task 'a'"),
+    ]
+
+    class Site:
+        tends_itself = False
+
+        def find(self, text: str) -> str:
+            return text
+
+        def statuses(self, ids: Any, tracks: bool) -> Any:
+            found = looks.pop(0)
+            if isinstance(found, hb.SiteUnreachable):
+                raise found
+            return [("a", found)]
+
+    monkeypatch.setattr(Setting, "site", lambda self: Site())
+    monkeypatch.setattr(tending.time, "sleep", lambda seconds: None)
+    done = CliRunner().invoke(main, ["tend", "a"])
+    assert done.exit_code == 0
+    assert done.stderr.splitlines() == [
+        "hpcbatch: a: task.json is damaged",
+        "hpcbatch: no route to login",
+        "hpcbatch: a was removed",
+    ]

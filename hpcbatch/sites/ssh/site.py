@@ -138,14 +138,14 @@ class Ssh(Site):
 
     def statuses(
         self, task_ids: Sequence[str] | None, tracks: bool = False
-    ) -> list[TaskStatus | HpcbatchError]:
+    ) -> list[tuple[str, TaskStatus | HpcbatchError]]:
         ids = None if task_ids is None else list(task_ids)
         if ids == []:
             return []
         words = self._seen.words(ids)
         found = self._ask("statuses", ids=ids, tracks=tracks, known=words)
         return [
-            wire.error_from(told) if "error" in told else TaskStatus.from_json(told)
+            (told["id"], wire.error_from(told) if "error" in told else TaskStatus.from_json(told))
             for told in self._seen.whole(found, words)
         ]
 

@@ -111,8 +111,8 @@ def track(site: Here, asked: Request, talk: Talk) -> Any:
 def statuses(site: Here, asked: Request, talk: Talk) -> Any:
     """Of several tasks; what is wrong with one hides no other."""
     found = [
-        wire.error_json(told) if isinstance(told, HpcbatchError) else told.to_json()
-        for told in site.statuses(asked["ids"], asked["tracks"])
+        {**wire.error_json(told), "id": id} if isinstance(told, HpcbatchError) else told.to_json()
+        for id, told in site.statuses(asked["ids"], asked["tracks"])
     ]
     return new_of(found, asked["known"])
 
