@@ -9,7 +9,7 @@ import click
 from ..words.ranges import chosen
 from ..words.text import counted
 from .common import (
-    Setting,
+    Invocation,
     command,
     common,
     jobs_option,
@@ -29,7 +29,7 @@ yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @jobs_option
 @yes_option
 @common
-def cancel(setting: Setting, task: str, jobs: str | None, yes: bool) -> None:
+def cancel(invocation: Invocation, task: str, jobs: str | None, yes: bool) -> None:
     """Cancel the jobs that have no result yet. Results that are there stay. Safe to repeat.
 
     On a terminal it asks first.
@@ -40,13 +40,13 @@ def cancel(setting: Setting, task: str, jobs: str | None, yes: bool) -> None:
       hpcbatch cancel 3f9a --jobs 3,7-9
       hpcbatch cancel 3f9a --yes
     """
-    site, task_id = setting.find(task)
+    site, task_id = invocation.find(task)
     ask(f"Cancel what is not resolved of {task_id}?" if jobs is None else f"Cancel {jobs}?", yes)
     again = command("cancel", task_id, *(() if jobs is None else ("--jobs", jobs)))
     with Busy("cancelling"), interruptible(f"some of it may be canceled; {again} goes on"):
         done = site.cancel(task_id, chosen(jobs))
         status = site.status(task_id)
-    if setting.json:
+    if invocation.json:
         told = {"canceled_now": done.jobs, "objections": done.objections, "left": done.left}
         print_json({**status.to_json(), **told})
     else:
@@ -65,7 +65,7 @@ def cancel(setting: Setting, task: str, jobs: str | None, yes: bool) -> None:
 @task_argument
 @yes_option
 @common
-def remove(setting: Setting, task: str, yes: bool) -> None:
+def remove(invocation: Invocation, task: str, yes: bool) -> None:
     """Delete a task and its results. Refused while jobs of it are alive: cancel it first.
 
     On a terminal it asks first.
@@ -75,11 +75,11 @@ def remove(setting: Setting, task: str, yes: bool) -> None:
       hpcbatch remove 3f9a
       hpcbatch remove last --yes
     """
-    site, task_id = setting.find(task)
+    site, task_id = invocation.find(task)
     ask(f"Delete {task_id} and its results?", yes)
     with Busy("deleting"), interruptible(_left_of(task_id)):
         site.remove(task_id)
-    if setting.json:
+    if invocation.json:
         print_json({"removed": task_id})
     else:
         say(f"Removed {task_id}.")

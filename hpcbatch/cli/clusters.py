@@ -11,7 +11,7 @@ import click
 from ..sites.here import Here
 from ..words.errors import ConfigError
 from ..words.text import counted, size_text, walltime_text
-from .common import Setting, common_here, global_options, print_json, say
+from .common import Invocation, common_here, global_options, print_json, say
 from .tables import print_table
 from .waiting import Busy
 
@@ -44,13 +44,13 @@ def clusters(context: click.Context) -> None:
       hpcbatch clusters init
     """
     if context.invoked_subcommand is None:
-        _show(context.ensure_object(Setting))
+        _show(context.ensure_object(Invocation))
 
 
 @clusters.command("init")
 @click.option("--output", type=click.Path(dir_okay=False), help="Where to; '-' prints it.")
 @common_here
-def init(setting: Setting, output: str | None) -> None:
+def init(invocation: Invocation, output: str | None) -> None:
     """Write an hpcbatch.yaml for the schedulers of this host.
 
     It goes to ~/.config/hpcbatch/hpcbatch.yaml, and never over a file that is there.
@@ -66,12 +66,12 @@ def init(setting: Setting, output: str | None) -> None:
     from ..cluster.proposal import proposed
 
     with Busy("asking the schedulers"):
-        found = built_in(setting.registry().root)
+        found = built_in(invocation.registry().root)
     for note in found.notes:
         say(note)
     text = proposed(_found(found))
     if output == "-":
-        print_json({"text": text}) if setting.json else click.echo(text, nl=False)
+        print_json({"text": text}) if invocation.json else click.echo(text, nl=False)
         return
     path = os.path.abspath(output or home_file())
     if os.path.exists(path):
@@ -85,19 +85,19 @@ def init(setting: Setting, output: str | None) -> None:
             file.write(text)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
-    if setting.json:
+    if invocation.json:
         print_json({"file": path})
     else:
         say(f"{path} was written:\n\n{text}")
 
 
-def _show(setting: Setting) -> None:
-    site = setting.site()
+def _show(invocation: Invocation) -> None:
+    site = invocation.site()
     with Busy("asking the schedulers"):
         found = site.clusters()
     for note in found.notes:
         say(note)
-    if setting.json:
+    if invocation.json:
         print_json([asdict(each) for each in found.clusters])
         return
     print_table(HEADINGS, [_cells(each) for each in found.clusters], right=("array limit",))

@@ -17,7 +17,7 @@ from ..words.ranges import Ranges, chosen
 from ..words.status import JobInfo
 from ..words.text import counted
 from .common import (
-    Setting,
+    Invocation,
     command,
     common,
     completed,
@@ -52,7 +52,7 @@ SHOWN = 5  # failures in the sentence that refuses to collect
 @jobs_option
 @common
 def collect(
-    setting: Setting, task: str, output: str | None, on_error: str, jobs: str | None
+    invocation: Invocation, task: str, output: str | None, on_error: str, jobs: str | None
 ) -> None:
     """Collect the results in the order of the inputs.
 
@@ -71,12 +71,12 @@ def collect(
     """
     only = chosen(jobs)
     write = writer_for(output) if output is not None else None
-    site, task_id = setting.find(task)
+    site, task_id = invocation.find(task)
     with Busy("looking at the jobs"):
         lacking = _lacking(site, task_id, only, on_error)
     results = ChosenResults(site, task_id, only, on_error)
     if output is None or write is None:
-        _print(results, setting.json)
+        _print(results, invocation.json)
     else:
         with (
             Busy("collecting") as results.busy,
@@ -84,7 +84,7 @@ def collect(
             interruptible(f"nothing was written to {output}"),
         ):
             count = write(file, results.rows)
-        _tell(setting, task_id, output, count, len(lacking))
+        _tell(invocation, task_id, output, count, len(lacking))
     if lacking:
         what = "left out" if on_error == "skip" else "marked"
         say(f"{counted(len(lacking), 'job')} of {task_id} without a result: {what}.")
@@ -133,8 +133,8 @@ def _print(results: ChosenResults, as_list: bool) -> None:
     stream.flush()
 
 
-def _tell(setting: Setting, task_id: str, output: str, count: int, lacking: int) -> None:
-    if setting.json:
+def _tell(invocation: Invocation, task_id: str, output: str, count: int, lacking: int) -> None:
+    if invocation.json:
         print_json({"id": task_id, "file": output, "rows": count, "without_result": lacking})
     else:
         say(f"{counted(count, 'row')} of {task_id} written to {output}.")

@@ -23,7 +23,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @dataclass
-class Setting:
+class Invocation:
     """What was asked of the whole program."""
 
     root: str | None = None
@@ -87,18 +87,18 @@ def here_options(command: Command) -> Command:
 
 
 def common_here(command: Command) -> Command:
-    """These, and a Setting as the command's first argument. --site is refused."""
+    """These, and an Invocation as the command's first argument. --site is refused."""
 
     @functools.wraps(command)
-    def here(setting: Setting, *args: Any, **values: Any) -> Any:
-        setting.check_here()
-        return command(setting, *args, **values)
+    def here(invocation: Invocation, *args: Any, **values: Any) -> Any:
+        invocation.check_here()
+        return command(invocation, *args, **values)
 
     return here_options(click.pass_obj(here))  # type: ignore[return-value]
 
 
 def common(command: Command) -> Command:
-    """The global options, and a Setting as the command's first argument."""
+    """The global options, and an Invocation as the command's first argument."""
     return global_options(click.pass_obj(command))  # type: ignore[return-value]
 
 
@@ -119,8 +119,12 @@ def command(*words: str) -> str:
     import shlex
 
     context = click.get_current_context(silent=True)
-    setting = context.find_object(Setting) if context is not None else None
-    chosen_by = {"--site": setting.elsewhere, "--root": setting.root} if setting is not None else {}
+    invocation = context.find_object(Invocation) if context is not None else None
+    chosen_by = (
+        {"--site": invocation.elsewhere, "--root": invocation.root}
+        if invocation is not None
+        else {}
+    )
     flags = [word for flag, value in chosen_by.items() if value for word in (flag, value)]
     return shlex.join(["hpcbatch", *words, *flags])
 
@@ -146,7 +150,7 @@ def _remember(context: click.Context, option: click.Parameter, value: Any) -> No
     if value == "":
         raise click.BadParameter("it is empty")
     if value:
-        setattr(context.find_root().ensure_object(Setting), str(option.name), value)
+        setattr(context.find_root().ensure_object(Invocation), str(option.name), value)
 
 
 def _site_option(hidden: bool) -> Callable[[Command], Command]:

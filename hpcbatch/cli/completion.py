@@ -13,7 +13,7 @@ from ..words.errors import HpcbatchError
 from ..words.model import STATES
 from ..words.options import REASONS
 from .bash_completion import Bash
-from .common import COMPLETES, Setting, common_here, print_json
+from .common import COMPLETES, Invocation, common_here, print_json
 
 LARGEST = 1 << 20  # bytes of a file that functions are read from: more take seconds
 SHELLS = {"bash": Bash, "zsh": ZshComplete, "fish": FishComplete}
@@ -22,7 +22,7 @@ SHELLS = {"bash": Bash, "zsh": ZshComplete, "fish": FishComplete}
 @click.command("completion")
 @click.argument("shell", type=click.Choice(list(SHELLS)), required=False)
 @common_here
-def completion(setting: Setting, shell: str | None) -> None:
+def completion(invocation: Invocation, shell: str | None) -> None:
     """Let the shell complete commands, options, IDs, clusters and sites.
 
     \b
@@ -36,18 +36,18 @@ def completion(setting: Setting, shell: str | None) -> None:
         raise click.UsageError(f"which shell? one of {', '.join(SHELLS)}")
     command = click.get_current_context().find_root().command
     text = SHELLS[name](command, {}, "hpcbatch", COMPLETES).source()
-    print_json({"text": text}) if setting.json else click.echo(text)
+    print_json({"text": text}) if invocation.json else click.echo(text)
 
 
 def task_ids(
     context: click.Context, parameter: click.Parameter, beginning: str
 ) -> list[CompletionItem]:
     """Of the registry here: asking another site for each Tab takes too long."""
-    setting = context.find_root().ensure_object(Setting)
+    invocation = context.find_root().ensure_object(Invocation)
     try:
-        if setting.named_site():
+        if invocation.named_site():
             return []
-        ids = setting.registry().ids()
+        ids = invocation.registry().ids()
     except HpcbatchError:
         return []
     return _beginning([*ids, "last"], beginning)
@@ -60,7 +60,7 @@ def cluster_names(
     from ..cluster.config import is_installed, load_clusters
 
     try:
-        if context.find_root().ensure_object(Setting).named_site():
+        if context.find_root().ensure_object(Invocation).named_site():
             return []
         found = load_clusters()
     except HpcbatchError:
@@ -85,8 +85,8 @@ def pool_ids(
     from ..pool.monitor import pools
 
     try:
-        setting = context.find_root().ensure_object(Setting)
-        return _beginning([pool.id for pool in pools(setting.root)], beginning)
+        invocation = context.find_root().ensure_object(Invocation)
+        return _beginning([pool.id for pool in pools(invocation.root)], beginning)
     except HpcbatchError:
         return []
 

@@ -15,7 +15,7 @@ import click
 from ..disk.files import private_opener
 from ..words.errors import UsageError
 from ..words.text import roughly
-from .common import Setting, common, print_json, say
+from .common import Invocation, common, print_json, say
 
 if TYPE_CHECKING:
     from ..sites.rest.site import Rest
@@ -26,7 +26,7 @@ PAUSE = 0.5  # seconds between two questions whether the code was used
 @click.command("dashboard")
 @click.option("--print", "is_printed", is_flag=True, help="Tell the file's path, open no browser.")
 @common
-def dashboard(setting: Setting, is_printed: bool) -> None:
+def dashboard(invocation: Invocation, is_printed: bool) -> None:
     """See a server's tasks in the browser.
 
     It is the server of your registry here, or that of --site. The browser opens a file that
@@ -39,14 +39,14 @@ def dashboard(setting: Setting, is_printed: bool) -> None:
       hpcbatch dashboard --site lab
       hpcbatch dashboard --print
     """
-    site = _server(setting)
+    site = _server(invocation)
     given = site.dashboard_code()
     with _file(site.place, given) as path:
-        if is_printed or setting.json:
-            _tell(setting, path, site.place, given)
+        if is_printed or invocation.json:
+            _tell(invocation, path, site.place, given)
         else:
             _open(path, given["lives"])
-        if given["fingerprint"] and not setting.json:
+        if given["fingerprint"] and not invocation.json:
             say(
                 "The server's certificate is of its own making: when the browser warns of it, go "
                 f"on only where it shows this SHA-256 fingerprint:\n  {given['fingerprint']}"
@@ -54,18 +54,18 @@ def dashboard(setting: Setting, is_printed: bool) -> None:
         came_in = _wait(site, given)
     if not came_in:
         raise UsageError("the code was not used in time, and is not valid any more")
-    if not setting.json:
+    if not invocation.json:
         say("Logged in.")
 
 
-def _server(setting: Setting) -> Rest:
+def _server(invocation: Invocation) -> Rest:
     """Raises NotFound, UsageError."""
     from ..sites.connect import connect
     from ..sites.here import Here
 
-    site = setting.site()
+    site = invocation.site()
     if isinstance(site, Here):
-        site = connect(None, setting.root)
+        site = connect(None, invocation.root)
     from ..sites.rest.site import Rest  # by now it is known that its packages are there
     from ..sites.run_file import UNIX
 
@@ -84,8 +84,8 @@ def _file(address: str, given: dict[str, Any]) -> Iterator[str]:
         yield path
 
 
-def _tell(setting: Setting, path: str, address: str, given: dict[str, Any]) -> None:
-    if setting.json:
+def _tell(invocation: Invocation, path: str, address: str, given: dict[str, Any]) -> None:
+    if invocation.json:
         told = {"file": path, "address": address, "fingerprint": given["fingerprint"]}
         print_json({**told, "lives": given["lives"]})
     else:

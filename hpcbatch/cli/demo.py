@@ -17,7 +17,7 @@ from ..cluster.cluster import Cluster
 from ..handles.progress import Progress
 from ..words.text import counted, plain
 from . import demo_study as study
-from .common import Setting, command, common_here, print_json
+from .common import Invocation, command, common_here, print_json
 from .exit_status import FAILED, FILES, Stop, left_alone
 
 RESOURCES = {"element_walltime": "10m", "memory": "1GB"}
@@ -51,7 +51,7 @@ class Rerun:
 )
 @click.option("--limit", type=click.IntRange(min=2), help="Look at fewer files than all.")
 @common_here
-def demo(setting: Setting, cluster: str, output: str, limit: int | None) -> None:
+def demo(invocation: Invocation, cluster: str, output: str, limit: int | None) -> None:
     """Measure the standard library's own source files, one job per file.
 
     Shows a submission, a cancellation half-way, the resubmission of only the unfinished, errors
@@ -62,16 +62,16 @@ def demo(setting: Setting, cluster: str, output: str, limit: int | None) -> None
       hpcbatch demo
       hpcbatch demo --cluster slurm --limit 300 --output slurm.png
     """
-    told = _run(setting, cluster, output, limit)
-    if setting.json:
+    told = _run(invocation, cluster, output, limit)
+    if invocation.json:
         print_json(told)
     if told["repeated"]:
         raise Stop(f"{told['repeated']} finished jobs were run again", FAILED)
 
 
-def _run(setting: Setting, cluster: str, output: str, limit: int | None) -> dict[str, Any]:
+def _run(invocation: Invocation, cluster: str, output: str, limit: int | None) -> dict[str, Any]:
     """The demo itself; returns what ``--json`` prints."""
-    say: Say = (lambda _: None) if setting.json else click.echo
+    say: Say = (lambda _: None) if invocation.json else click.echo
     began = time.monotonic()
     if not os.access(os.path.dirname(output) or ".", os.W_OK):
         raise Stop(f"the folder of {output} is absent or cannot be written to", FILES)
@@ -82,9 +82,9 @@ def _run(setting: Setting, cluster: str, output: str, limit: int | None) -> dict
         raise Stop(f"there are no source files of Python's own below {folder}", FILES)
     version = platform.python_version()
     say(f"Python {version}: {len(paths):,} source files of its standard library, in {folder}.")
-    task = _create(say, paths, setting.root)
+    task = _create(say, paths, invocation.root)
     try:
-        rerun = _run_in_two_attempts(say, task, cluster, False if setting.json else None)
+        rerun = _run_in_two_attempts(say, task, cluster, False if invocation.json else None)
     except KeyboardInterrupt:
         raise left_alone("the demo, whose task is", task.status()) from None
     errors = task.errors()

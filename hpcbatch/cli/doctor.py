@@ -11,7 +11,7 @@ from ..doctor.clusters import check_cluster, check_configuration, chosen_cluster
 from ..doctor.registry import check_registry
 from ..words.finding import WRONG, Finding
 from ..words.resources import parse_walltime
-from .common import Setting, cluster_option, common_here, print_json
+from .common import Invocation, cluster_option, common_here, print_json
 from .exit_status import FAILED, interruptible
 from .findings import show
 from .waiting import Busy
@@ -31,7 +31,7 @@ HERE = ""  # in the place of a cluster's name
 )
 @click.option("--no-node", is_flag=True, help="Submit nothing: look at this host alone.")
 @common_here
-def doctor(setting: Setting, cluster: str | None, patience: str, no_node: bool) -> None:
+def doctor(invocation: Invocation, cluster: str | None, patience: str, no_node: bool) -> None:
     """Check this host, the registry, and a node of each cluster.
 
     On each cluster one small element is submitted, which shows whether elements start, how soon
@@ -47,26 +47,26 @@ def doctor(setting: Setting, cluster: str | None, patience: str, no_node: bool) 
     found: list[tuple[str, Finding]] = []
     seconds = None if no_node else parse_walltime(patience, "--wait")
     with interruptible("what was submitted is canceled and removed"):
-        for where, finding in _findings(setting, cluster, seconds):
+        for where, finding in _findings(invocation, cluster, seconds):
             found.append((where, finding))
-            if not setting.json:
+            if not invocation.json:
                 show(finding, where)
-    if setting.json:
+    if invocation.json:
         print_json([{"cluster": where or None, **asdict(each)} for where, each in found])
     if _any_wrong(each for _, each in found):
         click.get_current_context().exit(FAILED)
 
 
 def _findings(
-    setting: Setting, cluster: str | None, patience: float | None
+    invocation: Invocation, cluster: str | None, patience: float | None
 ) -> Iterator[tuple[str, Finding]]:
     here = list(check_configuration())
     names = [] if _any_wrong(here) else chosen_clusters(cluster)  # first: its name may be wrong
-    here += check_registry(setting.root)
+    here += check_registry(invocation.root)
     yield from ((HERE, each) for each in here)
     if _any_wrong(here):
         return
-    root = setting.registry().root
+    root = invocation.registry().root
     for name in names:
         broken = False
         for each in check_cluster(name, root):

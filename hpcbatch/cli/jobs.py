@@ -21,7 +21,7 @@ from ..words.ranges import Ranges, chosen
 from ..words.status import JobInfo
 from ..words.text import counted
 from .common import (
-    Setting,
+    Invocation,
     command,
     common,
     jobs_option,
@@ -46,7 +46,7 @@ LINES = 8  # of a message that are shown behind its first
 @states_option("--state")
 @jobs_option
 @common
-def jobs(setting: Setting, task: str, state: tuple[str, ...], jobs: str | None) -> None:
+def jobs(invocation: Invocation, task: str, state: tuple[str, ...], jobs: str | None) -> None:
     """List the jobs of a task.
 
     STATES are defined, submitted, queued, running, done, error, expired, canceled.
@@ -58,12 +58,12 @@ def jobs(setting: Setting, task: str, state: tuple[str, ...], jobs: str | None) 
       hpcbatch jobs 3f9a --jobs 3,7-9 --json
     """
     only = chosen(jobs)
-    site, task_id = setting.find(task)
+    site, task_id = invocation.find(task)
     with Busy("looking at the jobs"):
         found = site.jobs(task_id, listed(state), only)
-        rows = [] if setting.json else list(map(_row, found))
-        text = json.dumps(list(map(job_json, found))) if setting.json else ""
-    if setting.json:
+        rows = [] if invocation.json else list(map(_row, found))
+        text = json.dumps(list(map(job_json, found))) if invocation.json else ""
+    if invocation.json:
         click.echo(text)
     elif found:
         print_table(HEADINGS, rows, right=("job", "attempt", *HEADINGS[5:]))
@@ -88,7 +88,7 @@ def _row(info: JobInfo) -> list[str]:
 @task_argument
 @click.option("--traceback", is_flag=True, help="Show one traceback of each group.")
 @common
-def errors(setting: Setting, task: str, traceback: bool) -> None:
+def errors(invocation: Invocation, task: str, traceback: bool) -> None:
     """Group the failed jobs of a task by their message.
 
     \b
@@ -97,17 +97,17 @@ def errors(setting: Setting, task: str, traceback: bool) -> None:
       hpcbatch errors last --traceback
       hpcbatch errors 3f9a --json
     """
-    site, task_id = setting.find(task)
+    site, task_id = invocation.find(task)
     with Busy("reading the errors"):
         groups = grouped(site.errors(task_id))
         infos = {info.index: info for info in site.jobs(task_id, UNSUCCESSFUL)} if groups else {}
-    if setting.json:
+    if invocation.json:
         print_json([_as_json(group, infos) for group in groups])
     elif not groups:
         say(f"No job of {task_id} failed.")
-    for group in groups if not setting.json else ():
+    for group in groups if not invocation.json else ():
         _print_group(group, infos, traceback)
-    if not setting.json and (job := _one_that_began(groups, infos)) is not None:
+    if not invocation.json and (job := _one_that_began(groups, infos)) is not None:
         say(f"What one of them printed: {command('logs', task_id, str(job))}")
 
 
@@ -157,7 +157,7 @@ def _print_group(group: Group, infos: Mapping[int, JobInfo], traceback: bool) ->
 @click.argument("job", type=int, required=False, metavar="[JOB]")
 @click.option("--follow", "-f", is_flag=True, help="Print on until the job is resolved.")
 @common
-def logs(setting: Setting, task: str, job: int | None, follow: bool) -> None:
+def logs(invocation: Invocation, task: str, job: int | None, follow: bool) -> None:
     """Print what a job printed.
 
     The number of the JOB is not needed where there is one alone. With --follow it is the log of
@@ -168,9 +168,9 @@ def logs(setting: Setting, task: str, job: int | None, follow: bool) -> None:
       hpcbatch logs last 7
       hpcbatch logs 3f9a 7 --follow
     """
-    if follow and setting.json:
+    if follow and invocation.json:
         raise UsageError("--follow and --json exclude each other")
-    site, task_id = setting.find(task)
+    site, task_id = invocation.find(task)
     if job is None:
         job = _only_one(site, task_id)
     if follow:
@@ -178,7 +178,7 @@ def logs(setting: Setting, task: str, job: int | None, follow: bool) -> None:
         return
     text = site.log(task_id, job)
     info = _info(site, task_id, job)
-    if setting.json:
+    if invocation.json:
         print_json({"id": task_id, "job": job, **_log_of(info), "log": text})
         return
     if on_terminal() or not text:

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .common import Setting
+from .common import Invocation
 
 if TYPE_CHECKING:
-    from ..server.settings import Settings
+    from ..server.settings import ServerSettings
     from ..server.users import Users
     from ..sites.known_sites import Card
 
 
-def _served(setting: Setting, file: str | None) -> tuple[str, Settings]:
+def _served(invocation: Invocation, file: str | None) -> tuple[str, ServerSettings]:
     """The registry of the server, and its settings."""
     from ..server.settings import read_settings
 
     settings = read_settings(file)
-    return setting.registry(settings.options.task_root).root, settings
+    return invocation.registry(settings.options.task_root).root, settings
 
 
-def users_of(setting: Setting, file: str | None) -> Users:
+def users_of(invocation: Invocation, file: str | None) -> Users:
     from ..server.users import Users
     from ..words.server_layout import ServerLayout
 
-    return Users(ServerLayout(_served(setting, file)[0]).users)
+    return Users(ServerLayout(_served(invocation, file)[0]).users)
 
 
-def card_of(setting: Setting, file: str | None) -> Card:
+def card_of(invocation: Invocation, file: str | None) -> Card:
     """That of the server, also of one that does not run. Raises StateError where only a server that
     runs has an address."""
     from ..server.identity import Identity
@@ -36,7 +36,7 @@ def card_of(setting: Setting, file: str | None) -> Card:
     from ..words.errors import StateError
     from ..words.server_layout import ServerLayout
 
-    root, settings = _served(setting, file)
+    root, settings = _served(invocation, file)
     run = find_run(root)
     if run is not None:
         return run.card

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from .common import Setting, common_here, completed, here_options, print_json, say
+from .common import Invocation, common_here, completed, here_options, print_json, say
 from .formatting import clock
 from .key_places import card_of, users_of
 from .own_key import ask_password, own_id
@@ -42,7 +42,7 @@ def keys() -> None:
 @keys.command("new")
 @click.option("--password", is_flag=True, help="Ask for a password, which each use then needs.")
 @common_here
-def new(setting: Setting, password: bool) -> None:
+def new(invocation: Invocation, password: bool) -> None:
     """Make a pair of keys. The private half stays in its file, of mode 0600.
 
     \b
@@ -59,7 +59,7 @@ def new(setting: Setting, password: bool) -> None:
     store_private(path, key, word)
     public = known_sites.public_file()
     publish(public, public_pem(key))
-    if setting.json:
+    if invocation.json:
         print_json({"id": key_id(key.public_key()), "private": path, "public": public})
         return
     click.echo(key_id(key.public_key()))
@@ -68,7 +68,7 @@ def new(setting: Setting, password: bool) -> None:
 
 @keys.command("whoami", short_help="Print the id by which servers know you.")
 @common_here
-def whoami(setting: Setting) -> None:
+def whoami(invocation: Invocation) -> None:
     """Print the id by which servers know this user: that of the own key, or a name without one.
 
     Whoever started a server is known to it as local, on its machine, and needs neither.
@@ -78,7 +78,7 @@ def whoami(setting: Setting) -> None:
       hpcbatch keys whoami
     """
     own = own_id()
-    print_json({"id": own}) if setting.json else click.echo(own)
+    print_json({"id": own}) if invocation.json else click.echo(own)
 
 
 @keys.command("add", short_help="Let in who has the other half of FILE.pub.")
@@ -87,7 +87,7 @@ def whoami(setting: Setting) -> None:
 @click.option("--name", required=True, help="Of the user, on this server.")
 @click.option("--admin", is_flag=True, help="May see and end everybody's tasks, and the server.")
 @common_here
-def add(setting: Setting, file: str, settings: str | None, name: str, admin: bool) -> None:
+def add(invocation: Invocation, file: str, settings: str | None, name: str, admin: bool) -> None:
     """Let in whoever has the private half of FILE.pub. Prints the card of this server.
 
     \b
@@ -99,11 +99,11 @@ def add(setting: Setting, file: str, settings: str | None, name: str, admin: boo
     from ..sites.keys import load_public
 
     load_public(pem := read(file), file)
-    card = str(card_of(setting, settings))
-    users = users_of(setting, settings)
+    card = str(card_of(invocation, settings))
+    users = users_of(invocation, settings)
     before = {each.id: each.name for each in users.all()}
     user = users.add(pem, name, admin)
-    if setting.json:
+    if invocation.json:
         print_json({"id": user.id, "name": user.name, "admin": user.admin, "card": card})
         return
     if before.get(user.id, name) != name:
@@ -122,7 +122,12 @@ def add(setting: Setting, file: str, settings: str | None, name: str, admin: boo
 @settings_option
 @common_here
 def issue(
-    setting: Setting, user: str, name: str, admin: bool, output: str | None, settings: str | None
+    invocation: Invocation,
+    user: str,
+    name: str,
+    admin: bool,
+    output: str | None,
+    settings: str | None,
 ) -> None:
     """Make a key for a user. Its password is printed once: tell it by another way than the file.
 
@@ -140,16 +145,16 @@ def issue(
 
     check_name(name)
     key, password = new_key(), secrets.token_urlsafe(15)
-    card, path = card_of(setting, settings), os.path.abspath(output or f"{name}.pem")
+    card, path = card_of(invocation, settings), os.path.abspath(output or f"{name}.pem")
     content = IssuedKey(user, card, private_pem(key, password)).to_bytes()
     if not store_once(path, content):
         raise KeyFileError(f"there is a file {path} already: a key is never overwritten")
     try:
-        added = users_of(setting, settings).add(public_pem(key), name, admin)
+        added = users_of(invocation, settings).add(public_pem(key), name, admin)
     except BaseException:  # nobody is told its password
         unlink_quietly(path)
         raise
-    if setting.json:
+    if invocation.json:
         told = {"id": added.id, "name": added.name, "admin": added.admin, "card": str(card)}
         print_json({**told, "file": path, "password": password})
         return
@@ -164,7 +169,7 @@ def issue(
 @click.option("--keep-password", is_flag=True, help="Each use asks for it.")
 @common_here
 def import_key(
-    setting: Setting, file: str, name: str | None, address: str | None, keep_password: bool
+    invocation: Invocation, file: str, name: str | None, address: str | None, keep_password: bool
 ) -> None:
     """Take a key that a server made. Asks for its password, or reads it from standard input.
 
@@ -191,7 +196,7 @@ def import_key(
     if not store_once(path, private_pem(key, password if keep_password else None)):
         raise KeyFileError(f"there is a key {path} already: choose another --name")
     known_sites.add(replace(card, own=path), name)
-    if setting.json:
+    if invocation.json:
         print_json({"id": key_id(key.public_key()), "name": name, "private": path})
     else:
         say(f"{name} is {card.address}: hpcbatch list --site {name}")
@@ -200,15 +205,15 @@ def import_key(
 @keys.command("list")
 @settings_option
 @common_here
-def list_keys(setting: Setting, settings: str | None) -> None:
+def list_keys(invocation: Invocation, settings: str | None) -> None:
     """List the users of this server.
 
     \b
     Examples:
       hpcbatch keys list
     """
-    found = users_of(setting, settings).all()
-    if setting.json:
+    found = users_of(invocation, settings).all()
+    if invocation.json:
         told = [(u.id, u.name, u.admin, u.added, u.revoked) for u in found]
         names = ("id", "name", "admin", "added", "revoked")
         print_json([dict(zip(names, each, strict=True)) for each in told])
@@ -224,7 +229,7 @@ def list_keys(setting: Setting, settings: str | None) -> None:
 @click.argument("user", metavar="USER")
 @settings_option
 @common_here
-def revoke(setting: Setting, user: str, settings: str | None) -> None:
+def revoke(invocation: Invocation, user: str, settings: str | None) -> None:
     """Let USER, a name or an id, in no more: at once, and for good. What waits is not released;
     what runs goes on until it is canceled.
 
@@ -232,8 +237,8 @@ def revoke(setting: Setting, user: str, settings: str | None) -> None:
     Examples:
       hpcbatch keys revoke alice
     """
-    revoked = users_of(setting, settings).revoke(user)
-    if setting.json:
+    revoked = users_of(invocation, settings).revoke(user)
+    if invocation.json:
         print_json({"id": revoked.id, "name": revoked.name, "revoked": revoked.revoked})
     else:
         say(f"{revoked.name} ({revoked.id}) comes in no more.")

@@ -19,7 +19,7 @@ import click
 
 from .. import __version__
 from ..words.messages import nearest
-from .common import COMPLETES, Setting, global_options, say
+from .common import COMPLETES, Invocation, global_options, say
 from .exit_status import BROKEN_PIPE, HELP, misused, stop_for
 
 # heading -> command -> module, attribute, the first sentence of its help
@@ -126,18 +126,18 @@ class LazyGroup(click.Group):
 @contextmanager
 def _told_of(context: click.Context, words: Sequence[str]) -> Iterator[None]:
     """What goes wrong within becomes a sentence and an exit status."""
-    setting = context.ensure_object(Setting)
+    invocation = context.ensure_object(Invocation)
     as_json = "--json" in words  # where the rest cannot be read, the option is not either
     try:
         yield
     except click.exceptions.Exit:
         raise
     except click.UsageError as error:
-        raise misused(error, as_json or setting.json) from error
+        raise misused(error, as_json or invocation.json) from error
     except BrokenPipeError:
         _leave_pipe()
     except (Exception, KeyboardInterrupt) as error:
-        raise _told(setting, error) from error
+        raise _told(invocation, error) from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=HELP)
@@ -160,8 +160,8 @@ def main(context: click.Context) -> None:
       hpcbatch resubmit last --only expired --memory 8GB
       hpcbatch collect last -o results.json
     """
-    setting = context.ensure_object(Setting)
-    if setting.debug:
+    invocation = context.ensure_object(Invocation)
+    if invocation.debug:
         _log_commands()
     else:
         warnings.showwarning = _show_warning  # type: ignore[assignment]
@@ -184,15 +184,15 @@ def run() -> None:
         _drop_what_nobody_reads()
 
 
-def _told(setting: Setting, error: BaseException) -> click.ClickException:
+def _told(invocation: Invocation, error: BaseException) -> click.ClickException:
     if isinstance(error, click.ClickException) and not hasattr(error, "as_json"):
         return error
-    if setting.debug:
+    if invocation.debug:
         import traceback
 
         traceback.print_exception(error)
     stop = stop_for(error)
-    stop.as_json = setting.json
+    stop.as_json = invocation.json
     return stop
 
 

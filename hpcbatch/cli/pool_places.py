@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from .common import Setting
+from .common import Invocation
 
 if TYPE_CHECKING:
     from ..pool.monitor import Pool
@@ -22,19 +22,19 @@ class Meant(NamedTuple):
     there: str
 
 
-def find(setting: Setting, pool_id: str) -> Meant:
+def find(invocation: Invocation, pool_id: str) -> Meant:
     """Raises NotFound, UsageError. A whole id that is known here is meant before a default site."""
     from ..pool.monitor import find_pool, pools
 
     found = None
-    if not setting.elsewhere:
-        known = pools(setting.registry().root)
+    if not invocation.elsewhere:
+        known = pools(invocation.registry().root)
         found = next((pool for pool in known if pool.id == pool_id), None)
     if found is None:
-        site = login_node(setting)
+        site = login_node(invocation)
         if site is not None:
             return Meant(None, site, pool_id)
-        found = find_pool(pool_id, setting.registry().root)
+        found = find_pool(pool_id, invocation.registry().root)
     record = found.record
     if not record.site:
         return Meant(found, None, found.id)
@@ -44,10 +44,10 @@ def find(setting: Setting, pool_id: str) -> Meant:
     return Meant(found, Ssh(Address.read(record.site), record.site_root), record.site_id)
 
 
-def login_node(setting: Setting) -> Ssh | None:
+def login_node(invocation: Invocation) -> Ssh | None:
     """Where the pools are that are meant, if not here. A server over HTTP keeps none: where that is
     the default site, those of this machine are meant. Raises UsageError where it was asked for."""
-    if not (named := setting.named_site()):
+    if not (named := invocation.named_site()):
         return None
     from ..sites import known_sites
     from ..sites.ssh.address import Address
@@ -58,12 +58,12 @@ def login_node(setting: Setting) -> Ssh | None:
     address = Address.read(card.address) if card.is_login else None
     if address is not None and not address.tunnel:
         return Ssh(address)
-    if setting.elsewhere:
+    if invocation.elsewhere:
         raise UsageError(f"{card.address} keeps no pools: give a login node, as in ssh://login")
     return None
 
 
-def done_there(site: Ssh | None, setting: Setting, *words: str) -> bool:
+def done_there(site: Ssh | None, invocation: Invocation, *words: str) -> bool:
     """Run the command at the login node, if there is one."""
     if site is None:
         return False
@@ -72,7 +72,10 @@ def done_there(site: Ssh | None, setting: Setting, *words: str) -> bool:
     from ..sites.ssh import remote_paths, scripts
 
     site.exchange.ask("hello")  # where hpcbatch is not there, that is told as ever
-    options = [*(["--json"] if setting.json else []), *(["--root", site.root] if site.root else [])]
+    options = [
+        *(["--json"] if invocation.json else []),
+        *(["--root", site.root] if site.root else []),
+    ]
     command = shlex.join([*options, "pool", *words])
     done = scripts.run(site.line, f"{remote_paths.command('hpcbatch')} {command}")
     click.echo(done.output, nl=False)

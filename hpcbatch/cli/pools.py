@@ -8,7 +8,7 @@ import click
 
 from ..disk.files import read
 from .canceling import ask, yes_option
-from .common import Setting, common, completed, global_options, print_json, say
+from .common import Invocation, common, completed, global_options, print_json, say
 from .exit_status import SCHEDULER, interruptible
 from .formatting import plain_lines
 from .pool_places import done_there, find, login_node
@@ -36,7 +36,7 @@ def pool() -> None:
 
 @pool.command("list")
 @common
-def list_pools(setting: Setting) -> None:
+def list_pools(invocation: Invocation) -> None:
     """List the pools: "open", "closed", "dead" when its controller is gone without a word, or
     "elsewhere" when that runs on another host.
 
@@ -47,10 +47,10 @@ def list_pools(setting: Setting) -> None:
     """
     from ..pool.monitor import pools
 
-    if done_there(login_node(setting), setting, "list"):
+    if done_there(login_node(invocation), invocation, "list"):
         return
-    found = pools(setting.registry().root)
-    if setting.json:
+    found = pools(invocation.registry().root)
+    if invocation.json:
         print_json([each.to_json() for each in found])
         return
     rows = [
@@ -71,7 +71,7 @@ def list_pools(setting: Setting) -> None:
 @pool.command("workers")
 @pool_argument
 @common
-def list_workers(setting: Setting, pool_id: str) -> None:
+def list_workers(invocation: Invocation, pool_id: str) -> None:
     """List the workers that are alive: elements that the cluster lists, processes of this host.
 
     \b
@@ -79,11 +79,11 @@ def list_workers(setting: Setting, pool_id: str) -> None:
       hpcbatch pool workers last
       hpcbatch pool workers 3f9a --json
     """
-    meant = find(setting, pool_id)
-    if done_there(meant.site, setting, "workers", meant.there):
+    meant = find(invocation, pool_id)
+    if done_there(meant.site, invocation, "workers", meant.there):
         return
     found = meant.here.workers() if meant.here else []
-    if setting.json:
+    if invocation.json:
         print_json([worker.to_json() for worker in found])
         return
     rows = [
@@ -100,7 +100,7 @@ def list_workers(setting: Setting, pool_id: str) -> None:
 @pool_argument
 @click.argument("worker", required=False, metavar="[WORKER]")
 @common
-def print_logs(setting: Setting, pool_id: str, worker: str | None) -> None:
+def print_logs(invocation: Invocation, pool_id: str, worker: str | None) -> None:
     """Print the logs of all workers, or that of one, such as 1-0: launch and element. A row of
     the pool tells its worker as 1-0.4be1c0a95f27, which is taken as well.
 
@@ -112,8 +112,8 @@ def print_logs(setting: Setting, pool_id: str, worker: str | None) -> None:
     from ..words.errors import NotFound
     from ..words.messages import nearest
 
-    meant = find(setting, pool_id)
-    if done_there(meant.site, setting, "logs", meant.there, *filter(None, [worker])):
+    meant = find(invocation, pool_id)
+    if done_there(meant.site, invocation, "logs", meant.there, *filter(None, [worker])):
         return
     logs = meant.here.logs() if meant.here else {}
     if worker is not None:
@@ -122,7 +122,7 @@ def print_logs(setting: Setting, pool_id: str, worker: str | None) -> None:
             raise NotFound(f"{pool_id} has no log {worker!r}{nearest(name, logs)}")
         logs = {name: logs[name]}
     texts = {name: read(path).decode("utf-8", "replace") for name, path in logs.items()}
-    if setting.json:
+    if invocation.json:
         print_json(texts)
         return
     for name, text in texts.items():
@@ -138,7 +138,7 @@ def print_logs(setting: Setting, pool_id: str, worker: str | None) -> None:
 @pool_argument
 @yes_option
 @common
-def terminate(setting: Setting, pool_id: str, yes: bool) -> None:
+def terminate(invocation: Invocation, pool_id: str, yes: bool) -> None:
     """End all workers of a pool, on its cluster and on this host. Safe to repeat. A controller
     that lives launches no others.
 
@@ -149,15 +149,15 @@ def terminate(setting: Setting, pool_id: str, yes: bool) -> None:
       hpcbatch pool terminate last
       hpcbatch pool terminate 3f9a --yes
     """
-    meant = find(setting, pool_id)
+    meant = find(invocation, pool_id)
     name = meant.here.id if meant.here else pool_id
     place = f" at {meant.site.place}" if meant.site else ""
     ask(f"End the workers of {name}{place}?", yes)
     with interruptible("some workers may live; the same command goes on"):
         objections = meant.here.terminate() if meant.here else []
-        if done_there(meant.site, setting, "terminate", meant.there, "--yes"):
+        if done_there(meant.site, invocation, "terminate", meant.there, "--yes"):
             return  # it tells its own id
-    if setting.json:
+    if invocation.json:
         print_json({"terminated": name, "objections": objections})
     else:
         say(f"What was left of the workers of {name} was told to end.")

@@ -11,7 +11,7 @@ import click
 from ..words.errors import UsageError
 from ..words.finding import WRONG, Finding
 from ..words.resources import parse_walltime
-from .common import Setting, common_here, completed, here_options, print_json, say
+from .common import Invocation, common_here, completed, here_options, print_json, say
 from .exit_status import FAILED, SITE, interruptible
 from .findings import show
 
@@ -60,7 +60,7 @@ timeout_option = click.option(
 @timeout_option
 @common_here
 def setup(
-    setting: Setting,
+    invocation: Invocation,
     address: str,
     python: str,
     lines: tuple[str, ...],
@@ -95,7 +95,7 @@ def setup(
         host = Address.read(site.place).host
         name = name or host
         known_sites.add(known_sites.Card(site.place), name)
-        _tell(setting, check(site, cluster, seconds))
+        _tell(invocation, check(site, cluster, seconds))
     say(f"{name} is {site.place}: hpcbatch list --site {name}")
 
 
@@ -104,7 +104,7 @@ def setup(
 @test_cluster_option
 @timeout_option
 @common_here
-def check_site(setting: Setting, address: str, cluster: str | None, timeout: str) -> None:
+def check_site(invocation: Invocation, address: str, cluster: str | None, timeout: str) -> None:
     """Tell in plain words what is wrong with a login node. Exit status 0: nothing is.
 
     \b
@@ -115,13 +115,13 @@ def check_site(setting: Setting, address: str, cluster: str | None, timeout: str
     from ..sites.ssh.check import check
 
     seconds = parse_walltime(timeout, "--timeout")
-    _tell(setting, check(_site(address), cluster, seconds))
+    _tell(invocation, check(_site(address), cluster, seconds))
 
 
 @remote.command("close")
 @address_argument
 @common_here
-def close(setting: Setting, address: str) -> None:
+def close(invocation: Invocation, address: str) -> None:
     """Close the connection that is kept for later commands.
 
     \b
@@ -129,7 +129,7 @@ def close(setting: Setting, address: str) -> None:
       hpcbatch remote close login
     """
     was_there = _site(address).line.close()
-    if setting.json:
+    if invocation.json:
         print_json({"closed": was_there})
     else:
         say("Closed." if was_there else "No connection was kept.")
@@ -145,14 +145,14 @@ def _site(address: str) -> Ssh:
     return site
 
 
-def _tell(setting: Setting, findings: Iterable[Finding]) -> None:
+def _tell(invocation: Invocation, findings: Iterable[Finding]) -> None:
     """Each as it is found; ends the command where something is wrong."""
     found = []
     for finding in findings:
         found.append(finding)
-        if not setting.json:
+        if not invocation.json:
             show(finding)
-    if setting.json:
+    if invocation.json:
         print_json([asdict(finding) for finding in found])
     if any(finding.state == WRONG for finding in found):
         is_away = found[-1].about in ("connection", "hpcbatch")

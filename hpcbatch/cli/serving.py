@@ -10,12 +10,12 @@ import click
 
 from ..server.lifecycle import Serving
 from ..words.extras import needs
-from .common import Setting, common_here, completed, here_options, print_json, say
+from .common import Invocation, common_here, completed, here_options, print_json, say
 from .exit_status import WAITING, Stop
 
 if TYPE_CHECKING:
     from ..registry.registry import Registry
-    from ..server.settings import Settings
+    from ..server.settings import ServerSettings
     from ..sites.run_file import Run
 
 
@@ -76,7 +76,7 @@ def _serving(command: Any) -> Any:
 @server.command("run")
 @common_here
 @_serving
-def run(setting: Setting, asked: Serving) -> None:
+def run(invocation: Invocation, asked: Serving) -> None:
     """Serve in the foreground, until Ctrl-C.
 
     \b
@@ -87,7 +87,7 @@ def run(setting: Setting, asked: Serving) -> None:
     with needs("a server", "server"):
         from ..server.serve import serve
     settings = _settings(asked)
-    registry = _registry(setting, settings)
+    registry = _registry(invocation, settings)
 
     def announce(run: Run) -> None:
         say(f"Serving {registry.root} at {run.address}. hpcbatch server stop ends it, or Ctrl-C.")
@@ -98,7 +98,7 @@ def run(setting: Setting, asked: Serving) -> None:
 @server.command("start")
 @common_here
 @_serving
-def start(setting: Setting, asked: Serving) -> None:
+def start(invocation: Invocation, asked: Serving) -> None:
     """Serve in the background; it survives the logout.
 
     Its log is server/server.log in the registry: at 10 MiB it is begun anew, and the one before
@@ -111,7 +111,7 @@ def start(setting: Setting, asked: Serving) -> None:
     """
     from ..server.lifecycle import start as start_server
 
-    _tell(setting, start_server(_registry(setting, _settings(asked)), asked))
+    _tell(invocation, start_server(_registry(invocation, _settings(asked)), asked))
 
 
 _started_with = click.option(
@@ -126,7 +126,7 @@ _started_with = click.option(
 @server.command("status", short_help="Tell whether a server runs, and where.")
 @_started_with
 @common_here
-def status(setting: Setting, file: str | None) -> None:
+def status(invocation: Invocation, file: str | None) -> None:
     """Tell whether a server runs, and at which addresses it is reached. Exit status 3: none.
 
     \b
@@ -136,18 +136,18 @@ def status(setting: Setting, file: str | None) -> None:
     """
     from ..sites.run_file import find_run
 
-    root = _registry(setting, _settings(Serving(settings=file))).root
+    root = _registry(invocation, _settings(Serving(settings=file))).root
     found = find_run(root)
     if found is None:
         raise Stop(f"no server runs for {root}", WAITING, "StateError")
-    _tell(setting, found)
+    _tell(invocation, found)
 
 
 @server.command("stop", short_help="End the server, and cancel what it had released.")
 @click.option("--keep-running", is_flag=True, help="Do not cancel what was released.")
 @_started_with
 @common_here
-def stop(setting: Setting, keep_running: bool, file: str | None) -> None:
+def stop(invocation: Invocation, keep_running: bool, file: str | None) -> None:
     """End the server; what it had released and is unfinished is canceled. What waited in its queue
     waits for the next one, and a resubmit runs again only what has no result.
 
@@ -160,8 +160,8 @@ def stop(setting: Setting, keep_running: bool, file: str | None) -> None:
     """
     from ..server.lifecycle import stop as stop_server
 
-    stopped = stop_server(_registry(setting, _settings(Serving(settings=file))), keep_running)
-    if setting.json:
+    stopped = stop_server(_registry(invocation, _settings(Serving(settings=file))), keep_running)
+    if invocation.json:
         print_json({"stopped": True, **stopped._asdict()})
     else:
         told = f" Canceled: {', '.join(stopped.canceled)}." if stopped.canceled else ""
@@ -173,7 +173,7 @@ def stop(setting: Setting, keep_running: bool, file: str | None) -> None:
 @server.command("install-service", short_help="Have systemd start it with the machine.")
 @common_here
 @_serving
-def install_service(setting: Setting, asked: Serving) -> None:
+def install_service(invocation: Invocation, asked: Serving) -> None:
     """Have systemd start the server with the machine, as a service of yours.
 
     \b
@@ -182,13 +182,13 @@ def install_service(setting: Setting, asked: Serving) -> None:
     """
     from ..server.service import NAME, install_service
 
-    path = install_service(_registry(setting, _settings(asked)), asked)
+    path = install_service(_registry(invocation, _settings(asked)), asked)
     then = (
         "systemctl --user daemon-reload",
         f"systemctl --user enable --now {NAME}",
         "loginctl enable-linger  # it starts without a login of yours",
     )
-    if setting.json:
+    if invocation.json:
         print_json({"unit": path, "then": [line.partition("  #")[0] for line in then]})
         return
     click.echo(path)
@@ -199,7 +199,7 @@ def install_service(setting: Setting, asked: Serving) -> None:
 
 @server.command("sample-settings")
 @common_here
-def sample_settings(setting: Setting) -> None:
+def sample_settings(invocation: Invocation) -> None:
     """Print a settings file with comments.
 
     \b
@@ -208,23 +208,23 @@ def sample_settings(setting: Setting) -> None:
     """
     from ..server.settings import SAMPLE
 
-    print_json({"text": SAMPLE}) if setting.json else click.echo(SAMPLE, nl=False)
+    print_json({"text": SAMPLE}) if invocation.json else click.echo(SAMPLE, nl=False)
 
 
-def _settings(asked: Serving) -> Settings:
+def _settings(asked: Serving) -> ServerSettings:
     from ..server.settings import read_settings
 
     return read_settings(asked.settings, asked.host, asked.port)
 
 
-def _registry(setting: Setting, settings: Settings) -> Registry:
-    return setting.registry(settings.options.task_root)
+def _registry(invocation: Invocation, settings: ServerSettings) -> Registry:
+    return invocation.registry(settings.options.task_root)
 
 
-def _tell(setting: Setting, run: Run) -> None:
+def _tell(invocation: Invocation, run: Run) -> None:
     from ..sites.run_file import UNIX
 
-    if setting.json:
+    if invocation.json:
         print_json({**asdict(run), "addresses": run.addresses, "card": str(run.card)})
         return
     click.echo(f"server  process {run.pid} on {run.host}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .common import Setting, common_here, completed, here_options, print_json, say
+from .common import Invocation, common_here, completed, here_options, print_json, say
 from .tables import print_table
 
 
@@ -30,7 +30,7 @@ def site() -> None:
 @click.argument("card", metavar="CARD")
 @click.option("--name", help="A short one for --site [default: that of its host].")
 @common_here
-def add_site(setting: Setting, card: str, name: str | None) -> None:
+def add_site(invocation: Invocation, card: str, name: str | None) -> None:
     """Remember a server by its card, which its owner gets from keys add or server status; or a
     login node by its address, such as ssh://me@login.
 
@@ -44,7 +44,7 @@ def add_site(setting: Setting, card: str, name: str | None) -> None:
     read = known_sites.Card.read(card)
     name = name or read.host
     known_sites.add(read, name)
-    if setting.json:
+    if invocation.json:
         print_json({"name": name, "address": read.address, "key": read.key})
     else:
         say(f"{name} is {read.address}: hpcbatch list --site {name}")
@@ -52,7 +52,7 @@ def add_site(setting: Setting, card: str, name: str | None) -> None:
 
 @site.command("list")
 @common_here
-def list_sites(setting: Setting) -> None:
+def list_sites(invocation: Invocation) -> None:
     """List the sites that you know.
 
     \b
@@ -62,7 +62,7 @@ def list_sites(setting: Setting) -> None:
     from ..sites import default, known_sites
 
     found = known_sites.all_known()
-    if setting.json:
+    if invocation.json:
         print_json({name: {"address": c.address, "key": c.key} for name, c in found.items()})
         return
     usual = default.read()
@@ -77,7 +77,7 @@ def list_sites(setting: Setting) -> None:
 @click.argument("name", required=False, metavar="[NAME]", shell_complete=completed("site_names"))
 @click.option("--none", is_flag=True, help="This machine again.")
 @common_here
-def default_site(setting: Setting, name: str | None, none: bool) -> None:
+def default_site(invocation: Invocation, name: str | None, none: bool) -> None:
     """Use the site NAME wherever --site is not given; or tell which one that is.
 
     \b
@@ -93,13 +93,13 @@ def default_site(setting: Setting, name: str | None, none: bool) -> None:
     if name is not None or none:
         default.write(name or "")
     now = default.read()
-    print_json({"default": now or None}) if setting.json else click.echo(now or "this machine")
+    print_json({"default": now or None}) if invocation.json else click.echo(now or "this machine")
 
 
 @site.command("remove")
 @click.argument("name", metavar="NAME", shell_complete=completed("site_names"))
 @common_here
-def remove_site(setting: Setting, name: str) -> None:
+def remove_site(invocation: Invocation, name: str) -> None:
     """Forget a site. A key that its server made stays.
 
     \b
@@ -111,4 +111,4 @@ def remove_site(setting: Setting, name: str) -> None:
     known_sites.remove(name)
     if default.read() == name:
         default.write("")
-    print_json({"removed": name}) if setting.json else say(f"{name} is forgotten.")
+    print_json({"removed": name}) if invocation.json else say(f"{name} is forgotten.")

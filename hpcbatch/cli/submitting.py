@@ -22,7 +22,7 @@ from ..words.options import SubmitOptions
 from ..words.ranges import chosen
 from ..words.text import counted
 from .common import (
-    Setting,
+    Invocation,
     command,
     common,
     completed,
@@ -51,7 +51,7 @@ NOTHING = "nothing was submitted"  # when Ctrl-C comes before that
 @submit_options
 @click.option("--wait", is_flag=True, help="Wait until all jobs are resolved.")
 @common
-def map_command(setting: Setting, asked: Work, options: SubmitOptions, wait: bool) -> None:
+def map_command(invocation: Invocation, asked: Work, options: SubmitOptions, wait: bool) -> None:
     """Run a function or a program over many inputs. Prints the id of the new task.
 
     One job per position of the columns. VALUES are range:START:STOP[:STEP], a list such as
@@ -73,19 +73,19 @@ def map_command(setting: Setting, asked: Work, options: SubmitOptions, wait: boo
       hpcbatch map --shell './sim --x {x} --seed {seed}' --args-file params.csv
     """
     with interruptible(NOTHING):
-        site = setting.site()
+        site = invocation.site()
         options = site.checked(options)
         with Busy("storing the inputs"):
             spec = site.create(asked.draft())
     attempt = _submit_new(site, spec, options)
-    _finish(setting, site, spec, attempt, wait)
+    _finish(invocation, site, spec, attempt, wait)
 
 
 @click.command("script")
 @asked_options
 @submit_options
 @common
-def script(setting: Setting, asked: Work, options: SubmitOptions) -> None:
+def script(invocation: Invocation, asked: Work, options: SubmitOptions) -> None:
     """Print the script that map would submit. Nothing is submitted or stored.
 
     Takes the arguments of map. With --site it is the script that would be made there.
@@ -95,11 +95,11 @@ def script(setting: Setting, asked: Work, options: SubmitOptions) -> None:
       hpcbatch script sim.py:simulate --arg x=range:0:100 --cluster slurm --memory 2GB
       hpcbatch script --shell './sim {x}' --arg x=range:0:10 --cluster sge > job.sh
     """
-    site = setting.site()
+    site = invocation.site()
     with tempfile.TemporaryDirectory(prefix="hpcbatch-") as folder:
         spec = Registry(folder).create(asked.draft())
     made = site.preview(spec, options)
-    if setting.json:
+    if invocation.json:
         print_json(made._asdict())
     else:
         click.echo(made.script, nl=False)
@@ -121,7 +121,7 @@ def script(setting: Setting, asked: Work, options: SubmitOptions) -> None:
 @click.option("--wait", is_flag=True, help="Wait until all jobs are resolved.")
 @common
 def resubmit(
-    setting: Setting,
+    invocation: Invocation,
     task: str,
     only: tuple[str, ...],
     jobs: str | None,
@@ -143,7 +143,7 @@ def resubmit(
       hpcbatch resubmit 3f9a --only error --function sim.py:simulate
     """
     with interruptible(NOTHING):
-        site, task_id = setting.find(task)
+        site, task_id = invocation.find(task)
         spec = site.spec(task_id)
         if function is None:
             mended = Mended.chosen(spec, None, named_project(with_project))
@@ -152,7 +152,7 @@ def resubmit(
     with Busy("submitting"), interruptible(_how_to_go_on(task_id)):
         asked = Resubmission(options, listed(only), chosen(jobs), mended, revoke)
         attempt = site.resubmit(task_id, asked)
-    _finish(setting, site, spec, attempt, wait)
+    _finish(invocation, site, spec, attempt, wait)
 
 
 def _submit_new(site: Site, spec: TaskSpec, options: SubmitOptions) -> Attempt | None:
@@ -193,13 +193,13 @@ def _how_to_go_on(task_id: str) -> str:
 
 
 def _finish(
-    setting: Setting, site: Site, spec: TaskSpec, attempt: Attempt | None, wait: bool
+    invocation: Invocation, site: Site, spec: TaskSpec, attempt: Attempt | None, wait: bool
 ) -> None:
     """Tell what was submitted; wait for it when asked to."""
     from ..handles.task import Task
 
     try:
-        if not setting.json:
+        if not invocation.json:
             say(_told(site, spec, attempt))
             click.echo(spec.id)
         status = Task(site, spec.id).wait() if wait else None
@@ -208,7 +208,7 @@ def _finish(
     except NotSubmitted as error:  # it waited for its release, which was refused
         stored = f"The task is stored: {_or_away(spec.id, ', with other options')}."
         raise Stop(f"{error}\n{stored}", SCHEDULER, type(error).__name__) from error
-    if setting.json:
+    if invocation.json:
         told = status.to_json() if status is not None else None
         print_json({**_as_json(site, spec, attempt), **({"status": told} if told else {})})
     elif status is not None:

@@ -12,7 +12,7 @@ from ..words.errors import HpcbatchError, NotFound, SiteUnreachable, UsageError
 from ..words.resources import parse_walltime
 from ..words.status import TaskStatus
 from ..words.text import counted
-from .common import Setting, command, common, completed, print_json, say
+from .common import Invocation, command, common, completed, print_json, say
 from .exit_status import interruptible
 from .formatting import plain_lines
 
@@ -27,7 +27,7 @@ Told = TaskStatus | HpcbatchError  # of a task
 @click.option("--every", default=EVERY, show_default=True, metavar="TIME", help="Between looks.")
 @click.option("--once", is_flag=True, help="Look once, and leave.")
 @common
-def tend(setting: Setting, tasks: tuple[str, ...], every: str, once: bool) -> None:
+def tend(invocation: Invocation, tasks: tuple[str, ...], every: str, once: bool) -> None:
     """Track tasks, retry what may be retried, tell of the end.
 
     Without an ID: all tasks of the registry, also those that come later. Prints a line per change;
@@ -41,14 +41,14 @@ def tend(setting: Setting, tasks: tuple[str, ...], every: str, once: bool) -> No
       hpcbatch tend 3f9a --every 5m
     """
     pause = parse_walltime(every, "--every")
-    if (site := setting.site()).tends_itself:
+    if (site := invocation.site()).tends_itself:
         raise UsageError(f"{site.place} is a server, which tends its tasks itself")
     chosen = [site.find(task) for task in tasks] or None
     told: dict[str, Told] = {}
-    begins = not (tasks or once or setting.json)  # else who asks wants to know each
+    begins = not (tasks or once or invocation.json)  # else who asks wants to know each
     with interruptible("the tasks go on; retries and notices wait for who tracks them next"):
         while True:
-            alive = _look(setting, site, chosen, told, begins, raises=once)
+            alive = _look(invocation, site, chosen, told, begins, raises=once)
             begins = False
             if once or (chosen and not alive):
                 return
@@ -56,7 +56,7 @@ def tend(setting: Setting, tasks: tuple[str, ...], every: str, once: bool) -> No
 
 
 def _look(
-    setting: Setting,
+    invocation: Invocation,
     site: Site,
     chosen: list[str] | None,
     told: dict[str, Told],
@@ -70,7 +70,7 @@ def _look(
             before, told[task_id] = told.get(task_id), found
             alive |= _may_go_on(found)
             if _is_news(found, before, begins):
-                _tell(setting, task_id, found)
+                _tell(invocation, task_id, found)
     except SiteUnreachable as error:
         if raises:
             raise
@@ -108,12 +108,12 @@ def _shown(found: Told) -> tuple[object, ...]:
     return found.counts, found.notes, found.attempts
 
 
-def _tell(setting: Setting, task_id: str, found: Told) -> None:
+def _tell(invocation: Invocation, task_id: str, found: Told) -> None:
     if isinstance(found, NotFound):
         say(f"hpcbatch: {task_id} was removed")
     elif isinstance(found, HpcbatchError):
         say(f"hpcbatch: {task_id}: {plain_lines(str(found))}")
-    elif setting.json:
+    elif invocation.json:
         print_json(found.to_json())
     else:
         click.echo(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {found.id}  {found.tally}")

@@ -12,7 +12,7 @@ from ..sites.base import Site
 from ..words.errors import HpcbatchError
 from ..words.model import STATES, TaskSpec
 from ..words.status import TaskStatus
-from .common import Setting, common, completed, print_json, say
+from .common import Invocation, common, completed, print_json, say
 from .exit_status import exit_of
 from .formatting import clock
 from .tables import print_status, print_table
@@ -27,7 +27,7 @@ SPARE = ("attempts", "reasons", "created", "cluster")
 @click.command("list")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the newest N tasks.")
 @common
-def list_command(setting: Setting, limit: int | None) -> None:
+def list_command(invocation: Invocation, limit: int | None) -> None:
     """List all tasks.
 
     \b
@@ -36,13 +36,13 @@ def list_command(setting: Setting, limit: int | None) -> None:
       hpcbatch list --limit 20
       hpcbatch list --json | jq -r '.[] | select(.resolved) | .id'
     """
-    _show_tasks(setting, limit)
+    _show_tasks(invocation, limit)
 
 
 @click.command("status")
 @click.argument("task", required=False, metavar="[ID]", shell_complete=completed("task_ids"))
 @common
-def status(setting: Setting, task: str | None) -> None:
+def status(invocation: Invocation, task: str | None) -> None:
     """Count the jobs of a task by state.
 
     Without ID it lists the newest tasks. Exit status 1 tells that jobs failed; while they run it
@@ -55,23 +55,23 @@ def status(setting: Setting, task: str | None) -> None:
       hpcbatch status 3f9a --json
     """
     if task is None:
-        _show_tasks(setting, RECENT)
+        _show_tasks(invocation, RECENT)
         return
-    site, task_id = setting.find(task)
+    site, task_id = invocation.find(task)
     found = site.status(task_id)
-    if setting.json:
+    if invocation.json:
         print_json(found.to_json())
     else:
         print_status(found)
     click.get_current_context().exit(exit_of(found))
 
 
-def _show_tasks(setting: Setting, limit: int | None) -> None:
-    site = setting.site()
+def _show_tasks(invocation: Invocation, limit: int | None) -> None:
+    site = invocation.site()
     specs, unreadable = _specs(site)
     with Busy("looking at the tasks"):
         found = _statuses(site, specs[-limit:] if limit else specs)
-    if setting.json:
+    if invocation.json:
         print_json([_as_json(spec, status) for spec, status in found])
     elif found:
         rows = [_row(spec, status) for spec, status in found]

@@ -17,7 +17,7 @@ from ..words.model import WENT_WRONG
 from ..words.resources import parse_walltime
 from ..words.status import TaskStatus
 from ..words.text import counted, plain
-from .common import Setting, command, common, say, task_argument
+from .common import Invocation, command, common, say, task_argument
 from .exit_status import final_exit, left_alone
 from .formatting import on_terminal
 from .tables import hint_at_failures, print_status
@@ -33,7 +33,7 @@ FAILURES = 5  # that the live view shows
 @task_argument
 @click.option("--timeout", metavar="TIME", help="Stop watching after 90s, 10m, 2h …")
 @common
-def watch(setting: Setting, task: str, timeout: str | None) -> None:
+def watch(invocation: Invocation, task: str, timeout: str | None) -> None:
     """Watch a task until nothing of it is alive. Ctrl-C leaves the task running.
 
     Exit status 0 tells that all jobs are done, 1 that some failed, 3 that some are not resolved.
@@ -45,24 +45,24 @@ def watch(setting: Setting, task: str, timeout: str | None) -> None:
       hpcbatch watch last --json | jq .counts
     """
     seconds = None if timeout is None else parse_walltime(timeout, "--timeout")
-    site, task_id = setting.find(task)
+    site, task_id = invocation.find(task)
     statuses = statuses_of(site, task_id, seconds)
     try:
-        status = _viewer(setting, site, task_id)(statuses)
+        status = _viewer(invocation, site, task_id)(statuses)
     except KeyboardInterrupt:
         raise left_alone("watching", site.status(task_id)) from None
     if status.counts["defined"]:
         never = counted(status.counts["defined"], "job")
         say(f"{never} of {task_id} never submitted: {command('resubmit', task_id)}")
-    if not setting.json:
+    if not invocation.json:
         hint_at_failures(status)
     click.get_current_context().exit(final_exit(status))
 
 
 def _viewer(
-    setting: Setting, site: Site, task_id: str
+    invocation: Invocation, site: Site, task_id: str
 ) -> Callable[[Iterator[TaskStatus]], TaskStatus]:
-    if setting.json:
+    if invocation.json:
         return _watch_json
     is_dumb = os.environ.get("TERM") == "dumb"
     return _LiveView(site, task_id) if on_terminal() and not is_dumb else _watch_lines

@@ -18,7 +18,7 @@ from .lifecycle import Lifecycle
 from .mapping import Map, columns_of
 from .pushed import Pushed
 from .sent_functions import Function
-from .settings import Settings
+from .settings import PoolSettings
 from .summary import Summary
 from .task import PoolTask, Result
 from .task_factory import TaskFactory
@@ -52,7 +52,7 @@ class Controller(Lifecycle, Pushed, Displayed, Executor):
     ):
         self.name = name or cluster
         self.workers, self.backup = workers, backup
-        self.settings = Settings.of(cluster, workers, settings)
+        self.settings = PoolSettings.of(cluster, workers, settings)
         self._dispatch = Dispatch(crashes_max)
         self._factory = TaskFactory()
         Lifecycle.__init__(self)

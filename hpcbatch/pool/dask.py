@@ -20,7 +20,7 @@ with needs("a DaskCluster", "dask"):
     from distributed.utils import NoOpAwaitable
 
 from .dask_workers import DaskWorkers
-from .settings import Settings
+from .settings import PoolSettings
 
 log = logging.getLogger("hpcbatch.pool")
 
@@ -56,7 +56,7 @@ class DaskCluster(SpecCluster):  # type: ignore[misc]  # without types
                 raise UsageError(f"a DaskCluster has no setting {setting!r}{hint}")
         if workers < 0:
             raise UsageError(f"workers={workers!r}: a cluster has none or more")
-        checked = Settings.of(cluster, max(workers, 1), settings)
+        checked = PoolSettings.of(cluster, max(workers, 1), settings)
         self._crew = DaskWorkers(name or cluster, checked, nanny, options or {})
         self._endpoint = self._crew.endpoint()
         self._wanted = workers

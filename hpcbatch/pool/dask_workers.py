@@ -17,7 +17,7 @@ from .addresses import Endpoint
 from .deployment import Deployment
 from .import_paths import own_import_paths
 from .launching import Launching
-from .settings import Settings
+from .settings import PoolSettings
 
 log = logging.getLogger("hpcbatch.pool")
 
@@ -27,7 +27,7 @@ MOST = 1 << 30  # workers: who scales says how many
 class DaskWorkers:
     """``options`` are those of ``distributed.Worker``. Raises what a Controller does."""
 
-    def __init__(self, name: str, settings: Settings, nanny: bool, options: Mapping[str, Any]):
+    def __init__(self, name: str, settings: PoolSettings, nanny: bool, options: Mapping[str, Any]):
         self._name, self._settings = name, settings
         self.has_nanny = nanny
         self._deployment = Deployment(settings)

@@ -13,7 +13,7 @@ from .addresses import Endpoint, endpoint_of
 from .folder import PoolRecord
 from .launchers import Call, Launcher, find_launcher
 from .logs import Logs
-from .settings import Settings
+from .settings import PoolSettings
 
 SHORTEST_NAME = 15  # that some scheduler takes
 MARGIN = 30.0  # seconds between a worker's end and that of its element, at most
@@ -22,7 +22,7 @@ MARGIN = 30.0  # seconds between a worker's end and that of its element, at most
 class Deployment:
     """Raises ConfigError for an unknown cluster, ResourceError for what it does not give."""
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: PoolSettings):
         self.cluster = Cluster.named(settings.cluster)
         own = {} if settings.walltime is None else {"element_walltime": settings.walltime}
         given = {**settings.resources, **own}

@@ -24,7 +24,7 @@ from .dispatch import Dispatch
 from .event_loop import EventLoop
 from .import_paths import own_import_paths
 from .launching import ENDED, Launching
-from .settings import Settings
+from .settings import PoolSettings
 from .summary import Summary
 from .task import PoolTask, Result
 
@@ -40,7 +40,7 @@ class OpenPool:
     def __init__(
         self,
         name: str,
-        settings: Settings,
+        settings: PoolSettings,
         dispatch: Dispatch,
         forgotten: deque[int],
         resolve: Callable[[PoolTask, Result], None],
@@ -175,7 +175,7 @@ class OpenPool:
         return {**asked, "folder": asked["folder"] or own}
 
 
-def _deployment(settings: Settings) -> Deployment | RelayedDeployment:
+def _deployment(settings: PoolSettings) -> Deployment | RelayedDeployment:
     if settings.site is None:
         return Deployment(settings)
     from .relay.deployment import RelayedDeployment

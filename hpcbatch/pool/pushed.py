@@ -11,7 +11,7 @@ from typing import Any
 from ..words.errors import UsageError
 from .interrupts import PutOff
 from .rows import Row, row_of
-from .settings import Settings
+from .settings import PoolSettings
 from .task import PoolTask, Result
 
 
@@ -19,7 +19,7 @@ class Pushed:
     """What a controller keeps of them, under the names that a user gave."""
 
     workers: int
-    settings: Settings
+    settings: PoolSettings
 
     def __init__(self) -> None:
         self._lock = threading.RLock()

@@ -15,7 +15,7 @@ SLOW_HEARTBEAT = 10.0  # seconds: behind a connection that others' words may fil
 
 
 @dataclass(frozen=True)
-class Settings:
+class PoolSettings:
     """Times are seconds; None means no limit.
 
     ``idle`` is how long a worker waits for a task, ``walltime`` how long it lives, ``max_tasks``
@@ -45,7 +45,7 @@ class Settings:
     away: float = 120.0
 
     @classmethod
-    def of(cls, cluster: str, workers: int, given: Mapping[str, Any]) -> Settings:
+    def of(cls, cluster: str, workers: int, given: Mapping[str, Any]) -> PoolSettings:
         """Raises UsageError."""
         known = {each.name for each in fields(cls)}
         check_no_resource({name: given[name] for name in given if name not in known})

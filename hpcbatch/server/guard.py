@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..sites.wire import error_json
 from ..words.errors import HpcbatchError, InputError, NotAllowed
 from .refusals import told_error
-from .settings import LOOPBACK, Settings
+from .settings import LOOPBACK, ServerSettings
 
 SMALL = 64 << 10  # bytes that anybody may send
 LARGEST_BODY = 64 << 20
@@ -30,7 +30,7 @@ PATIENCE, SLOWEST = 30.0, 10_000  # seconds for a body, and one more for so many
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
-def own_names(settings: Settings) -> frozenset[str]:
+def own_names(settings: ServerSettings) -> frozenset[str]:
     """The names by which a browser may come here: others are somebody else's page."""
     host = socket.gethostname()
     own = (*LOOPBACK, host, socket.getfqdn(host), settings.host, *settings.names)

@@ -11,7 +11,7 @@ from ..sites import wire
 from ..words.errors import ConfigError, HpcbatchError
 from ..words.model import TaskSpec
 from ..words.options import SubmitOptions
-from .settings import Options
+from .settings import ServerOptions
 from .users import User
 
 log = logging.getLogger("hpcbatch.server")
@@ -29,7 +29,7 @@ def load(setting: str, name: str) -> Any:
 class Hooks:
     """Raises ConfigError for a function that cannot be loaded."""
 
-    def __init__(self, options: Options):
+    def __init__(self, options: ServerOptions):
         self._new_job = _function("func_newjob", options.func_newjob)
         self._validate = _function("func_validate_server", options.func_validate_server)
 

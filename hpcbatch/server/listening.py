@@ -19,7 +19,7 @@ from ..supervisor.spool import Spool
 from ..words.errors import ConfigError
 from ..words.messages import without_file
 from .connection_limit import LimitedListener, room
-from .settings import Settings
+from .settings import ServerSettings
 
 
 class Listener(NamedTuple):
@@ -28,7 +28,7 @@ class Listener(NamedTuple):
 
 
 @contextlib.contextmanager
-def listening(settings: Settings, root: str) -> Iterator[Listener]:
+def listening(settings: ServerSettings, root: str) -> Iterator[Listener]:
     """Raises ConfigError where the address cannot be had."""
     most = room()
     way = _at_file(root) if settings.protocol == "unix" else _at_port(settings, most)
@@ -37,7 +37,7 @@ def listening(settings: Settings, root: str) -> Iterator[Listener]:
 
 
 @contextlib.contextmanager
-def _at_port(settings: Settings, most: int) -> Iterator[Listener]:
+def _at_port(settings: ServerSettings, most: int) -> Iterator[Listener]:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     # asyncio turns Nagle's algorithm off only where it sees that this is TCP
     with LimitedListener(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, most) as listener:
@@ -70,7 +70,7 @@ def _at_file(root: str) -> Iterator[Listener]:
             unlink_quietly(path)
 
 
-def _who(settings: Settings) -> str:
+def _who(settings: ServerSettings) -> str:
     try:
         with httpx.Client(verify=False, trust_env=False, timeout=2.0) as client:
             told = client.post(f"{settings.address}/validate/ping").json()

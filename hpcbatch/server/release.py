@@ -24,7 +24,7 @@ from ..words.errors import (
 )
 from ..words.options import SubmitOptions
 from .queue import QueuedSubmission, SubmissionQueue
-from .settings import Options
+from .settings import ServerOptions
 from .tracking import Tracking
 from .users import Users
 
@@ -43,7 +43,7 @@ class Releaser(Thread):
         users: Users,
         queue: SubmissionQueue,
         tracking: Tracking,
-        options: Options,
+        options: ServerOptions,
     ):
         super().__init__(name="release", daemon=True)
         self._registry, self._users = registry, users

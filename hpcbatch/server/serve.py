@@ -26,7 +26,7 @@ from .connection_limit import AT_ONCE, LimitedListener
 from .lifecycle import cancel_released
 from .listening import listening
 from .logfile import renew_if_large
-from .settings import Settings
+from .settings import ServerSettings
 from .site import ServedSite
 from .slow_clients import ImpatientProtocol
 from .users import LOCAL
@@ -36,15 +36,16 @@ LOOKED_AT_EVERY = 5  # seconds, whether the log is large
 
 def serve(
     registry: Registry,
-    settings: Settings,
-    insecure: bool = False,
-    alone: bool = False,
+    settings: ServerSettings,
+    insecure_http: bool = False,
+    i_am_alone: bool = False,
     announce: Callable[[Run], None] = lambda run: None,
 ) -> None:
-    """Serve in the foreground until a signal ends it. ``insecure``: without TLS, ``alone``:
-    without keys, although others may reach it. ``announce`` is called when it can be reached.
+    """Serve in the foreground until a signal ends it. ``insecure_http``: without TLS,
+    ``i_am_alone``: without keys, although others may reach it. ``announce`` is called when it can
+    be reached.
     Raises ConfigError, StateError."""
-    _check(settings, insecure, alone)
+    _check(settings, insecure_http, i_am_alone)
     layout = ServerLayout(registry.root)
     make_folder(layout.folder)
     with contextlib.ExitStack() as ends:
@@ -85,15 +86,15 @@ def ensure_local_user(site: ServedSite, layout: ServerLayout) -> None:
     site.users.add(public_pem(key), LOCAL, admin=True, is_local=True)
 
 
-def _check(settings: Settings, insecure: bool, alone: bool) -> None:
-    if settings.protocol == "http" and not insecure:
+def _check(settings: ServerSettings, insecure_http: bool, i_am_alone: bool) -> None:
+    if settings.protocol == "http" and not insecure_http:
         raise ConfigError(
             "protocol http sends tokens for all to read, on a login node's loopback too: leave it "
             "at https, or say --insecure-http"
         )
     options = settings.options
     is_open = options.anonymous_request and "task" not in options.modules_require_auth
-    if (is_open or not options.require_auth) and settings.protocol != "unix" and not alone:
+    if (is_open or not options.require_auth) and settings.protocol != "unix" and not i_am_alone:
         said = "anonymous_request for tasks" if is_open else "require_auth: false"
         raise ConfigError(
             f"{said} lets everybody run code here who reaches the server, on a login node's "

@@ -21,7 +21,7 @@ _ATTRIBUTE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
 
 
 @dataclass(frozen=True)
-class Options:
+class ServerOptions:
     """Times are in seconds; None: without limit."""
 
     debug: bool = False
@@ -40,7 +40,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Settings:
+class ServerSettings:
     """``modules`` maps a path to a router of somebody else, ``package.module:router``."""
 
     host: str = DEFAULT_HOST
@@ -50,7 +50,7 @@ class Settings:
     startup_script: str = ""
     batch_cluster: str | None = None
     modules: Mapping[str, str] = field(default_factory=dict)
-    options: Options = field(default_factory=Options)
+    options: ServerOptions = field(default_factory=ServerOptions)
 
     @property
     def address(self) -> str:
@@ -63,15 +63,17 @@ TOP = ("host", "port", "protocol", "names", "server_scripts", "modules", "option
 SCRIPTS = ("startup_script", "batch_cluster")
 
 
-def read_settings(path: str | None, host: str | None = None, port: int | None = None) -> Settings:
+def read_settings(
+    path: str | None, host: str | None = None, port: int | None = None
+) -> ServerSettings:
     """What the file says, but for ``host`` and ``port`` where they are given. Raises ConfigError
     with the nearest right name for a setting that is unknown."""
-    settings = Settings() if path is None else _read(path)
+    settings = ServerSettings() if path is None else _read(path)
     settings = settings if host is None else replace(settings, host=host)
     return settings if port is None else replace(settings, port=port)
 
 
-def _read(path: str) -> Settings:
+def _read(path: str) -> ServerSettings:
     import yaml
 
     try:
@@ -83,9 +85,9 @@ def _read(path: str) -> Settings:
     return _settings(path, _table(path, "", content, TOP))
 
 
-def _settings(path: str, given: Mapping[str, Any]) -> Settings:
+def _settings(path: str, given: Mapping[str, Any]) -> ServerSettings:
     scripts = _table(path, "server_scripts", given.get("server_scripts"), SCRIPTS)
-    names = tuple(each.name for each in fields(Options))
+    names = tuple(each.name for each in fields(ServerOptions))
     options = _table(path, "options", given.get("options"), names)
     modules = given.get("modules") or {}
     if not isinstance(modules, dict):
@@ -101,7 +103,7 @@ def _settings(path: str, given: Mapping[str, Any]) -> Settings:
         name: _READERS[name](path, name, given[name]) for name in TOP[:4] if name in given
     }
     top |= {name: _text(path, name, value) for name, value in scripts.items() if value}
-    return Settings(**top, modules=modules, options=Options(**read))
+    return ServerSettings(**top, modules=modules, options=ServerOptions(**read))
 
 
 def _table(path: str, name: str, given: Any, known: tuple[str, ...]) -> Mapping[str, Any]:

@@ -50,7 +50,7 @@ from .identity import Identity
 from .metrics import ServerMetrics
 from .queue import QueuedSubmission, SubmissionQueue
 from .release import Releaser
-from .settings import MODULES, Settings
+from .settings import MODULES, ServerSettings
 from .tokens import Tokens
 from .tracking import Tracking
 from .users import ANONYMOUS, LOCAL, User, Users
@@ -62,7 +62,7 @@ NEEDED = "a token is needed: see /validate/token"
 class ServedSite:
     """All that routes use. One process at a time has the folder."""
 
-    def __init__(self, registry: Registry, settings: Settings):
+    def __init__(self, registry: Registry, settings: ServerSettings):
         self.registry, self.settings = registry, settings
         layout = ServerLayout(registry.root)
         self.identity = Identity.at(layout.identity)

@@ -129,9 +129,9 @@ class Here(Site):
         states: str | Sequence[str] | None = None,
         only: Ranges | None = None,
     ) -> list[JobInfo]:
-        from ..use import outcomes
+        from ..use.job_infos import jobs
 
-        return outcomes.jobs(self.registry, task_id, states, only)
+        return jobs(self.registry, task_id, states, only)
 
     def resolved_jobs(self, task_id: str) -> Ranges:
         from ..use import service
@@ -141,14 +141,14 @@ class Here(Site):
     def collect(
         self, task_id: str, only: Ranges | None = None
     ) -> Iterator[tuple[int, bytes | JobError]]:
-        from ..use import outcomes
+        from ..use.collect import collect
 
-        return outcomes.collect(self.registry, task_id, only)
+        return collect(self.registry, task_id, only)
 
     def errors(self, task_id: str) -> list[JobError]:
-        from ..use import outcomes
+        from ..use.collect import errors
 
-        return outcomes.errors(self.registry, task_id)
+        return errors(self.registry, task_id)
 
     def newest_failures(self, task_id: str, limit: int) -> list[JobError]:
         from ..use.newest_failures import newest_failures
@@ -156,14 +156,14 @@ class Here(Site):
         return newest_failures(self.registry, task_id, limit)
 
     def log(self, task_id: str, job: int) -> str:
-        from ..use import outcomes
+        from ..use.job_logs import log
 
-        return outcomes.log(self.registry, task_id, job)
+        return log(self.registry, task_id, job)
 
     def element_log(self, task_id: str, attempt: int, element: int, begin: int) -> bytes:
-        from ..use import outcomes
+        from ..use.job_logs import element_log
 
-        return outcomes.element_log(self.registry, task_id, attempt, element, begin)
+        return element_log(self.registry, task_id, attempt, element, begin)
 
     def modules(self, task_id: str) -> list[str]:
         from ..registry import attempts

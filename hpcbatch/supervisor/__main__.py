@@ -103,7 +103,7 @@ def _history(spool: Spool, text: str) -> dict[str, Any]:
 
 
 def _kill_left_over(submission: Submission) -> None:
-    """Of a supervisor that was killed together with its keepers."""
+    """Of a supervisor that was killed together with its shepherds."""
     from ..disk.process_tree import kill, marked
 
     kill(marked(submission.marks()))

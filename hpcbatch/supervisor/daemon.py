@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from ..disk import files
 from ..words.ranges import Ranges, chosen
-from . import keeper, process
+from . import process, shepherd
 from .journal import Ending, Journal, ending
 from .slots import Slots
 from .spool import Spool
@@ -34,13 +34,13 @@ _UNWRITTEN_SECONDS = 3600.0  # how long endings that cannot be written are kept
 
 
 class RunningElement:
-    """A running element, from the supervisor's side; ``keeper`` is a pid, ours to wait for."""
+    """A running element, from the supervisor's side; ``shepherd`` is a pid, ours to wait for."""
 
     def __init__(
-        self, number: int, slots: list[int], started: float, keeper: int, channel: socket.socket
+        self, number: int, slots: list[int], started: float, shepherd: int, channel: socket.socket
     ):
         self.number, self.slots, self.started = number, slots, started
-        self.keeper, self.channel = keeper, channel
+        self.shepherd, self.channel = shepherd, channel
 
 
 class Daemon:
@@ -48,7 +48,7 @@ class Daemon:
         self._submission, self._asked = submission, asked
         self._queued = Ranges([(0, asked["elements"])])
         self._running: dict[int, RunningElement] = {}
-        self._keepers: set[int] = set()
+        self._shepherds: set[int] = set()
         self._saved = ""
         self._failing_since: float | None = None
         self._leaving = False
@@ -127,17 +127,17 @@ class Daemon:
                 ours.close()
                 raise
             if pid == 0:
-                keeper.live(order, theirs)
+                shepherd.live(order, theirs)
         element = RunningElement(index, slots, started, pid, ours)
-        self._keepers.add(pid)
+        self._shepherds.add(pid)
         self._running[index] = element
         self._selector.register(ours, selectors.EVENT_READ, lambda: self._heard(element))
 
-    def _order(self, index: int) -> keeper.ElementOrder:
+    def _order(self, index: int) -> shepherd.ElementOrder:
         environment = {name: os.environ[name] for name in _KEPT_NAMES if name in os.environ}
         environment |= {"PATH": _PATH, "TERM": "dumb"}
         environment |= {**self._submission.marks(), "HPCBATCH_LOCAL_INDEX": str(index)}
-        return keeper.ElementOrder(
+        return shepherd.ElementOrder(
             ["/bin/bash", self._submission.path("script.sh")],
             environment,
             self._asked["walltime"],
@@ -146,7 +146,7 @@ class Daemon:
         )
 
     def _heard(self, element: RunningElement) -> None:
-        """The keeper's report, or its end."""
+        """The shepherd's report, or its end."""
         try:
             told = element.channel.recv(4096)
         except OSError:
@@ -157,14 +157,14 @@ class Daemon:
             return
         self._selector.unregister(element.channel)
         element.channel.close()
-        status = os.waitpid(element.keeper, 0)[1]
-        self._keepers.discard(element.keeper)
+        status = os.waitpid(element.shepherd, 0)[1]
+        self._shepherds.discard(element.shepherd)
         if element.number in self._running:
             self._bury(element, status)
 
     def _bury(self, element: RunningElement, status: int) -> None:
-        """An element whose keeper was killed: what that kept is ours now, and is killed."""
-        process.kill_strays(os.getpid(), self._keepers)
+        """An element whose shepherd was killed: what that kept is ours now, and is killed."""
+        process.kill_strays(os.getpid(), self._shepherds)
         code = os.waitstatus_to_exitcode(status)
         word, number = ("killed", -code) if code < 0 else ("lost", None)
         now = round(time.time(), 3)

@@ -66,7 +66,7 @@ def close_all_but(*keep: int) -> None:
 
 
 def _prctl(option: int, value: int) -> None:
-    import ctypes  # by the supervisor, before it forks keepers, and by no command
+    import ctypes  # by the supervisor, before it forks shepherds, and by no command
 
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:

@@ -1,5 +1,5 @@
 """How tasks stand, and tracking them. Plain data in, plain data out; every door of the
-house calls these verbs, those of ``outcomes`` and those that have a module of their own."""
+house calls these verbs, and those that have a module of their own."""
 
 from __future__ import annotations
 

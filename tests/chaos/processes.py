@@ -19,7 +19,7 @@ def elements_of(task_id: str) -> list[Process]:
 
 
 def supervisors_of(spool: str) -> list[Process]:
-    """Supervisors, their keepers, and submissions that are on their way."""
+    """Supervisors, their shepherds, and submissions that are on their way."""
     found = marked({"HPCBATCH_LOCAL_SPOOL": spool})
     return [one for one in found if _command(one)[2:4] == ["hpcbatch.supervisor", "submit"]]
 

@@ -58,7 +58,7 @@ def interrupted(*_: object) -> NoReturn:
         (["remove", "last", "--yes"], "use.remove.remove", "whether {task} is still there"),
         (
             ["collect", "last", "-o", "x.json"],
-            "use.outcomes.collect",
+            "use.collect.collect",
             "nothing was written to x.json",
         ),
         (["tend", "--once"], "use.service.track", "the tasks go on"),

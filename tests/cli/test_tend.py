@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 import hpcbatch as hb
 from hpcbatch.cli import tending
-from hpcbatch.cli.common import Setting
+from hpcbatch.cli.common import Invocation
 from hpcbatch.cli.main import main
 from hpcbatch.registry.attempts import read_attempts
 from hpcbatch.words.layout import TaskLayout
@@ -328,7 +328,7 @@ def test_tend_once_tells_of_a_site_that_is_away(monkeypatch: pytest.MonkeyPatch)
         def statuses(self, ids: Any, tracks: bool) -> Any:
             raise hb.SiteUnreachable("no route to login")
 
-    monkeypatch.setattr(Setting, "site", lambda self: Away())
+    monkeypatch.setattr(Invocation, "site", lambda self: Away())
     done = CliRunner().invoke(main, ["tend", "--once"])
     assert done.exit_code == 6
     assert "no route to login" in done.stderr
@@ -355,7 +355,7 @@ def test_tend_tells_once_what_is_wrong_with_a_task(monkeypatch: pytest.MonkeyPat
                 raise found
             return [("a", found)]
 
-    monkeypatch.setattr(Setting, "site", lambda self: Site())
+    monkeypatch.setattr(Invocation, "site", lambda self: Site())
     monkeypatch.setattr(tending.time, "sleep", lambda seconds: None)
     done = CliRunner().invoke(main, ["tend", "a"])
     assert done.exit_code == 0

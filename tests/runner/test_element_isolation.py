@@ -13,13 +13,13 @@ import pytest
 
 from hpcbatch.disk.index import read_entries
 from hpcbatch.registry.results import Results
-from hpcbatch.use import outcomes
+from hpcbatch.use import job_logs
 from tests.core import Case, everyone, run_script
 
 
 def logs(case: Case) -> list[str]:
     njobs = case.task.spec.njobs
-    return [outcomes.log(case.registry, case.task.id, job) for job in range(njobs)]
+    return [job_logs.log(case.registry, case.task.id, job) for job in range(njobs)]
 
 
 def test_the_log_of_a_job_is_exactly_what_it_printed() -> None:

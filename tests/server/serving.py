@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hpcbatch.registry.registry import Registry
 from hpcbatch.server.identity import Identity
 from hpcbatch.server.serve import ensure_local_user
-from hpcbatch.server.settings import Settings
+from hpcbatch.server.settings import ServerSettings
 from hpcbatch.server.site import ServedSite
 from hpcbatch.sites.keys import new_key, private_pem, store_once
 from hpcbatch.words.server_layout import ServerLayout
@@ -37,8 +37,8 @@ def give_keys(root: str | Path) -> None:
     store_once(layout.local_key, private_pem(next_key(), None))
 
 
-def served_site(root: str | Path, settings: Settings | None = None) -> ServedSite:
+def served_site(root: str | Path, settings: ServerSettings | None = None) -> ServedSite:
     give_keys(root)
-    site = ServedSite(Registry(str(root)), settings or Settings())
+    site = ServedSite(Registry(str(root)), settings or ServerSettings())
     ensure_local_user(site, ServerLayout(str(root)))
     return site

@@ -22,7 +22,7 @@ from hpcbatch.registry.registry import Registry
 from hpcbatch.server.app import make_app
 from hpcbatch.server.listening import listening
 from hpcbatch.server.serve import serve
-from hpcbatch.server.settings import Options, Settings
+from hpcbatch.server.settings import ServerOptions, ServerSettings
 from hpcbatch.server.site import ServedSite
 from hpcbatch.server.users import ANONYMOUS
 from hpcbatch.sites.connect import connect
@@ -38,7 +38,7 @@ from .serving import served_site
 
 @contextlib.contextmanager
 def client(root: Path, **options: Any) -> Iterator[TestClient]:
-    site = served_site(root, Settings(options=Options(**options)))
+    site = served_site(root, ServerSettings(options=ServerOptions(**options)))
     with TestClient(make_app(site), base_url="https://127.0.0.1") as client:
         yield client
     site.releaser.end()
@@ -106,17 +106,21 @@ def test_without_authentication_everybody_is_the_owner(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        (Settings(options=Options(require_auth=False)), "--i-am-alone"),
-        (Settings(protocol="http"), "--insecure-http"),
+        (ServerSettings(options=ServerOptions(require_auth=False)), "--i-am-alone"),
+        (ServerSettings(protocol="http"), "--insecure-http"),
         (
-            Settings(options=Options(anonymous_request=True, modules_require_auth=("info",))),
+            ServerSettings(
+                options=ServerOptions(anonymous_request=True, modules_require_auth=("info",))
+            ),
             "anonymous_request for tasks",
         ),
-        (Settings(protocol="http", host="0.0.0.0"), "--insecure-http"),
-        (Settings(batch_cluster="locl"), "'local'"),
+        (ServerSettings(protocol="http", host="0.0.0.0"), "--insecure-http"),
+        (ServerSettings(batch_cluster="locl"), "'local'"),
     ],
 )
-def test_what_cannot_be_served_is_refused(tmp_path: Path, settings: Settings, told: str) -> None:
+def test_what_cannot_be_served_is_refused(
+    tmp_path: Path, settings: ServerSettings, told: str
+) -> None:
     with pytest.raises(hb.ConfigError, match=told):
         serve(Registry(str(tmp_path)), settings)
 
@@ -152,9 +156,9 @@ def test_functions_of_the_owner_are_asked(tmp_path: Path, rules: str) -> None:
 
 @pytest.mark.parametrize("name", ["no.such.module:x", "os:nothing", "os:sep"])
 def test_a_function_that_is_none_ends_the_start(tmp_path: Path, name: str) -> None:
-    options = Options(func_newjob=name)
+    options = ServerOptions(func_newjob=name)
     with pytest.raises(hb.ConfigError, match="func_newjob"):
-        ServedSite(Registry(str(tmp_path)), Settings(options=options))
+        ServedSite(Registry(str(tmp_path)), ServerSettings(options=options))
 
 
 def test_a_port_that_is_taken_is_told_with_who_has_it(tmp_path: Path) -> None:
@@ -163,7 +167,7 @@ def test_a_port_that_is_taken_is_told_with_who_has_it(tmp_path: Path) -> None:
         other.listen()
         thread = threading.Thread(target=lambda: other.accept()[0].close())
         thread.start()
-        settings = Settings(protocol="http", port=other.getsockname()[1])
+        settings = ServerSettings(protocol="http", port=other.getsockname()[1])
         with pytest.raises(hb.ConfigError, match="something else listens there"):
             listening(settings, str(tmp_path)).__enter__()
         thread.join()

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpcbatch.server.app import make_app
-from hpcbatch.server.settings import Options, Settings
+from hpcbatch.server.settings import ServerOptions, ServerSettings
 from hpcbatch.server.site import ServedSite
 from tests.conftest import IS_LONG
 from tests.core import Case
@@ -32,7 +32,7 @@ def site(own_registry: Path, monkeypatch: pytest.MonkeyPatch) -> ServedSite:
     case = Case.of(abs, [-1, 2, "x"])
     case.run(case.submit())
     monkeypatch.setenv("PATH", "/nowhere")
-    return served_site(own_registry, Settings(options=Options(require_auth=False)))
+    return served_site(own_registry, ServerSettings(options=ServerOptions(require_auth=False)))
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import uvicorn
 from hpcbatch.server import connection_limit, listening, slow_clients
 from hpcbatch.server.guard import own_names
 from hpcbatch.server.identity import Identity
-from hpcbatch.server.settings import Settings
+from hpcbatch.server.settings import ServerSettings
 from tests.core import eventually
 
 from .test_doors import client
@@ -71,7 +71,7 @@ def test_a_page_of_another_place_is_refused(tmp_path: Path, origin: str, status:
 
 
 def test_other_names_are_set(tmp_path: Path) -> None:
-    assert "login.lab.edu" in own_names(Settings(names=("Login.Lab.edu",)))
+    assert "login.lab.edu" in own_names(ServerSettings(names=("Login.Lab.edu",)))
 
 
 def test_the_document_of_routes_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def with_places(
 
     monkeypatch.setattr(listening, "room", lambda: places)
     with (
-        listening.listening(Settings(host="", port=0), "/r") as listener,
+        listening.listening(ServerSettings(host="", port=0), "/r") as listener,
         served(knowing, listener.socket, **more),
         contextlib.ExitStack() as ends_of,
     ):
@@ -252,7 +252,7 @@ def test_who_does_not_say_how_to_encrypt_is_put_off(
     own = Identity.at(str(tmp_path / "identity"))
     secured = {"ssl_keyfile": own.key_path, "ssl_certfile": own.certificate_path}
     with (
-        listening.listening(Settings(port=0), "/r") as listener,
+        listening.listening(ServerSettings(port=0), "/r") as listener,
         served(hello, listener.socket, **secured),
     ):
         place = listener.socket.getsockname()

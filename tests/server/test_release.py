@@ -20,7 +20,7 @@ from hpcbatch.registry.attempts import mark_canceled, read_attempts, write_attem
 from hpcbatch.registry.registry import Registry
 from hpcbatch.server import release
 from hpcbatch.server.queue import SubmissionQueue
-from hpcbatch.server.settings import Options, Settings
+from hpcbatch.server.settings import ServerOptions, ServerSettings
 from hpcbatch.server.users import User
 from hpcbatch.sites.here import Here
 from hpcbatch.sites.keys import public_pem
@@ -45,7 +45,7 @@ class House:
     """A served site whose releaser is driven by hand, two users, and the local cluster."""
 
     def __init__(self, root: Path, **options: Any):
-        settings = Settings(options=Options(keep_alive=60, **options))
+        settings = ServerSettings(options=ServerOptions(keep_alive=60, **options))
         self.site = served_site(root, settings)
         self.alice = self.site.users.add(public_pem(next_key()), "alice")
         self.bob = self.site.users.add(public_pem(next_key()), "bob")

@@ -17,7 +17,7 @@ from hpcbatch.disk.files import make_folder
 from hpcbatch.disk.locks import held
 from hpcbatch.registry.registry import Registry
 from hpcbatch.server.serve import serve
-from hpcbatch.server.settings import Settings
+from hpcbatch.server.settings import ServerSettings
 from hpcbatch.sites.run_file import Run, find_run
 from hpcbatch.words.server_layout import ServerLayout
 
@@ -47,7 +47,7 @@ def test_one_that_begins_is_not_taken_for_the_one_before(
     run().publish(layout)
     looks = f"test ! -e '{layout.run_file}' && touch '{tmp_path}/seen' && false"
     with pytest.raises(hb.ConfigError, match="startup_script failed"):
-        serve(Registry(str(tmp_path)), Settings(port=0, startup_script=looks))
+        serve(Registry(str(tmp_path)), ServerSettings(port=0, startup_script=looks))
     assert (tmp_path / "seen").exists()
 
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import hpcbatch as hb
 from hpcbatch.cli.main import main
 from hpcbatch.server.listening import listening
-from hpcbatch.server.settings import Settings
+from hpcbatch.server.settings import ServerSettings
 from hpcbatch.sites.connect import connect
 from hpcbatch.sites.keys import load_private
 from hpcbatch.sites.rest.client import Client
@@ -210,7 +210,7 @@ def test_proxies_of_the_environment_are_not_asked(shared: Server, dead_proxy: No
     hb.tasks(site=shared.site())
     port = int(shared.told()["address"].rpartition(":")[2])
     with pytest.raises(hb.ConfigError, match=r"a server of hpcbatch .* listens there"):
-        listening(Settings(port=port), str(shared.root)).__enter__()
+        listening(ServerSettings(port=port), str(shared.root)).__enter__()
 
 
 def test_one_server_for_a_registry(shared: Server) -> None:

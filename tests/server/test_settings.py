@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 
 import hpcbatch as hb
-from hpcbatch.server.settings import SAMPLE, Settings, read_settings
+from hpcbatch.server.settings import SAMPLE, ServerSettings, read_settings
 
 
-def read(tmp_path: Path, text: str) -> Settings:
+def read(tmp_path: Path, text: str) -> ServerSettings:
     path = tmp_path / "settings.yaml"
     path.write_text(text)
     return read_settings(str(path))
 
 
 def test_without_a_file_and_with_the_sample_the_defaults_hold(tmp_path: Path) -> None:
-    assert read_settings(None) == read(tmp_path, SAMPLE) == read(tmp_path, "") == Settings()
-    assert Settings().address == "https://127.0.0.1:7033"
+    assert read_settings(None) == read(tmp_path, SAMPLE) == read(tmp_path, "") == ServerSettings()
+    assert ServerSettings().address == "https://127.0.0.1:7033"
 
 
 def test_all_that_can_be_said(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ class Local:
         return most
 
     def processes(self) -> list[int]:
-        """Supervisors, keepers, elements, and what came of them: all carry the spool's name."""
+        """Supervisors, shepherds, elements, and what came of them: all carry the spool's name."""
         mark, found = f"HPCBATCH_LOCAL_SPOOL={self.base}".encode(), []
         for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):

@@ -58,13 +58,13 @@ def test_what_ended_before_keeps_its_ending(local: Any) -> None:
     assert local.words(id) == ["exit-code", "lost", "lost"]
 
 
-def test_a_killed_keeper_costs_its_own_element_only(local: Any) -> None:
+def test_a_killed_shepherd_costs_its_own_element_only(local: Any) -> None:
     other = local.submit("echo $$ > other; sleep 1000")
     pid = local.number("other")
     id = local.submit(FAMILY)
     pids = family(local)
-    keeper = parent(pids[0])
-    os.kill(keeper, signal.SIGKILL)
+    shepherd = parent(pids[0])
+    os.kill(shepherd, signal.SIGKILL)
     end = local.ended(id)[0]
     assert (end["ending"], end["signal"]) == ("killed", 9)
     assert all(gone(pid) for pid in pids)
@@ -78,18 +78,18 @@ def waits(pid: int) -> int:
     return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
 
 
-def test_a_keeper_that_can_open_no_file_goes_on_when_it_can(local: Any) -> None:
+def test_a_shepherd_that_can_open_no_file_goes_on_when_it_can(local: Any) -> None:
     id = local.submit(FAMILY)
     pids = family(local)
-    keeper = parent(pids[0])
-    limits = resource.prlimit(keeper, resource.RLIMIT_NOFILE)
+    shepherd = parent(pids[0])
+    limits = resource.prlimit(shepherd, resource.RLIMIT_NOFILE)
     polled = 2  # poll(2) refuses more than the limit
-    resource.prlimit(keeper, resource.RLIMIT_NOFILE, (polled, limits[1]))
-    before = waits(keeper)
+    resource.prlimit(shepherd, resource.RLIMIT_NOFILE, (polled, limits[1]))
+    before = waits(shepherd)
     local.cancel(id, "--kill-wait", "0")
-    local.eventually(lambda: waits(keeper) > before + 20, "it to fail again and again")
+    local.eventually(lambda: waits(shepherd) > before + 20, "it to fail again and again")
     assert not any(map(gone, pids))
-    resource.prlimit(keeper, resource.RLIMIT_NOFILE, limits)
+    resource.prlimit(shepherd, resource.RLIMIT_NOFILE, limits)
     assert local.ended(id)[0]["ending"] == "canceled"
     assert all(map(gone, pids))
 
@@ -97,10 +97,10 @@ def test_a_keeper_that_can_open_no_file_goes_on_when_it_can(local: Any) -> None:
 def test_when_supervisor_and_keepers_are_killed_cancel_clears_up(local: Any) -> None:
     id = local.submit("setsid sleep 1000 & echo $! > escaped; echo $$ > leader; sleep 1000")
     leader, escaped = local.number("leader"), local.number("escaped")
-    keeper = parent(leader)
-    os.kill(keeper, signal.SIGSTOP)  # so that it cannot act before it is killed
+    shepherd = parent(leader)
+    os.kill(shepherd, signal.SIGSTOP)  # so that it cannot act before it is killed
     os.kill(local.listed(id)["supervisor"], signal.SIGKILL)
-    os.kill(keeper, signal.SIGKILL)
+    os.kill(shepherd, signal.SIGKILL)
     local.eventually(lambda: gone(leader))
     local.cancel(id)
     local.eventually(lambda: gone(escaped))
@@ -178,8 +178,8 @@ def test_a_full_disk_delays_the_endings_only(local: Any) -> None:
     (local.work / "go.0").touch()
     (local.work / "go.2").touch()
     log = local.folder(id) / "log"
-    keepers = f"/proc/{supervisor}/task/{supervisor}/children"
-    local.eventually(lambda: len(Path(keepers).read_text().split()) == 1, "0 and 2 to end")
+    shepherds = f"/proc/{supervisor}/task/{supervisor}/children"
+    local.eventually(lambda: len(Path(shepherds).read_text().split()) == 1, "0 and 2 to end")
     assert local.endings(id) == {}
     assert local.listed(id)["running"] == [[0, 1]]  # not yet in the history: not yet gone here
     resource.prlimit(supervisor, resource.RLIMIT_FSIZE, (hard, hard))

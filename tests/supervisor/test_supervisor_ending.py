@@ -206,6 +206,6 @@ def test_term_can_be_used_to_leave_in_order(local: Any) -> None:
 
 
 def test_an_element_that_signals_everything_is_still_watched(local: Any) -> None:
-    """Its keeper hears no signal that can be ignored."""
+    """Its shepherd hears no signal that can be ignored."""
     id = local.submit("kill -TERM $PPID; kill -HUP $PPID; kill -INT $PPID; exit 4")
     assert local.ended(id)[0]["code"] == 4

@@ -223,7 +223,7 @@ def test_another_s_spool_is_refused(local: Any) -> None:
             assert said in done.stderr.decode()
 
     spool.chmod(0o750)
-    refused("open to others")
+    refused("others can get at")
     spool.chmod(0o700)
     spool.rename(local.work / "moved")
     spool.symlink_to(local.work / "moved")

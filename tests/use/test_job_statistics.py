@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpcbatch.disk.index import BEGUN, DONE, ERROR, Entry
+from hpcbatch.use import collect, job_infos, job_logs
 from hpcbatch.use import job_statistics as module
-from hpcbatch.use import outcomes
 from hpcbatch.use.groups import grouped
 from hpcbatch.use.histograms import MOMENTS, Bins, Concurrency
 from hpcbatch.use.job_statistics import _Spans, figures
@@ -188,14 +188,14 @@ def test_some_failures_parts_of_a_log_and_no_script(own_registry: Path) -> None:
     case.submit()
     case.run()
     id = case.task.id
-    assert [error.index for error in outcomes.failures(case.registry, id, 1)] == [3]
-    whole = outcomes.log_part(case.registry, id, 1, 0, 0, 1000)
+    assert [error.index for error in collect.failures(case.registry, id, 1)] == [3]
+    whole = job_logs.log_part(case.registry, id, 1, 0, 0, 1000)
     assert whole.content.startswith(b"job 0\njob 1\n")
     assert whole.size == len(whole.content)
-    end = outcomes.log_part(case.registry, id, 1, 0, -6, 3)
+    end = job_logs.log_part(case.registry, id, 1, 0, -6, 3)
     assert (end.begin, end.size, end.content) == (whole.size - 6, whole.size, b"job")
-    assert outcomes.log_part(case.registry, id, 1, 0, 10**9, 9).content == b""
-    assert outcomes.log_part(case.registry, id, 1, 7, 0, 9) == (0, 0, b"")
-    assert [attempt.number for attempt in outcomes.attempts(case.registry, id)] == [1]
+    assert job_logs.log_part(case.registry, id, 1, 0, 10**9, 9).content == b""
+    assert job_logs.log_part(case.registry, id, 1, 7, 0, 9) == (0, 0, b"")
+    assert [attempt.number for attempt in job_infos.attempts(case.registry, id)] == [1]
     with pytest.raises(NotFound, match="no script"):
-        outcomes.script(case.registry, id, 1, 0)
+        job_infos.script(case.registry, id, 1, 0)

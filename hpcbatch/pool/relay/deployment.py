@@ -18,7 +18,7 @@ from ..addresses import Endpoint, endpoint_of
 from ..folder import PoolRecord
 from ..import_paths import own_import_paths
 from ..launchers import Call
-from ..settings import Settings
+from ..settings import PoolSettings
 from .launcher import RelayLauncher, RelayLogs
 from .near import Near
 
@@ -30,7 +30,7 @@ class RelayedDeployment:
 
     seconds = None  # for which a worker lives: it is known there
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: PoolSettings):
         site = connect(settings.site) if isinstance(settings.site, str) else settings.site
         if not isinstance(site, Ssh):
             raise UsageError(

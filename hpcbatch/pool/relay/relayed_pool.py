@@ -22,7 +22,7 @@ from ..deployment import Deployment
 from ..folder import PoolRecord, close_pool, make_pool, read_record, write_door, write_record
 from ..logs import Logs
 from ..monitor import Pool
-from ..settings import Settings
+from ..settings import PoolSettings
 
 PATIENCE = 10.0  # seconds for the relay before this one to leave its port
 
@@ -39,7 +39,7 @@ class RelayedPool:
     @classmethod
     def of(cls, root: str, asked: Request) -> RelayedPool:
         """A new pool, or one whose connection was lost. Raises what is wrong with its settings."""
-        settings = Settings.of(asked["cluster"], asked["workers"], asked["settings"])
+        settings = PoolSettings.of(asked["cluster"], asked["workers"], asked["settings"])
         deployment = Deployment(settings)
         endpoint = deployment.endpoint
         if asked["pool"]:

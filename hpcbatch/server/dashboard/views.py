@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
-from ...use import outcomes
+from ...use import collect, job_infos, job_logs
 from ...use.groups import grouped
 from ...use.job_statistics import figures
 from ...use.state_runs import LETTERS, state_runs
@@ -84,13 +84,13 @@ def view_failures(user: Caller, site: Served, asked: Failed) -> Any:
     """Failed jobs by their message, the most frequent first; or one of them."""
     spec = site.spec(user, asked.id)
     if asked.job is not None:
-        only = outcomes.collect(site.registry, spec.id, Ranges([(asked.job, asked.job + 1)]))
+        only = collect.collect(site.registry, spec.id, Ranges([(asked.job, asked.job + 1)]))
         return page_data.groups_json(
             grouped(one for _, one in only if isinstance(one, JobError)), 1
         )
 
     def work_out() -> dict[str, Any]:
-        found = outcomes.failures(site.registry, spec.id, COMPARED)
+        found = collect.failures(site.registry, spec.id, COMPARED)
         return page_data.groups_json(grouped(found), COMPARED)
 
     return _fresh(site, "failures", spec, work_out)
@@ -99,7 +99,7 @@ def view_failures(user: Caller, site: Served, asked: Failed) -> Any:
 @router.post("/view/attempts")
 def view_attempts(user: Caller, site: Served, asked: TaskRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
-    found = outcomes.attempts(site.registry, spec.id)
+    found = job_infos.attempts(site.registry, spec.id)
     return {"attempts": [page_data.attempt_json(attempt) for attempt in found]}
 
 
@@ -107,14 +107,14 @@ def view_attempts(user: Caller, site: Served, asked: TaskRequest) -> dict[str, A
 def view_script(user: Caller, site: Served, asked: Script) -> dict[str, Any]:
     """What was submitted as an array of an attempt."""
     spec = site.spec(user, asked.id)
-    return {"script": outcomes.script(site.registry, spec.id, asked.attempt, asked.array)}
+    return {"script": job_infos.script(site.registry, spec.id, asked.attempt, asked.array)}
 
 
 @router.post("/view/log")
 def view_log(user: Caller, site: Served, asked: Log) -> dict[str, Any]:
     """A part of an element's log, as base 64; a negative ``begin`` counts from its end."""
     spec = site.spec(user, asked.id)
-    part = outcomes.log_part(
+    part = job_logs.log_part(
         site.registry, spec.id, asked.attempt, asked.element, asked.begin, LOG_SHOWN
     )
     return {**part._asdict(), "content": b64encode(part.content).decode()}

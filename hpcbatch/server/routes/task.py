@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...disk.files import read
 from ...sites import streams, wire
 from ...sites.here import Here
-from ...use import outcomes, service
+from ...use import collect, job_infos, job_logs, service
 from ...use.newest_failures import newest_failures
 from ...words.look import Look
 from ...words.ranges import chosen
@@ -116,7 +116,7 @@ def resolved_jobs(user: Caller, site: Served, asked: TaskRequest) -> dict[str, A
 @router.post("/jobs")
 def jobs(user: Caller, site: Served, asked: JobsRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
-    found = outcomes.jobs(site.registry, spec.id, asked.states, chosen(asked.jobs))
+    found = job_infos.jobs(site.registry, spec.id, asked.states, chosen(asked.jobs))
     return {"jobs": [wire.job_json(info) for info in found]}
 
 
@@ -124,21 +124,21 @@ def jobs(user: Caller, site: Served, asked: JobsRequest) -> dict[str, Any]:
 def logs(user: Caller, site: Served, asked: LogsRequest) -> dict[str, Any]:
     """What a job printed."""
     spec = site.spec(user, asked.id)
-    return {"log": outcomes.log(site.registry, spec.id, asked.job)}
+    return {"log": job_logs.log(site.registry, spec.id, asked.job)}
 
 
 @router.post("/element_log")
 def element_log(user: Caller, site: Served, asked: ElementLogRequest) -> dict[str, Any]:
     """An element's log from the byte ``begin``, in base 64."""
     spec = site.spec(user, asked.id)
-    added = outcomes.element_log(site.registry, spec.id, asked.attempt, asked.element, asked.begin)
+    added = job_logs.element_log(site.registry, spec.id, asked.attempt, asked.element, asked.begin)
     return {"bytes": b64encode(added).decode()}
 
 
 @router.post("/errors")
 def errors(user: Caller, site: Served, asked: TaskRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
-    return {"errors": list(map(wire.failure_json, outcomes.errors(site.registry, spec.id)))}
+    return {"errors": list(map(wire.failure_json, collect.errors(site.registry, spec.id)))}
 
 
 @router.post("/newest_failures")
@@ -183,7 +183,7 @@ def download(user: Caller, site: Served, asked: SomeJobsRequest) -> Any:
     """Results, as records of bytes, in the order of the jobs; whoever was cut off asks for the
     jobs that are missing."""
     spec = site.spec(user, asked.id)
-    found = outcomes.collect(site.registry, spec.id, chosen(asked.jobs))
+    found = collect.collect(site.registry, spec.id, chosen(asked.jobs))
     blocks = streams.begun(streams.in_blocks(streams.results_stream(found)))
     return StreamingResponse(blocks, media_type="application/x-hpcbatch")
 

@@ -42,7 +42,7 @@ def answer(talk: Talk, verbs: Mapping[str, Verb]) -> None:
 
 def prepare() -> None:
     """Load what most requests need, while none is there."""
-    from ...use import outcomes, resubmit, service, submit  # noqa: F401
+    from ...use import collect, job_infos, job_logs, resubmit, service, submit  # noqa: F401
     from .. import parcel  # noqa: F401
 
 

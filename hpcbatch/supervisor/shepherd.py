@@ -1,4 +1,4 @@
-"""One small process per element, which sees to it that nothing of the element is left.
+"""A small process for each element, as Grid Engine has: it sees to it that nothing of it is left.
 
 It is forked by the supervisor, is the subreaper of all that the element starts, and so has a
 child for as long as anything of the element lives, whatever forked twice or left the session.
@@ -50,20 +50,20 @@ class ElementOrder:
 
 
 def live(order: ElementOrder, channel: socket.socket) -> NoReturn:
-    """Be the keeper of one element; to be called in a forked child."""
+    """Be the shepherd of one element; to be called in a forked child."""
 
     def work() -> int:
         for name in _DEAF_TO:  # an element may well signal everything that it can
             signal.signal(getattr(signal, f"SIG{name}"), signal.SIG_IGN)
         process.close_all_but(channel.fileno())
         process.adopt_orphans()
-        Keeper(order, channel).run()
+        Shepherd(order, channel).run()
         return 0
 
     exit_with_status_of(work)
 
 
-class Keeper:
+class Shepherd:
     def __init__(self, order: ElementOrder, channel: socket.socket):
         self._order = order
         self._channel = channel
@@ -190,18 +190,18 @@ class Keeper:
 
 
 def _start(order: ElementOrder) -> int:
-    keeper = os.getpid()
+    shepherd = os.getpid()
     pid = os.fork()
     if pid == 0:
         try:
-            _become(order, keeper)
+            _become(order, shepherd)
         finally:
             os._exit(127)
     return pid
 
 
-def _become(order: ElementOrder, keeper: int) -> NoReturn:
-    process.die_with_parent(keeper)
+def _become(order: ElementOrder, shepherd: int) -> NoReturn:
+    process.die_with_parent(shepherd)
     os.setsid()
     null = os.open("/dev/null", os.O_RDWR)
     for fd in (0, 1, 2):

@@ -1,0 +1,55 @@
+"""The jobs of a task, one by one; its attempts and their scripts. Plain data out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..disk.files import read
+from ..disk.index import read_entries
+from ..registry.attempts import read_attempts
+from ..registry.registry import Registry
+from ..registry.results import Results
+from ..words.errors import NotFound
+from ..words.model import STATES, Attempt
+from ..words.ranges import Ranges
+from ..words.status import JobInfo, known_states
+from .describe import job_info
+from .job_selection import check_jobs
+from .update import update
+
+
+def jobs(
+    registry: Registry,
+    task_id: str,
+    states: str | Sequence[str] | None = None,
+    only: Ranges | None = None,
+) -> list[JobInfo]:
+    """The jobs in some of the states (None: in any), in order. Raises UsageError, NotFound."""
+    wanted = known_states(states)
+    spec = registry.spec(task_id)
+    view, _ = update(registry, spec)
+    chosen = view.jobs_in(wanted) if wanted else Ranges([(0, spec.njobs)])
+    if only is not None:
+        check_jobs(spec, only)
+        chosen = chosen.common(only)
+    entries = read_entries(view.layout.index, chosen)
+    column = view.states
+    with Results(view.layout) as results:
+        return [
+            job_info(view, results, job, STATES[column[job]], entries.get(job)) for job in chosen
+        ]
+
+
+def attempts(registry: Registry, task_id: str) -> list[Attempt]:
+    """All attempts of a task, in order. Raises NotFound, DamagedFile."""
+    registry.spec(task_id)
+    return read_attempts(registry.layout(task_id))
+
+
+def script(registry: Registry, task_id: str, attempt: int, array: int) -> str:
+    """What was submitted as an array of an attempt, counted from 0. Raises NotFound."""
+    path = registry.layout(task_id).attempt(attempt).script(array)
+    try:
+        return read(path).decode("utf-8", "replace")
+    except FileNotFoundError:
+        raise NotFound(f"attempt {attempt} of {task_id} has no script {array + 1}") from None
