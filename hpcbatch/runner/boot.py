@@ -39,10 +39,13 @@ def boot():
             % (EXPECTED, found, sys.executable, EXPECTED, found)
         )
         return 78
+    import faulthandler
     import gc
     import marshal
     from importlib import import_module
 
+    if sys.stderr is not None:  # where a crash, such as a segmentation fault, tells of itself
+        faulthandler.enable(all_threads=False)
     gc.disable()  # what is loaded until the user's code runs is no garbage
     sys.meta_path.insert(0, Importer(marshal.loads(__loader__.get_data("modules.bin"))))
     return import_module(ENTRY).main(sys.argv[1:])

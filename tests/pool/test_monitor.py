@@ -112,6 +112,25 @@ def dies() -> None:
     os._exit(3)
 
 
+def crashes() -> None:
+    import ctypes
+
+    ctypes.string_at(0)
+
+
+def test_the_log_of_a_worker_tells_where_it_crashed(
+    make_pool: Callable[..., hb.Controller],
+) -> None:
+    pool = make_pool(workers=1, crashes_max=0)
+    with pytest.raises(hb.WorkerLost):
+        pool.submit(crashes).result(60)
+    assert pool.map(abs, [-1]) == [1]  # another worker was launched since
+    (told, _) = ask("logs", "last").values()
+    assert "Segmentation fault" in told
+    assert "in crashes" in told
+    assert told.splitlines()[-1] == "hpcbatch: this worker ended by signal 11 (Segmentation fault)"
+
+
 def test_a_lost_worker_is_told_with_the_command_for_its_log(
     make_pool: Callable[..., hb.Controller],
 ) -> None:
@@ -125,6 +144,8 @@ def test_a_lost_worker_is_told_with_the_command_for_its_log(
     assert "famous last words" in told[found[2]]
     pool.push(abs, -1)
     (row,) = pool.collect()
+    ends = ask("logs", *found.groups())[found[2]].splitlines()[-1]
+    assert ends == "hpcbatch: this worker ended with exit status 3"
     assert list(ask("logs", "last", row.worker)) == [row.worker.partition(".")[0]]
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import time
 
 from ...cluster import shell
 from ...cluster.cluster import Cluster
+from ...disk.files import private_opener
 from ...words.layout import PoolLayout
 from ...words.model import Array
 from ...words.resources import Resources
@@ -31,6 +33,7 @@ class LocalLauncher(Launcher):
 
     def launch_workers(self, call: Call, n: int) -> None:
         """Raises OSError, ConfigError, ResourceError."""
+        self._reap()
         elements = Elements(self._cluster, self._layout, self._resources, None)
         path, _ = elements.keep_script(call, 0, Array(call.name, 0, n))
         write_launch(self._layout, elements.launch(call, n, ()))
@@ -50,9 +53,18 @@ class LocalLauncher(Launcher):
     def standing(self, number: int) -> Standing | None:
         if number not in self._processes:  # of the relay before this one
             return None
-        return Standing(0, sum(each.poll() is None for each in self._processes.get(number, ())))
+        self._reap()
+        return Standing(0, sum(each.returncode is None for each in self._processes[number]))
+
+    def _reap(self) -> None:
+        """The log of a worker that did not leave by itself tells how it ended."""
+        for number, started in self._processes.items():
+            for index, process in enumerate(started):
+                if process.returncode is None and (status := process.poll()):
+                    _tell_of_end(self._layout.log(number, index), status)
 
     def terminate_workers(self) -> None:
+        self._reap()
         ends = time.monotonic() + PATIENCE
         for process in [each for started in self._processes.values() for each in started]:
             try:
@@ -61,3 +73,11 @@ class LocalLauncher(Launcher):
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         self._processes.clear()
+
+
+def _tell_of_end(log: str, status: int) -> None:
+    how = f"with exit status {status}"
+    if status < 0:
+        how = f"by signal {-status} ({signal.strsignal(-status)})"
+    with contextlib.suppress(OSError), open(log, "a", opener=private_opener) as file:
+        file.write(f"hpcbatch: this worker ended {how}\n")
