@@ -57,7 +57,7 @@ def cluster_names(
     context: click.Context, parameter: click.Parameter, beginning: str
 ) -> list[CompletionItem]:
     """Of this machine, likewise."""
-    from ..cluster.config import is_installed, load_clusters
+    from ..cluster.config import is_here, load_clusters
 
     try:
         if context.find_root().ensure_object(Invocation).named_site():
@@ -65,7 +65,7 @@ def cluster_names(
         found = load_clusters()
     except HpcbatchError:
         return []
-    return _beginning([name for name, config in found.items() if is_installed(config)], beginning)
+    return _beginning([name for name, config in found.items() if is_here(config)], beginning)
 
 
 def site_names(

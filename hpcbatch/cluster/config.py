@@ -57,7 +57,7 @@ def default_cluster() -> str | None:
         return None
 
 
-def is_installed(config: ClusterConfig) -> bool:
+def is_here(config: ClusterConfig) -> bool:
     return get_scheduler(config.scheduler).is_here()
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..words.errors import ConfigError, HpcbatchError
 from .cluster import Cluster
-from .config import find_cluster, is_installed, load_clusters
+from .config import find_cluster, is_here, load_clusters
 from .profile import ClusterConfig
 from .schedulers import scheduler_names
 from .schedulers.answers import Limits, Survey
@@ -66,7 +66,7 @@ def _overview(root: str, configs: Iterable[ClusterConfig], default: str | None) 
     surveys: dict[str, Survey] = {}
     found, notes = [], []
     for config in configs:
-        cluster, here = Cluster(config), is_installed(config)
+        cluster, here = Cluster(config), is_here(config)
         limits = Limits(config.array_limit, memory_unit=config.memory_unit)
         is_asked = here and bool(cluster.scheduler.programs)
         if is_asked and config.scheduler not in silent:

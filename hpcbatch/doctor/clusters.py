@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from ..cluster.cluster import Cluster
-from ..cluster.config import is_installed, load_clusters
+from ..cluster.config import is_here, load_clusters
 from ..cluster.config_file import find_file
 from ..words.errors import HpcbatchError, ProgramMissing, RegistryError, SchedulerError
 from ..words.finding import Finding, fine, note, wrong
@@ -26,7 +26,7 @@ def chosen_clusters(name: str | None) -> list[str]:
     """The one asked for, or all whose programs are here. Raises ConfigError."""
     if name is not None:
         return [Cluster.named(name).name]
-    return [name for name, config in load_clusters().items() if is_installed(config)]
+    return [name for name, config in load_clusters().items() if is_here(config)]
 
 
 def check_cluster(name: str, root: str) -> Iterator[Finding]:

@@ -23,7 +23,8 @@ class PoolRecord:
     """Published as ``pool.json``, for humans and monitors: holds no secret.
 
     ``boot`` is the boot id of ``host``: with both, ``pid`` names the controller's process;
-    ``ended`` is when the controller closed the pool, 0 while it is open (or was killed). ``site``
+    ``ended`` is when the controller closed the pool, 0 while it is open (or was killed), and
+    ``terminated`` whether somebody else did, after the controller was gone. ``site``
     is the login node behind which the workers are, empty where they are not elsewhere; there the
     pool is ``site_id`` of the registry ``site_root``.
     """
@@ -38,6 +39,7 @@ class PoolRecord:
     workers: int
     version: str = ""
     ended: float = 0.0
+    terminated: bool = False
     site: str = ""
     site_root: str = ""
     site_id: str = ""
@@ -98,7 +100,7 @@ def was_ended(layout: PoolLayout) -> bool:
 def close_pool(layout: PoolLayout, record: PoolRecord) -> None:
     """Tell whoever looks that its controller closed the pool, and when. Whether workers may still
     come in is told by its door."""
-    write_record(layout, replace(record, ended=time.time()))
+    write_record(layout, replace(record, ended=record.ended or time.time()))
 
 
 def pool_ids(root: str) -> list[str]:

@@ -13,6 +13,7 @@ from ..words.messages import nearest
 from .controller import Controller
 from .display import Displayed
 from .future import PoolFuture
+from .pushed import check_until
 from .rows import Row
 from .summary import Summary
 
@@ -73,6 +74,7 @@ class ControllerGroup(Displayed, Executor):
 
     def wait(self, until: str = "all", timeout: float | None = None) -> bool:
         """Like that of a controller, over all of them."""
+        check_until(until)
         if until == "all":
             ends = None if timeout is None else time.monotonic() + timeout
             return all(
@@ -135,16 +137,19 @@ class ControllerGroup(Displayed, Executor):
             raise UsageError(f"the group has no controller {name!r}{hint}")
         return self.controllers[name]
 
+    def _has_one(self) -> bool:
+        """Also where no task is left to wait for."""
+        left = self.unresolved  # first: what is resolved meanwhile is a row
+        return any(each.has_row() for each in self.controllers.values()) or not left
+
     def _wait_for_one(self, timeout: float | None) -> bool:
         changed = threading.Event()
         listeners = [each.listen(changed.set) for each in self.controllers.values()]
         ends = None if timeout is None else time.monotonic() + timeout
         try:
-            while not any(each.has_row() for each in self.controllers.values()):
-                if not self.unresolved:
-                    return False
+            while not self._has_one():
                 changed.clear()
-                if any(each.has_row() for each in self.controllers.values()):
+                if self._has_one():
                     break
                 if not changed.wait(None if ends is None else max(ends - time.monotonic(), 0.0)):
                     return False

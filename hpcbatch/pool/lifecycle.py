@@ -71,15 +71,18 @@ class Lifecycle:
         if running is not None and not self._is_closed and self._pid == os.getpid():
             return running.broker
         self._check()
-        if self._is_closed:
-            raise PoolClosed(f"the pool {self.name} has closed: it takes no more tasks")
         with self._starting:
+            if self._is_closed:
+                raise PoolClosed(f"the pool {self.name} has closed: it takes no more tasks")
             if self._running is None:
                 self._running = self._open()
         return self._running.broker
 
     def _close(self, drains: bool) -> None:
-        running = self._running
+        with self._starting:  # it may just be opening
+            running = self._running
+            if running is None:
+                self._is_closed = True
         if running is not None and drains:
             running.drain()
         with self._starting:

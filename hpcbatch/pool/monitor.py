@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -105,8 +105,8 @@ class Pool:
         for cluster, launches in self._by_cluster():
             objections += end_launches(cluster, self._adopt(cluster, launches))
         end_here(self.id, self.layout.folder)
-        if self.state == DEAD:
-            close_pool(self.layout, self.record)
+        if self.state in (DEAD, CLOSED):  # a controller that comes back must not open it again
+            close_pool(self.layout, replace(self.record, terminated=True))
         return objections
 
     def to_json(self) -> dict[str, Any]:

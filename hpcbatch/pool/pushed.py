@@ -15,6 +15,11 @@ from .settings import PoolSettings
 from .task import PoolTask, Result
 
 
+def check_until(until: str) -> None:
+    if until not in ("all", "one"):
+        raise UsageError(f"wait({until!r}): it is one of all, one")
+
+
 class Pushed:
     """What a controller keeps of them, under the names that a user gave."""
 
@@ -55,12 +60,12 @@ class Pushed:
         """Until ``all`` pushed tasks are resolved, or ``one`` can be popped, for ``timeout``
         seconds at most. Whether it is so; also True where no task is left to wait for. Raises
         UsageError, PoolClosed in a process that was forked."""
-        if until not in ("all", "one"):
-            raise UsageError(f"wait({until!r}): it is one of all, one")
+        check_until(until)
         self._check()
 
         def is_so() -> bool:
-            return self.has_row() if until == "one" and self._pushed else not self._pushed
+            with self._lock:
+                return not self._pushed or (until == "one" and bool(self._done))
 
         return self._wait_for(is_so, timeout)
 
@@ -155,7 +160,8 @@ class Pushed:
 
     def has_row(self) -> bool:
         """Whether ``pop`` would return one."""
-        return bool(self._done)
+        with self._lock:
+            return bool(self._done)
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
         """``listener`` is called for each pushed task that is resolved, from any thread; call what

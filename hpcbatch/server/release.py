@@ -22,7 +22,6 @@ from ..words.errors import (
     ProgramMissing,
     StateError,
 )
-from ..words.options import SubmitOptions
 from .queue import QueuedSubmission, SubmissionQueue
 from .settings import ServerOptions
 from .tracking import Tracking
@@ -161,19 +160,13 @@ class Releaser(Thread):
 
     def _submit(self, entry: QueuedSubmission) -> None:
         # one that can take nothing now holds up no other: it is tried again
-        terms = Terms(longest=self._options.max_nodetime, waits=False)
+        limits = self._options
+        terms = Terms(limits.max_nodetime, limits.max_concurrent_jobs, waits=False)
         if entry.verb == "submit":
-            options = self.throttled(wire.options_from(entry.order["options"]))
+            options = wire.options_from(entry.order["options"])
             options = replace(options, request=entry.request)
             submit_defined(self._registry, self._registry.spec(entry.task), options, terms)
         else:
             asked = wire.resubmission_from(entry.order)
-            options = replace(self.throttled(asked.options), request=entry.request)
+            options = replace(asked.options, request=entry.request)
             resubmit(self._registry, entry.task, replace(asked, options=options), terms)
-
-    def throttled(self, options: SubmitOptions) -> SubmitOptions:
-        """As they are released."""
-        most = self._options.max_concurrent_jobs
-        if most is None:
-            return options
-        return replace(options, throttle=min(options.throttle or most, most))

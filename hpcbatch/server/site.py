@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from ..cluster.cluster import Cluster
-from ..cluster.config import is_installed
 from ..registry.registry import Registry
 from ..sites import wire
 from ..sites.parcel import as_here
@@ -28,6 +28,7 @@ from ..words.errors import (
     ConfigError,
     InputError,
     NotFound,
+    ProgramMissing,
     RegistryError,
     ResourceError,
     SchedulerError,
@@ -120,17 +121,18 @@ class ServedSite:
     def preview(self, user: User, spec: TaskSpec, told: Mapping[str, Any]) -> Preview:
         """The script of a task that is not stored, as a submission of it would be released."""
         own = as_here(spec, user.id)
-        options = self.releaser.throttled(self._options(user, own, told))
-        return preview(self.registry, own, options, self.settings.options.max_nodetime)
+        limits = self.settings.options
+        options = self._options(user, own, told).throttled(limits.max_concurrent_jobs)
+        return preview(self.registry, own, options, limits.max_nodetime)
 
     def submit(self, user: User, spec: TaskSpec, request: str, told: Mapping[str, Any]) -> None:
         """Accept a submission, or tell at once what is wrong with it."""
         options = self._options(user, spec, told)
         cluster = Cluster.named(options.cluster)
-        if not is_installed(cluster.config):
-            raise ConfigError(
-                f"the programs of cluster {cluster.name} are not where this server is"
-            )
+        try:
+            cluster.check_here()
+        except ProgramMissing as error:
+            raise ConfigError(f"on {os.uname().nodename}, where this server is: {error}") from error
         request = _word(user, spec, "submit", request)
         is_known = self.queue.is_known(request) or self.queue.ahead_of(spec.id) is not None
         if not is_known and not self.tracking.status(spec.id).counts["defined"]:

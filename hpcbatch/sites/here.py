@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from ..registry.registry import Registry
 from ..words.look import Look
+from . import queued
 from .base import Site
-from .queued import with_queue, withdraw
 
 if TYPE_CHECKING:
     from ..cluster.overview import Overview
@@ -86,7 +86,7 @@ class Here(Site):
     def cancel(self, task_id: str, only: Ranges | None = None) -> Canceled:
         from ..use.cancel import cancel
 
-        withdraw(self.place, task_id, only)
+        queued.withdraw(self.place, task_id, only)
         return cancel(self.registry, task_id, only)
 
     def remove(self, task_id: str) -> None:
@@ -97,12 +97,12 @@ class Here(Site):
     def status(self, task_id: str, look: Look = Look.ONCE) -> TaskStatus:
         from ..use import service
 
-        return with_queue(self.place, service.status(self.registry, task_id, look))
+        return queued.with_queue(self.place, service.status(self.registry, task_id, look))
 
     def track(self, task_id: str, begins: bool = False) -> TaskStatus:
         from ..use import service
 
-        return with_queue(self.place, service.track(self.registry, task_id, begins))
+        return queued.with_queue(self.place, service.track(self.registry, task_id, begins))
 
     def statuses(
         self, task_ids: Sequence[str] | None, tracks: bool = False
@@ -129,9 +129,7 @@ class Here(Site):
         states: str | Sequence[str] | None = None,
         only: Ranges | None = None,
     ) -> list[JobInfo]:
-        from ..use.job_infos import jobs
-
-        return jobs(self.registry, task_id, states, only)
+        return queued.jobs(self.registry, task_id, states, only)
 
     def resolved_jobs(self, task_id: str) -> Ranges:
         from ..use import service
@@ -141,9 +139,7 @@ class Here(Site):
     def collect(
         self, task_id: str, only: Ranges | None = None
     ) -> Iterator[tuple[int, bytes | JobError]]:
-        from ..use.collect import collect
-
-        return collect(self.registry, task_id, only)
+        return queued.collect(self.registry, task_id, only)
 
     def errors(self, task_id: str) -> list[JobError]:
         from ..use.collect import errors

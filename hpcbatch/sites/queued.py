@@ -3,12 +3,52 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ..disk.files import unlink_quietly
-from ..words.errors import StateError
+from ..registry.attempts import numbers
+from ..registry.registry import Registry
+from ..words.errors import JobError, StateError
 from ..words.ranges import Ranges
 from ..words.server_layout import QueueLayout, ServerLayout, queued_task
-from ..words.status import TaskStatus
+from ..words.status import JobInfo, TaskStatus, known_states
+
+
+def jobs(
+    registry: Registry,
+    task_id: str,
+    states: str | Sequence[str] | None = None,
+    only: Ranges | None = None,
+) -> list[JobInfo]:
+    """Like those of ``use.job_infos``; what waits in the queue counts as submitted, as for its
+    status."""
+    from ..use.job_infos import jobs
+
+    if not _waits_whole(registry, task_id):
+        return jobs(registry, task_id, states, only)
+    wanted = known_states(states)
+    if wanted is not None and "submitted" not in wanted:
+        return []
+    return [replace(info, state="submitted") for info in jobs(registry, task_id, None, only)]
+
+
+def collect(
+    registry: Registry, task_id: str, only: Ranges | None = None
+) -> Iterator[tuple[int, bytes | JobError]]:
+    """Like that of ``use.collect``; what waits in the queue counts as submitted."""
+    from ..use.collect import collect
+
+    found = collect(registry, task_id, only)
+    if not _waits_whole(registry, task_id):
+        return found
+    why = "waits in the queue of the server"
+    return ((job, JobError(job, "submitted", "", why)) for job, _ in found)
+
+
+def _waits_whole(registry: Registry, task_id: str) -> bool:
+    """Whether no attempt of it was made yet."""
+    return bool(_entries(registry.root, task_id)) and not numbers(registry.layout(task_id))
 
 
 def with_queue(root: str, status: TaskStatus) -> TaskStatus:

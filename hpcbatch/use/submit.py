@@ -102,6 +102,7 @@ class Terms(NamedTuple):
     """Of a server that submits for others."""
 
     longest: int | None  # seconds that an element may ask for, besides the cluster's limits
+    most: int | None  # elements that may run at a time
     waits: bool  # for a scheduler that cannot answer or take a submission now
 
 
@@ -141,7 +142,8 @@ def prepared(
     SchedulerError.
     """
     cluster = by_itself.cluster if by_itself else Cluster.named(options.cluster).as_here()
-    terms = terms or Terms(longest=None, waits=not by_itself)  # a tracker comes again
+    terms = terms or Terms(longest=None, most=None, waits=not by_itself)  # a tracker comes again
+    options = options.throttled(terms.most)
     cluster = cluster.limited(terms.longest, LIMITED_BY)
     cluster.check_here()
     patience = cluster.config.patience if terms.waits else 0.0

@@ -88,6 +88,12 @@ class SubmitOptions:
         """Whether each job has a process of its own."""
         return bool(self.isolate) or self.job_timeout is not None
 
+    def throttled(self, most: int | None) -> SubmitOptions:
+        """The same with at most ``most`` elements at once; None: as they are."""
+        if most is None:
+            return self
+        return replace(self, throttle=min(self.throttle or most, most))
+
     def over(self, last: SubmitOptions, same_cluster: bool) -> SubmitOptions:
         """As ``last``, where nothing else is asked. What belongs to a cluster stays with it, and
         what is about retries goes with them."""

@@ -43,9 +43,9 @@ def main(arguments: list[str]) -> int:
         return 78
     sys.modules.pop("random", None)  # pyzmq's own: a task that imports it has it seeded
     seeding.install(door.seed)
-    for path in reversed(door.code):
-        if path not in sys.path:
-            sys.path.insert(1, path)
+    for entry in reversed(door.code):
+        if entry not in sys.path:
+            sys.path.insert(1, entry)
     sys.argv = [sys.argv[0]]
     from .calls import TaskCalls
     from .loop import Loop

@@ -10,7 +10,7 @@ import pytest
 
 from hpcbatch.cluster import schedulers
 from hpcbatch.cluster.cluster import Cluster
-from hpcbatch.cluster.config import find_cluster, is_installed, load_clusters
+from hpcbatch.cluster.config import find_cluster, is_here, load_clusters
 from hpcbatch.cluster.profile import ClusterConfig
 from hpcbatch.cluster.schedulers import get_scheduler, scheduler_names
 from hpcbatch.words.errors import ConfigError, ProgramMissing
@@ -233,8 +233,8 @@ def test_detection(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_cluster().name == "local"
     monkeypatch.setenv("PATH", str(programs(folder, "sge")))
     assert find_cluster().name == "sge"
-    assert is_installed(find_cluster("sge"))
-    assert not is_installed(find_cluster("slurm"))
+    assert is_here(find_cluster("sge"))
+    assert not is_here(find_cluster("slurm"))
     programs(folder, "slurm")
     with pytest.raises(ConfigError, match=r"several schedulers \(slurm, sge\)"):
         find_cluster()

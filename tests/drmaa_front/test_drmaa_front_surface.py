@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hpcbatch.cluster.config import find_cluster, is_installed
+from hpcbatch.cluster.config import find_cluster, is_here
 from hpcbatch.cluster.schedulers import get_scheduler
 from hpcbatch.cluster.shell import Output
 from hpcbatch.drmaa_front import listing
@@ -251,7 +251,7 @@ def test_is_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert get_scheduler("drmaa").is_here()
     monkeypatch.setenv("PATH", str(tmp_path))
     assert find_cluster().name == "local"  # by name only
-    assert is_installed(find_cluster("drmaa"))
+    assert is_here(find_cluster("drmaa"))
 
 
 def test_room_is_made_once(front: Front) -> None:

@@ -176,7 +176,9 @@ def test_a_group_has_one_face(make_pool: Callable[..., hb.Controller]) -> None:
         assert [each["controller"] for each in summary] == ["a"]
         assert summary.launches["a"]["arrived"] == 1
         assert summary.launches["b"] == {}
-        assert not group.wait("one", timeout=0.01)
+        assert group.wait("one"), "no task is left to wait for"
+        with pytest.raises(hb.UsageError, match="it is one of all, one"):
+            group.wait("any")
         with pytest.raises(hb.UsageError, match="no controller 'c'"):
             group.push(square, 1, controller="c")
 

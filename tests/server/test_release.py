@@ -202,6 +202,22 @@ def test_a_resubmission_has_the_retries_of_the_attempt_before(house: House) -> N
     assert (last.retries, last.retry_on) == (1, ("killed",))
 
 
+def test_a_resubmission_has_the_throttle_of_the_attempt_before(tmp_path: Path) -> None:
+    house = House(tmp_path / "root", max_concurrent_jobs=100)
+    spec = house.task(house.alice, "no number")
+    house.submit(spec, throttle=2)
+    house.release()
+    eventually(lambda: house.site.tracking.status(spec.id).error, "it to fail")
+    order = {"states": None, "mended": None, "revoke": False, "jobs": None}
+    house.site.resubmit(house.alice, spec, WORD, {**order, "options": {}})
+    house.release()
+    assert [attempt.options.throttle for attempt in house.attempts(spec)] == [2, 2]
+    eventually(lambda: house.site.tracking.status(spec.id).error, "it to fail again")
+    house.site.resubmit(house.alice, spec, "1" * 32, {**order, "options": {"throttle": 1000}})
+    house.release()
+    assert house.attempts(spec)[-1].options.throttle == 100
+
+
 def test_a_resubmission_is_not_taken_for_one_of_somebody_else(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -296,6 +312,11 @@ def test_its_owner_sees_what_waits_without_asking_the_server(
     status = task.status()
     assert (status.submitted, status.unreleased, status.resolved) == (1, True, False)
     assert "does not run" in status.notes[-1]
+    (info,) = task.jobs("submitted")
+    assert (info.index, info.state) == (0, "submitted")
+    assert task.jobs("defined") == []
+    with pytest.raises(hb.StateError, match=r"not finished \(1 submitted\)"):
+        task.collect()
     run = Run(os.getpid(), os.uname().nodename, "https://127.0.0.1:1", "k", 0.0)
     with monkeypatch.context() as patch:
         patch.setattr("hpcbatch.sites.run_file.find_run", lambda root: run)

@@ -216,6 +216,24 @@ def test_nothing_stays_behind_a_connection_that_does_not_come_back(
     assert pool.submit(by_value(lambda: 5)).result(60) == 5, "it is all made again"
 
 
+def test_a_pool_that_was_terminated_meanwhile_is_not_made_again(
+    far: Callable[..., hb.Controller],
+    own_sshd: Sshd,
+    own_host: Host,
+) -> None:
+    pool = far(workers=1, away=2)
+    worker = pool.submit(by_value(lambda: __import__("os").getpid())).result(60)
+    there = pool_there(own_host)
+    own_sshd.stop()
+    try:
+        eventually(lambda: is_over(there, worker), "all to end")
+        assert pool_there(own_host).terminate() == []
+    finally:
+        own_sshd.start()
+    with pytest.raises(hb.PoolClosed, match="ended by somebody else"):
+        pool.submit(by_value(lambda: 5)).result(60)
+
+
 def test_what_cannot_be_is_told(far: Callable[..., hb.Controller], tmp_path: Path) -> None:
     with pytest.raises(hb.ConfigError, match="'locl'"):
         far("locl").start()

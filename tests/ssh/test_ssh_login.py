@@ -64,6 +64,15 @@ def test_a_host_that_is_not_known_is_asked_about(
     assert (client.ssh / "known_hosts").stat().st_mode & 0o777 == 0o600
 
 
+def test_without_a_file_of_known_hosts_nothing_is_kept(
+    client: Client, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.configure(f"{sshd.config('login')}\n    UserKnownHostsFile none\n")
+    monkeypatch.setattr(keeper_client, "_ask", lambda words, shown: "yes")
+    assert client.site().specs() == []
+    assert not (client.ssh / "known_hosts").exists()
+
+
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa"])
 def test_a_host_whose_key_has_changed_is_refused(client: Client, sshd: Sshd, kind: str) -> None:
     """Also where only a key of another kind is known of it."""

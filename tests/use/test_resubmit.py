@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,10 @@ import yaml
 
 import hpcbatch as hb
 from hpcbatch.cluster.schedulers.local import Local as LocalScheduler
-from hpcbatch.registry.attempts import write_attempt
+from hpcbatch.registry.attempts import submitting, write_attempt
 from hpcbatch.registry.view import View
 from hpcbatch.runner.bundle import ensure_runner
-from hpcbatch.use import in_doubt
+from hpcbatch.use import in_doubt, remove
 from hpcbatch.words.assignment import Assignment
 from hpcbatch.words.model import Attempt, Ending
 from tests.core import Case, eventually, everyone, make_attempt, run_script
@@ -327,6 +328,15 @@ def test_a_submission_under_way_is_waited_for(
         submitting.join()
 
 
+def test_a_task_is_not_removed_while_it_is_submitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case.of(abs, [-1])
+    monkeypatch.setattr(remove, "submitting", partial(submitting, seconds=0.0))
+    with submitting(case.layout), pytest.raises(hb.RegistryBusy):
+        case.task.remove()
+    case.task.remove()
+    assert not Path(case.layout.folder).exists()
+
+
 def test_a_doubt_that_nobody_can_settle_is_told_and_ends_with_a_cancellation() -> None:
     case = Case.of(abs, [-1, -2])
     attempt = make_attempt(1, everyone(2), submitted=False, host="elsewhere")
@@ -337,6 +347,8 @@ def test_a_doubt_that_nobody_can_settle_is_told_and_ends_with_a_cancellation() -
     assert status.notes == (told,)
     with pytest.raises(hb.WaitTimeout):
         case.task.wait(timeout=0)
+    with pytest.raises(hb.StateError, match="may still show up: cancel it first"):
+        case.task.remove()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of an array that is in no listing
         case.task.cancel()

@@ -45,12 +45,12 @@ class RelayedPool:
         if asked["pool"]:
             layout = PoolLayout(root, asked["pool"])
             record = read_record(root, layout.id)
-            was_ended_by_us = bool(record.ended)
+            opens_door = bool(record.ended) and not record.terminated
         else:
             name, count = asked["name"], settings.workers
             layout, record = make_pool(name, settings.cluster, count, VERSION, root)
             _keep_code(layout, b64decode(asked["code"]))
-            was_ended_by_us = True
+            opens_door = True
         record = replace(
             record,
             host=os.uname().nodename,
@@ -63,7 +63,7 @@ class RelayedPool:
         made = cls(layout, record, deployment)
         made._listen(endpoint.bind, asked["port"] or settings.port, may_move=not settings.port)
         made._addresses = endpoint.addresses(made.port)
-        if was_ended_by_us or os.path.exists(layout.door):  # else somebody has ended it
+        if opens_door or os.path.exists(layout.door):  # else somebody has ended it
             write_door(layout, made._door(Door.from_json(asked["door"])))
         return made
 

@@ -10,9 +10,9 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...disk.files import read
-from ...sites import streams, wire
+from ...sites import queued, streams, wire
 from ...sites.here import Here
-from ...use import collect, job_infos, job_logs, service
+from ...use import collect, job_logs, service
 from ...use.newest_failures import newest_failures
 from ...words.look import Look
 from ...words.ranges import chosen
@@ -116,7 +116,7 @@ def resolved_jobs(user: Caller, site: Served, asked: TaskRequest) -> dict[str, A
 @router.post("/jobs")
 def jobs(user: Caller, site: Served, asked: JobsRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
-    found = job_infos.jobs(site.registry, spec.id, asked.states, chosen(asked.jobs))
+    found = queued.jobs(site.registry, spec.id, asked.states, chosen(asked.jobs))
     return {"jobs": [wire.job_json(info) for info in found]}
 
 
@@ -183,7 +183,7 @@ def download(user: Caller, site: Served, asked: SomeJobsRequest) -> Any:
     """Results, as records of bytes, in the order of the jobs; whoever was cut off asks for the
     jobs that are missing."""
     spec = site.spec(user, asked.id)
-    found = collect.collect(site.registry, spec.id, chosen(asked.jobs))
+    found = queued.collect(site.registry, spec.id, chosen(asked.jobs))
     blocks = streams.begun(streams.in_blocks(streams.results_stream(found)))
     return StreamingResponse(blocks, media_type="application/x-hpcbatch")
 

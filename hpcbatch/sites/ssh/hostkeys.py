@@ -4,7 +4,7 @@ accepted. None is accepted silently."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from paramiko import MissingHostKeyPolicy
@@ -17,9 +17,10 @@ SYSTEMS = "/etc/ssh/ssh_known_hosts"
 
 
 def files(config: Any) -> list[str]:
-    """Where known hosts are looked for; new ones go to the first."""
+    """Where known hosts are looked for; new ones go to the first. ``none`` is no file
+    (ssh_config(5))."""
     own = str(config.get("userknownhostsfile", "~/.ssh/known_hosts")).split()
-    return [os.path.expanduser(path) for path in own]
+    return [os.path.expanduser(path) for path in own if path.lower() != "none"]
 
 
 def load(client: Any, paths: Iterable[str]) -> None:
@@ -31,8 +32,9 @@ def load(client: Any, paths: Iterable[str]) -> None:
 class AskedPolicy(MissingHostKeyPolicy):  # type: ignore[misc]  # paramiko has no types
     """Asks about a host that is not known. Raises ServerUnknown."""
 
-    def __init__(self, path: str, ask: Ask):
-        self._path, self._ask = path, ask
+    def __init__(self, paths: Sequence[str], ask: Ask):
+        """What is accepted is kept in the first of ``paths``, if there is one."""
+        self._paths, self._ask = paths, ask
 
     def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
         answer = self._ask(
@@ -47,7 +49,8 @@ class AskedPolicy(MissingHostKeyPolicy):  # type: ignore[misc]  # paramiko has n
                 f"{key.fingerprint}), and {why}. Nothing was sent. To accept it, run "
                 "hpcbatch remote check on a terminal, or log in with ssh once"
             )
-        remember(self._path, hostname, key)
+        for path in self._paths[:1]:
+            remember(path, hostname, key)
 
 
 def remember(path: str, hostname: str, key: Any) -> None:

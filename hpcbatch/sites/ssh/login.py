@@ -29,7 +29,7 @@ TRIES = 3  # of a password
 def open_hop(hop: Any, ask: Ask) -> None:
     paths = hostkeys.files(hop.ssh_config)
     hostkeys.load(hop.client, paths)
-    hop.client.set_missing_host_key_policy(hostkeys.AskedPolicy(paths[0], ask))
+    hop.client.set_missing_host_key_policy(hostkeys.AskedPolicy(paths, ask))
     hop.connect_timeout = int(hop.connect_timeout or CONNECTS_WITHIN)
     only_named = hop.ssh_config.get("identitiesonly", "no") == "yes"
     named = hop.connect_kwargs.get("key_filename") or []

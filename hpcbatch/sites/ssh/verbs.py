@@ -172,7 +172,6 @@ def hello(site: Here, asked: Request, talk: Talk) -> Any:
 def health(site: Here, asked: Request, talk: Talk) -> Any:
     """Whether the registry can be written, and the scheduler of a cluster answers."""
     from ...cluster.cluster import Cluster
-    from ...cluster.config import is_installed
     from ...disk.files import make_folder, publish, unlink_quietly
     from ...words.server_layout import RemoteLayout
 
@@ -182,10 +181,10 @@ def health(site: Here, asked: Request, talk: Talk) -> Any:
     publish(path, bytes(1 << 16))
     unlink_quietly(path)
     cluster = Cluster.named(asked["cluster"])
-    why = "" if is_installed(cluster.config) else "its programs are not on the PATH there"
+    why = ""
     try:
-        if not why:
-            cluster.listing()
+        cluster.check_here()
+        cluster.listing()
     except HpcbatchError as error:
         why = str(error)
     told = {"root": site.registry.root, "cluster": cluster.name, "here": not why, "why": why}
