@@ -24,7 +24,7 @@ class ConfigRow:
     """One setting as it holds. ``origin`` is a file and its line, or ``built in``."""
 
     cluster: str
-    invocation: str
+    setting: str
     value: Any
     origin: str
 
@@ -60,7 +60,7 @@ def show(invocation: Invocation, cluster: str | None) -> None:
         return
     read = f"Read from {path}." if path else "There is no hpcbatch.yaml: all is built in."
     say(f"{read} The default is {default}." if default else f"{read} There is no default.")
-    print_table(HEADINGS, [(r.cluster, r.invocation, _shown(r.value), r.origin) for r in rows])
+    print_table(HEADINGS, [(r.cluster, r.setting, _shown(r.value), r.origin) for r in rows])
 
 
 def _rows(config: ClusterConfig) -> Iterator[ConfigRow]:

@@ -26,12 +26,14 @@ def print_table(
     rows: Sequence[Sequence[str]],
     right: Collection[str] = (),
     spare: Sequence[str] = (),
+    counts: tuple[str, Sequence[str]] = ("", ()),
 ) -> None:
     """``right`` names the columns of numbers. A terminal gets no columns without content, and of
-    ``spare`` the first ones not where it is too narrow for all."""
+    ``spare`` the first ones not where it is too narrow for all. Where it is still too narrow, the
+    columns ``counts`` are words in one, which has a heading of its own."""
     if on_terminal() and len(rows) <= LONGEST:
         cleaned = [[plain(cell) for cell in row] for row in rows]
-        _print_rich(headings, cleaned, right, spare)
+        _print_rich(headings, cleaned, right, spare, counts)
         return
     click.echo("\t".join(heading.upper() for heading in headings))
     for row in rows:
@@ -87,9 +89,13 @@ def _print_rich(
     rows: Sequence[Sequence[str]],
     right: Collection[str],
     spare: Sequence[str],
+    counts: tuple[str, Sequence[str]],
 ) -> None:
     from rich.console import Console
     from rich.measure import Measurement
+
+    def fits(table: Table) -> bool:
+        return Measurement.get(console, endless, table).maximum <= console.width
 
     columns = [
         column
@@ -101,14 +107,36 @@ def _print_rich(
     table = _table(headings, rows, right, columns)
     gone: list[str] = []
     for name in spare:
-        if Measurement.get(console, endless, table).maximum <= console.width:
+        if fits(table):
             break
         left = [column for column in columns if headings[column] != name]
         gone += [name] if len(left) < len(columns) else []
         columns, table = left, _table(headings, rows, right, left)
+    if counts[1] and not fits(table):
+        headings, rows = _with_counts_in_words(headings, rows, columns, *counts)
+        table = _table(headings, rows, right, range(len(headings)))
     console.print(table)
     if gone:
         say(f"For want of room, without: {', '.join(gone)}. A wider terminal has them, or --json.")
+
+
+def _with_counts_in_words(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    columns: Sequence[int],
+    heading: str,
+    names: Sequence[str],
+) -> tuple[list[str], list[list[str]]]:
+    """Of the ``columns`` alone: those of ``names`` become one, such as ``3 done, 1 error``."""
+    others = [column for column in columns if headings[column] not in names]
+    counts = [column for column in columns if headings[column] in names]
+
+    def words(row: Sequence[str]) -> str:
+        told = (f"{row[each]} {headings[each]}" for each in counts if row[each] not in NOTHING)
+        return ", ".join(told)
+
+    made = [[*(row[each] for each in others), words(row)] for row in rows]
+    return [*(headings[each] for each in others), heading], made
 
 
 def _table(

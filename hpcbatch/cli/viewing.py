@@ -75,7 +75,7 @@ def _show_tasks(invocation: Invocation, limit: int | None) -> None:
         print_json([_as_json(spec, status) for spec, status in found])
     elif found:
         rows = [_row(spec, status) for spec, status in found]
-        print_table(HEADINGS, rows, right=NUMBERS, spare=SPARE)
+        print_table(HEADINGS, rows, right=NUMBERS, spare=SPARE, counts=("states", STATES))
     elif not specs and not unreadable:
         say(f"There are no tasks in {site.place}: hpcbatch map --help shows how to make one.")
 

@@ -91,6 +91,16 @@ def test_a_narrow_terminal_gets_fewer_columns_and_no_broken_ones(hb: Shell) -> N
     assert len([line for line in staying(shown) if line.strip()]) == 4, shown
 
 
+def test_where_many_states_find_no_room_they_are_words(hb: Shell) -> None:
+    done = hb.map("echo", "--name", "n" * 30)
+    hb.fakes.hold()
+    hb.ok("cancel", hb.map("echo"), "--yes")
+    shown = talk("list", cols=60)[1].partition("For want of room")[0]
+    rows = [line.split() for line in staying(shown)]
+    assert "states" in shown
+    assert [done, "6", "6", "done"] in rows
+
+
 def test_a_table_has_no_empty_columns_on_a_terminal(hb: Shell) -> None:
     hb.map("echo")
     shown = talk("list", cols=160)[1]
