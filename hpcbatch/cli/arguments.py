@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..words.errors import InputError
+from ..words.messages import nearest
 from .paramfiles import read_columns, read_text
 from .values import Reader, as_text, as_written, typed
 
@@ -26,11 +27,13 @@ def read_inputs(
     args: Sequence[str],
     file: str | None = None,
     form: str | None = None,
+    chosen: str | None = None,
     *,
     for_shell: bool,
     grid: bool = False,
 ) -> dict[str, Sequence[Any]]:
-    """The columns of inputs by name; ``form`` is that of the ``file``. Raises InputError."""
+    """The columns of inputs by name; ``form`` is that of the ``file``, and ``chosen`` are those of
+    its columns that are taken, divided by commas. Raises InputError."""
     columns: dict[str, Sequence[Any]] = {}
     for arg in args:
         name, text = _pair("--arg", arg, FORMS)
@@ -38,14 +41,26 @@ def read_inputs(
         columns[name] = _series(name, text, for_shell)
     if grid:
         columns = _grid(columns)
-    if form is not None and file is None:
-        raise InputError("--args-format is that of --args-file, which is not given")
-    for name, values in read_columns(file, form, for_shell).items() if file is not None else ():
+    for option, value in (("--args-format", form), ("--args-columns", chosen)):
+        if value is not None and file is None:
+            raise InputError(f"{option} goes with --args-file, which is not given")
+    found = {} if file is None else read_columns(file, form, for_shell)
+    for name, values in _chosen(found, chosen).items():
         _check_new("--args-file", name, columns)
         columns[name] = values
     if not columns:
         raise InputError("there are no inputs: give --arg or --args-file")
     return columns
+
+
+def _chosen(columns: dict[str, list[Any]], chosen: str | None) -> dict[str, list[Any]]:
+    if chosen is None:
+        return columns
+    names = [name.strip() for name in chosen.split(",")]
+    for name in names:
+        if name not in columns:
+            raise InputError(f"--args-columns: no column {name!r}{nearest(name, columns)}")
+    return {name: columns[name] for name in names}
 
 
 def read_constants(pairs: Sequence[str], *, for_shell: bool) -> dict[str, Any]:

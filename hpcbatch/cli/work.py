@@ -33,6 +33,7 @@ class Work:
     arg: tuple[str, ...]
     args_file: str | None
     args_format: str | None
+    args_columns: str | None
     const: tuple[str, ...]
     grid: bool
     name: str | None
@@ -56,7 +57,12 @@ class Work:
         """It as a task. Raises InputError."""
         is_shell = self.shell is not None
         columns = read_inputs(
-            self.arg, self.args_file, self.args_format, for_shell=is_shell, grid=self.grid
+            self.arg,
+            self.args_file,
+            self.args_format,
+            self.args_columns,
+            for_shell=is_shell,
+            grid=self.grid,
         )
         constants = read_constants(self.const, for_shell=is_shell)
         if self.shell is not None:
@@ -133,6 +139,11 @@ _ASKED = (
         "--args-format",
         type=click.Choice(FORMS),
         help="Of --args-file [default: what its name ends in].",
+    ),
+    click.option(
+        "--args-columns",
+        metavar="NAMES",
+        help="Of --args-file: these alone, such as x,y [default: all].",
     ),
     click.option("--const", multiple=True, metavar="NAME=VALUE", help="The same for every job."),
     click.option("--grid", is_flag=True, help="Every combination of the --arg columns."),

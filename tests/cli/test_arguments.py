@@ -225,6 +225,17 @@ def test_a_format_is_asked_for_and_belongs_to_a_file() -> None:
         read_inputs(["x=1"], None, "csv", for_shell=False)
 
 
+def test_some_columns_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("note,x,y\na,1,2\nb,3,4\n")
+    path = f"{tmp_path}/p.csv"
+    found = read_inputs(["z=5,6"], path, None, "y, x", for_shell=False)
+    assert found == {"z": [5, 6], "y": [2, 4], "x": [1, 3]}
+    with pytest.raises(InputError, match=r"no column 'notes'; did you mean 'note'\?"):
+        read_inputs([], path, None, "notes,y", for_shell=False)
+    with pytest.raises(InputError, match="goes with --args-file"):
+        read_inputs(["x=1"], None, None, "x", for_shell=False)
+
+
 def test_what_is_wrong_with_standard_input_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("x,y\n1\n"))
     with pytest.raises(InputError, match="standard input, line 2"):
