@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections import namedtuple
 from collections.abc import Container, Iterable, Iterator, Mapping
 
@@ -36,6 +37,12 @@ def look(pid: int) -> Seen | None:
         return None
     fields = stat[stat.rindex(b")") + 2 :].split()  # the command before it may hold anything
     return Seen(Process(pid, int(fields[19])), int(fields[1]), fields[0])
+
+
+def born(process: Process) -> float:
+    """When a process of this host began, in seconds since the epoch."""
+    up = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.time() - up + process.start / os.sysconf("SC_CLK_TCK")
 
 
 def descendants(root: int, without: Container[int] = ()) -> list[Process]:

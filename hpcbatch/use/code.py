@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from ..runner.code import import_paths
 from ..words.errors import InputError
+from .edited_modules import warn_of_edited
 from .own_modules import (
     is_installed,
     own_modules,
@@ -52,6 +53,7 @@ def take_code(function: Any, pickled: bytes, with_project: WithProject = False) 
         files, imports = own_modules(roots, named)
         code = Code(_zip(files, LARGEST) if files else None, roots, imports)
     warn_of_others(function, named, code.roots)
+    warn_of_edited(code.roots)
     return code
 
 

@@ -283,4 +283,5 @@ class WaitTimeout(HpcbatchError, TimeoutError):
 
 
 class CodeWarning(UserWarning):
-    """A module or file does not travel with the task, or its site has other packages than here."""
+    """A module or file does not travel with the task, or travels as it was edited since its import;
+    or the task's site has other packages than here."""

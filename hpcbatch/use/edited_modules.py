@@ -1,0 +1,71 @@
+"""Modules whose files were edited after they were imported: a task gets the file, and what is
+tried out here runs what was imported."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from ..disk.process_tree import born, look
+from ..words.errors import CodeWarning
+from .own_modules import root_of
+
+SKEW = 2.0  # seconds that a file server's clock may be behind
+MOST_DECORATORS = 20  # of one function
+
+
+def warn_of_edited(roots: Sequence[str]) -> None:
+    """Tell of those imported from the folders ``roots``."""
+    seen = look(os.getpid())
+    since = born(seen.process) - SKEW if seen else 0.0  # before, nothing can be imported
+    edited = [
+        name
+        for name, module in sorted(sys.modules.items())
+        if name != "__main__" and root_of(module) in roots and _is_edited(module, since)
+    ]
+    if edited:
+        many = len(edited) > 1
+        warnings.warn(
+            f"{'modules' if many else 'module'} {', '.join(edited)} edited after the import here: "
+            f"the task gets what {'their files hold' if many else 'its file holds'} now; reload "
+            f"{'them' if many else 'it'}, or start Python anew, to have the same here",
+            CodeWarning,
+            stacklevel=5,
+        )
+
+
+def _is_edited(module: ModuleType, since: float) -> bool:
+    """Whether a function or a method of the module is not in its file as it is now."""
+    path = str(module.__file__)
+    try:
+        if not path.endswith(".py") or os.stat(path).st_mtime < since:
+            return False
+        with open(path, "rb") as file:
+            now = set(_all_code(compile(file.read(), path, "exec", dont_inherit=True)))
+    except (OSError, SyntaxError, ValueError):
+        return False  # whoever imports it there tells
+    return any(code.co_filename == path and code not in now for code in _code_of(vars(module)))
+
+
+def _code_of(names: Mapping[str, Any]) -> Iterator[CodeType]:
+    """Of functions, and of the methods of classes; of decorated ones as well. Hazard: ``isinstance``
+    asks a proxy, which may fail."""
+    classes = [value for value in list(names.values()) if issubclass(type(value), type)]
+    for table in (names, *map(vars, classes)):
+        for value in list(table.values()):
+            for _ in range(MOST_DECORATORS):
+                if type(value) is not FunctionType:
+                    break
+                yield value.__code__
+                value = getattr(value, "__wrapped__", None)
+
+
+def _all_code(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            yield from _all_code(const)
