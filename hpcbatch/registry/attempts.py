@@ -99,6 +99,11 @@ def read_attempts(layout: TaskLayout, but_damaged: bool = False) -> list[Attempt
     return attempts
 
 
+def read_attempt(layout: TaskLayout, number: int) -> Attempt:
+    """One whose intent was recorded. Raises DamagedFile, NewerFormat."""
+    return _read_attempt(layout.attempt(number))
+
+
 def last_recorded(layout: TaskLayout) -> int:
     """The number of the newest attempt that ``read_attempts`` gives; 0 where there is none."""
     found = (number for number in reversed(numbers(layout)) if _is_recorded(layout, number))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from dataclasses import replace
 from typing import NamedTuple
 
 from ..cluster.cluster import Cluster
 from ..registry import tracker
-from ..registry.attempts import mark_canceled, submitting
+from ..registry.attempts import mark_canceled, read_attempt, submitting, update_attempt
 from ..registry.registry import Registry
 from ..registry.view import View
 from ..words.errors import RegistryUnwritable, SchedulerError
+from ..words.layout import TaskLayout
 from ..words.model import ALIVE, WENT_WRONG, Attempt
 from ..words.ranges import Ranges
 from .in_doubt import ask, settle
@@ -47,10 +50,12 @@ def cancel(registry: Registry, task_id: str, only: Ranges | None = None) -> Canc
         left = Ranges()
         for attempt in view.attempts:
             if only is None:
-                objections += _cancel_all(view, attempt)
+                said = _cancel_all(view, attempt)
             else:
                 left = left.union(_bound(view, attempt, chosen))
-                objections += _cancel_some(view, attempt, chosen, alive, only)
+                said = _cancel_some(view, attempt, chosen, alive, only)
+            _keep_objections(layout, attempt.number, said)
+            objections += said
         now = tracker.refresh(layout, spec)  # some have ended meanwhile
     canceled = now.jobs_in(("canceled",)).without(view.jobs_in(("canceled",)))
     ending = chosen.common(now.jobs_in(ALIVE)).without(left)
@@ -81,6 +86,14 @@ def cancel_elements(attempt: Attempt, elements: Ranges) -> list[str]:
             "that it does not list: should that still show up, its elements leave by themselves"
         )
     return objections
+
+
+def _keep_objections(layout: TaskLayout, number: int, said: list[str]) -> None:
+    """For whoever looks later: what the scheduler still has leaves by itself, but is there."""
+    attempt = read_attempt(layout, number)
+    if attempt.objection != (told := "; ".join(said)):
+        with contextlib.suppress(RegistryUnwritable):  # a full disk: the caller is told in any case
+            update_attempt(layout, replace(attempt, objection=told))
 
 
 def _cancel_all(view: View, attempt: Attempt) -> list[str]:

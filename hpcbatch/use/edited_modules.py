@@ -52,8 +52,8 @@ def _is_edited(module: ModuleType, since: float) -> bool:
 
 
 def _code_of(names: Mapping[str, Any]) -> Iterator[CodeType]:
-    """Of functions, and of the methods of classes; of decorated ones as well. Hazard: ``isinstance``
-    asks a proxy, which may fail."""
+    """Of functions, and of the methods of classes; of decorated ones as well. Hazard: to ask
+    ``isinstance`` is to ask a proxy, which may fail."""
     classes = [value for value in list(names.values()) if issubclass(type(value), type)]
     for table in (names, *map(vars, classes)):
         for value in list(table.values()):

@@ -4,6 +4,7 @@ house calls these verbs, and those that have a module of their own."""
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 from ..registry.pace import pace
@@ -83,7 +84,7 @@ def _status(view: View, notes: tuple[str, ...] = ()) -> TaskStatus:
         seconds_left=seconds_left,
         started=view.spec.njobs - view.said.count(0),
         clusters=tuple(dict.fromkeys(a.cluster for a in view.attempts if a.is_taken)),
-        notes=(*notes, *unsubmitted_notes(view), *_failed_notification(view)),
+        notes=(*notes, *unsubmitted_notes(view), *_objections(view), *_failed_notification(view)),
         unfolded=str(view.unfolded or ""),
         retrying=sum(map(len, due_retries(view).values())),
         stuck=len(view.stuck_jobs()),
@@ -92,6 +93,15 @@ def _status(view: View, notes: tuple[str, ...] = ()) -> TaskStatus:
         held_back=sum(len(view.jobs_held_back(attempt)) for attempt in view.attempts),
         in_doubt=any(attempt.may_still_be_taken for attempt in view.attempts),
     )
+
+
+def _objections(view: View) -> Iterator[str]:
+    for attempt in view.attempts:
+        if attempt.objection:
+            yield (
+                f"attempt {attempt.number} was canceled, but {attempt.objection}. What is still "
+                "queued of it ends when it starts; canceling again asks once more"
+            )
 
 
 def _failed_notification(view: View) -> tuple[str, ...]:

@@ -110,6 +110,7 @@ class Attempt:
     part_of: int = 0  # the attempt that held its jobs back; 0: none
     retry: int = 0  # how often its jobs were submitted again by themselves
     function: int = 0  # the attempt whose mended function it runs; 0: the task's own
+    objection: str = ""  # what its scheduler said against the last cancellation
     canceled: float | None = None  # when all of it was
     canceled_jobs: Ranges = field(default_factory=Ranges)  # those that were before
 

@@ -17,10 +17,18 @@ def test_cancel(hb: Shell) -> None:
 def test_a_scheduler_that_objects(hb: Shell) -> None:
     hb.fakes.hold()
     task = hb.map("echo")
-    (hb.fakes.folder / "scancel").write_text("#!/bin/bash\necho no way >&2; exit 1\n")
+    program = hb.fakes.folder / "scancel"
+    obeys = program.read_text()
+    program.write_text("#!/bin/bash\necho no way >&2; exit 1\n")
     told = hb.fails(4, "cancel", task)
     assert "no way" in told
     assert f"hpcbatch cancel {task}" in told
+    (note,) = hb.json("status", task, status=1)["notes"]
+    assert note.startswith("attempt 1 was canceled, but")
+    assert "no way" in note
+    program.write_text(obeys)
+    hb.ok("cancel", task)
+    assert hb.json("status", task, status=1)["notes"] == []
 
 
 def test_remove(hb: Shell) -> None:
