@@ -143,7 +143,7 @@ class Task:
         """Wait until no job is waiting or running; returns the status then.
 
         ``progress`` shows a bar; by default on a terminal only. Raises NotSubmitted, WaitTimeout
-        after ``timeout`` seconds (the task goes on meanwhile), and TaskStuck.
+        after ``timeout`` seconds (the task goes on meanwhile, as after Ctrl-C), and TaskStuck.
         """
         with Progress(self, progress) as bar:
             for status in self._watched(timeout):
@@ -235,11 +235,21 @@ class Task:
         return self.site.resubmit(self.id, Resubmission(asked, only, chosen, mended, revoke))
 
     def _watched(self, timeout: float | None) -> Iterator[TaskStatus]:
-        for status in watch(self.site, self.id, timeout):
+        statuses = watch(self.site, self.id, timeout)
+        while (status := self._next(statuses)) is not None:
             if status.counts["defined"] == status.njobs and status.idle:
                 told = "; ".join(status.notes) or "submit it first"
                 raise NotSubmitted(f"{self.id} was never submitted: {told}")
             yield status
+
+    def _next(self, statuses: Iterator[TaskStatus]) -> TaskStatus | None:
+        try:
+            return next(statuses, None)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"{self.id} goes on without this process: wait for it again, or restore it in "
+                "another session"
+            ) from None
 
     def remove(self) -> None:
         """Delete the task and its results. Raises StateError while jobs are alive."""
