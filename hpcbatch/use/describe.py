@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from dataclasses import replace
 
-from ..disk.index import BEGUN, DONE, ERROR, EXPIRED, Entry, read_entries
+from ..disk.index import DONE, ERROR, EXPIRED, Entry, read_entries
 from ..registry.results import Results
 from ..registry.view import View
 from ..words.errors import DamagedFile, JobError
-from ..words.layout import TaskLayout
 from ..words.model import RESOLVED, Attempt, Ending
 from ..words.status import JobInfo
+from .element_logs import begun_in, read_log
 from .unsubmitted import refusal
 
 LAST_LINE = 300  # characters of it that a message takes
@@ -20,7 +18,6 @@ NO_RESULT = {  # by state
     "defined": "not submitted yet",
     "canceled": "no result without a resubmission",
 }
-LARGEST_LOG = 16 << 20  # bytes of what a job printed that are read
 LOG_TAIL = 1500  # bytes of a log that explain an ending
 
 
@@ -33,7 +30,7 @@ def job_info(view: View, results: Results, job: int, state: str, entry: Entry | 
     attempt, element = owner
     found = view.ending(attempt, element)
     ending = found if found is not None and state == "expired" else Ending("")
-    begun = _begun(entry, attempt)
+    begun = begun_in(entry, attempt)
     return JobInfo(
         job,
         state,
@@ -91,7 +88,7 @@ def job_error(view: View, results: Results, job: int, state: str, entry: Entry |
     if state != "expired" or owner is None:
         return JobError(job, state, "", NO_RESULT.get(state, "no result yet"))
     attempt, element = owner
-    begun = _begun(entry, attempt)
+    begun = begun_in(entry, attempt)
     ending = view.ending(attempt, element) or Ending("lost")
     ending = replace(ending, host=_host(results, begun) or ending.host)
     early = "" if begun else ", before the job began"
@@ -107,13 +104,6 @@ def _shown(what: str, tail: str) -> str:
     return f"{what}:\n{tail}\n" if tail else ""
 
 
-def _begun(entry: Entry | None, attempt: Attempt) -> Entry | None:
-    """The entry of a job that began in this very attempt."""
-    if entry is None or entry.said != BEGUN or entry.attempt != attempt.number:
-        return None
-    return entry
-
-
 def _host(results: Results, begun: Entry | None) -> str:
     """As the job's own process names it: schedulers may have other names for their nodes."""
     return results.process(begun)[0] if begun else ""
@@ -127,41 +117,3 @@ def _any_began(view: View, owner: tuple[Attempt, int]) -> bool:
 
 def _cluster_name(view: View, number: int) -> str:
     return next((a.cluster for a in view.attempts if a.number == number), "")
-
-
-def log_path(layout: TaskLayout, attempts: Sequence[Attempt], number: int, element: int) -> str:
-    folder = next((attempt.logs for attempt in attempts if attempt.number == number), "")
-    return layout.log(number, element, folder)
-
-
-def begin_in_log(view: View, entry: Entry | None, attempt: Attempt, element: int) -> int | None:
-    """Where a job that has no outcome prints to its element's log: behind the last that has one.
-    None for one that has not begun, where others have. Raises DamagedFile."""
-    known = read_entries(view.layout.index, attempt.plan.jobs_of(element))
-    ran = {job: one for job, one in known.items() if one.attempt == attempt.number}
-    if not ran:
-        return 0
-    if not _begun(entry, attempt):
-        return None
-    ended = [job for job, one in ran.items() if one.said in (DONE, ERROR, EXPIRED)]
-    if not ended:
-        return 0
-    last = max(ended, key=lambda job: ran[job].ended)
-    with Results(view.layout) as results:
-        return results.event(last, ran[last]).log_end
-
-
-def read_log(view: View, attempt: int, element: int, begin: int = 0, end: int | None = None) -> str:
-    """Bytes ``begin`` to ``end`` of an element's log; a negative ``begin`` counts from its end. Of
-    very many the last are read."""
-    try:
-        with open(log_path(view.layout, view.attempts, attempt, element), "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            first = begin if begin >= 0 else max(size + begin, 0)
-            last = size if end is None else max(first + end - begin, first)
-            left_out = max(last - first - LARGEST_LOG, 0)
-            file.seek(first + left_out)
-            told = file.read(max(last - first, 0) - left_out).decode("utf-8", "replace")
-            return f"[{left_out:,} bytes are left out here]\n{told}" if left_out else told
-    except FileNotFoundError:
-        return ""

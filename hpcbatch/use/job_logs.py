@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from typing import NamedTuple
-
-from ..disk.files import read_at
 from ..disk.index import DONE, ERROR, EXPIRED, read_entries
 from ..registry import tracker
 from ..registry.attempts import read_attempts
 from ..registry.registry import Registry
 from ..registry.results import Results
 from ..words.ranges import Ranges
-from .describe import begin_in_log, log_path, read_log
+from .element_logs import LogPart, begin_in_log, read_log, read_part
 from .job_selection import check_jobs
 
 LOG_PART = 1 << 20  # bytes that are read of a log at once
-
-
-class LogPart(NamedTuple):
-    """``content`` lies at the byte ``begin`` of a log that has ``size`` bytes by now."""
-
-    begin: int
-    size: int
-    content: bytes
 
 
 def log(registry: Registry, task_id: str, job: int) -> str:
@@ -52,13 +40,7 @@ def log_part(
     from the end. Raises NotFound for a task that is none; nothing is in a log that is not there."""
     registry.spec(task_id)
     layout = registry.layout(task_id)
-    try:
-        with open(log_path(layout, read_attempts(layout), attempt, element), "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            start = max(size + begin, 0) if begin < 0 else min(begin, size)
-            return LogPart(start, size, read_at(file.fileno(), most, start))
-    except FileNotFoundError:
-        return LogPart(0, 0, b"")
+    return read_part(layout, read_attempts(layout), (attempt, element), begin, most)
 
 
 def element_log(registry: Registry, task_id: str, attempt: int, element: int, begin: int) -> bytes:

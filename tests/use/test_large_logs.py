@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from hpcbatch.use import describe, job_logs
+from hpcbatch.use import element_logs, job_logs
 from tests.core import Case
 
 
 def test_of_much_that_was_printed_the_end_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(describe, "LARGEST_LOG", 10)
+    monkeypatch.setattr(element_logs, "LARGEST_LOG", 10)
     case = Case.of(print, ["a" * 20 + "the end"])
     case.run(case.submit())
     assert (
