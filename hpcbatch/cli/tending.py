@@ -44,51 +44,55 @@ def tend(invocation: Invocation, tasks: tuple[str, ...], every: str, once: bool)
     if (site := invocation.site()).tends_itself:
         raise UsageError(f"{site.place} is a server, which tends its tasks itself")
     chosen = [site.find(task) for task in tasks] or None
-    told: dict[str, Told] = {}
-    begins = not (tasks or once or invocation.json)  # else who asks wants to know each
+    looks = _Looks(invocation, site, chosen, once)
     with interruptible("the tasks go on; retries and notices wait for who tracks them next"):
-        while True:
-            alive = _look(invocation, site, chosen, told, begins, raises=once)
-            begins = False
-            if once or (chosen and not alive):
-                return
+        while looks.go_on() and not once:
             time.sleep(pause)
 
 
-def _look(
-    invocation: Invocation,
-    site: Site,
-    chosen: list[str] | None,
-    told: dict[str, Told],
-    begins: bool,
-    raises: bool,
-) -> bool:
-    """Whether any of the tasks goes on, or may."""
-    alive = False
-    try:
-        for task_id, found in site.statuses(chosen, tracks=True):
-            before, told[task_id] = told.get(task_id), found
-            alive |= _may_go_on(found)
-            if _is_news(found, before, begins):
-                _tell(invocation, task_id, found)
-    except SiteUnreachable as error:
-        if raises:
-            raise
-        say(f"hpcbatch: {plain_lines(str(error))}")
-        return True
-    if begins:
-        _tell_of_rest(list(filter(_is_at_rest, told.values())))
-    return alive
+class _Looks:
+    """At the tasks ``chosen``, or at all, again and again; ``once`` by one who will not come back
+    soon: a person, or a program that has a clock of its own."""
+
+    def __init__(self, invocation: Invocation, site: Site, chosen: list[str] | None, once: bool):
+        self._invocation, self._site, self._chosen, self._once = invocation, site, chosen, once
+        self._told: dict[str, Told] = {}
+        self._is_first = True
+
+    def go_on(self) -> bool:
+        """Looks, and tells the news; whether there may be more. Raises SiteUnreachable, where it is
+        the only look."""
+        begins = self._is_first and not self._once
+        alive = False
+        try:
+            for task_id, found in self._site.statuses(self._chosen, tracks=True, begins=begins):
+                alive |= _may_go_on(found)
+                if self._is_news(task_id, found):
+                    _tell(self._invocation, task_id, found)
+                self._told[task_id] = found
+        except SiteUnreachable as error:
+            if self._once:
+                raise
+            say(f"hpcbatch: {plain_lines(str(error))}")
+            return True
+        if self._counts_rest:
+            _tell_of_rest(list(filter(_is_at_rest, self._told.values())))
+        self._is_first = False
+        return alive or self._chosen is None
+
+    @property
+    def _counts_rest(self) -> bool:
+        """At first; but who names tasks, looks once, or is a program wants to know each."""
+        return self._is_first and not (self._chosen or self._once or self._invocation.json)
+
+    def _is_news(self, task_id: str, found: Told) -> bool:
+        if (before := self._told.get(task_id)) is None:
+            return not (self._counts_rest and _is_at_rest(found))
+        return _shown(before) != _shown(found)
 
 
 def _may_go_on(found: Told) -> bool:
     return not (found.idle if isinstance(found, TaskStatus) else isinstance(found, NotFound))
-
-
-def _is_news(found: Told, before: Told | None, begins: bool) -> bool:
-    if before is None:
-        return not (begins and _is_at_rest(found))
-    return _shown(before) != _shown(found)
 
 
 def _is_at_rest(found: Told) -> TypeGuard[TaskStatus]:

@@ -122,6 +122,12 @@ def numbers(layout: TaskLayout) -> list[int]:
         return []
 
 
+def code_archives(layout: TaskLayout) -> list[str]:
+    """Paths of the archives of the user's modules: the task's, and those of mended functions."""
+    paths = [f"{layout.folder}/{layout.code_of(number)}" for number in (0, *numbers(layout))]
+    return [path for path in paths if os.path.exists(path)]
+
+
 def _is_recorded(layout: TaskLayout, number: int) -> bool:
     """Else it is being made, or that was interrupted: nothing was submitted."""
     return os.path.exists(layout.attempt(number).record)

@@ -90,19 +90,22 @@ class Site(ABC):
 
     @abstractmethod
     def track(self, task_id: str, begins: bool = False) -> TaskStatus:
-        """The status; and what whoever watches a task does: retries, and what was held back."""
+        """The status; and what whoever watches a task does: retries, and what was held back. Who
+        ``begins`` to watch has what failed tried at once."""
 
     def statuses(
-        self, task_ids: Sequence[str] | None, tracks: bool = False
+        self, task_ids: Sequence[str] | None, tracks: bool = False, begins: bool = False
     ) -> Iterable[tuple[str, TaskStatus | HpcbatchError]]:
         """Of several tasks (None: of all), in their order, or why there is none; ``tracks`` as
         ``track`` does, except of what is at rest since it was last asked."""
         for task_id in [spec.id for spec in self.specs()] if task_ids is None else task_ids:
-            yield task_id, self._status_or_error(task_id, tracks)
+            yield task_id, self._status_or_error(task_id, tracks, begins)
 
-    def _status_or_error(self, task_id: str, tracks: bool) -> TaskStatus | HpcbatchError:
+    def _status_or_error(
+        self, task_id: str, tracks: bool, begins: bool
+    ) -> TaskStatus | HpcbatchError:
         try:
-            return self._look_at(task_id, tracks)
+            return self._tracked(task_id, begins) if tracks else self.status(task_id)
         except SiteUnreachable:
             raise  # it is no task's
         except HpcbatchError as error:
@@ -110,8 +113,8 @@ class Site(ABC):
         except OSError as error:
             return RegistryError(f"{error.filename}: {error.strerror}")
 
-    def _look_at(self, task_id: str, tracks: bool) -> TaskStatus:
-        return self.track(task_id) if tracks else self.status(task_id)
+    def _tracked(self, task_id: str, begins: bool) -> TaskStatus:
+        return self.track(task_id, begins)
 
     @abstractmethod
     def jobs(

@@ -5,7 +5,6 @@ Verbs are imported when they are called: a command that only looks need not load
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -105,20 +104,19 @@ class Here(Site):
         return queued.with_queue(self.place, service.track(self.registry, task_id, begins))
 
     def statuses(
-        self, task_ids: Sequence[str] | None, tracks: bool = False
+        self, task_ids: Sequence[str] | None, tracks: bool = False, begins: bool = False
     ) -> Iterable[tuple[str, TaskStatus | HpcbatchError]]:
         """Also of tasks that cannot be read, where all are asked for."""
-        return super().statuses(self.registry.ids() if task_ids is None else task_ids, tracks)
+        ids = self.registry.ids() if task_ids is None else task_ids
+        return super().statuses(ids, tracks, begins)
 
-    def _look_at(self, task_id: str, tracks: bool) -> TaskStatus:
+    def _tracked(self, task_id: str, begins: bool) -> TaskStatus:
         from ..registry.attempts import last_recorded
 
-        if not tracks:
-            return self.status(task_id)
         last = last_recorded(self.registry.layout(task_id))  # first: one may be made meanwhile
         if (known := self._at_rest.get(task_id)) and known[0] == last:
             return known[1]
-        found = self.track(task_id)
+        found = self.track(task_id, begins)
         if found.idle:
             self._at_rest[task_id] = last, found
         return found
@@ -162,9 +160,6 @@ class Here(Site):
         return element_log(self.registry, task_id, attempt, element, begin)
 
     def modules(self, task_id: str) -> list[str]:
-        from ..registry import attempts
+        from ..registry.attempts import code_archives
 
-        layout = self.registry.layout(task_id)
-        numbers = [0, *attempts.numbers(layout)]
-        paths = [f"{layout.folder}/{layout.code_of(number)}" for number in numbers]
-        return [path for path in paths if os.path.exists(path)]
+        return code_archives(self.registry.layout(task_id))

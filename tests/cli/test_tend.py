@@ -325,7 +325,7 @@ def test_tend_once_tells_of_a_site_that_is_away(monkeypatch: pytest.MonkeyPatch)
     class Away:
         tends_itself = False
 
-        def statuses(self, ids: Any, tracks: bool) -> Any:
+        def statuses(self, ids: Any, tracks: bool, begins: bool) -> Any:
             raise hb.SiteUnreachable("no route to login")
 
     monkeypatch.setattr(Invocation, "site", lambda self: Away())
@@ -349,7 +349,7 @@ def test_tend_tells_once_what_is_wrong_with_a_task(monkeypatch: pytest.MonkeyPat
         def find(self, text: str) -> str:
             return text
 
-        def statuses(self, ids: Any, tracks: bool) -> Any:
+        def statuses(self, ids: Any, tracks: bool, begins: bool) -> Any:
             found = looks.pop(0)
             if isinstance(found, hb.SiteUnreachable):
                 raise found

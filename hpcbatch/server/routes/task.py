@@ -10,8 +10,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...disk.files import read
+from ...registry.attempts import code_archives
 from ...sites import queued, streams, wire
-from ...sites.here import Here
 from ...use import collect, job_logs, service
 from ...use.newest_failures import newest_failures
 from ...words.look import Look
@@ -192,7 +192,7 @@ def download(user: Caller, site: Served, asked: SomeJobsRequest) -> Any:
 def modules(user: Caller, site: Served, asked: TaskRequest) -> dict[str, Any]:
     """Archives, in base 64, of the modules that the task's results may need."""
     spec = site.spec(user, asked.id)
-    paths = Here(site.registry.root).modules(spec.id)
+    paths = code_archives(site.registry.layout(spec.id))
     return {"modules": [b64encode(read(path)).decode() for path in paths]}
 
 

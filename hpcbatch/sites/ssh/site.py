@@ -137,13 +137,13 @@ class Ssh(Site):
         return self._status("track", task_id, begins=begins)
 
     def statuses(
-        self, task_ids: Sequence[str] | None, tracks: bool = False
+        self, task_ids: Sequence[str] | None, tracks: bool = False, begins: bool = False
     ) -> list[tuple[str, TaskStatus | HpcbatchError]]:
         ids = None if task_ids is None else list(task_ids)
         if ids == []:
             return []
         words = self._seen.words(ids)
-        found = self._ask("statuses", ids=ids, tracks=tracks, known=words)
+        found = self._ask("statuses", ids=ids, tracks=tracks, begins=begins, known=words)
         return [
             (told["id"], wire.error_from(told) if "error" in told else TaskStatus.from_json(told))
             for told in self._seen.whole(found, words)

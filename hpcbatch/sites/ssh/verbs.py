@@ -112,7 +112,7 @@ def statuses(site: Here, asked: Request, talk: Talk) -> Any:
     """Of several tasks; what is wrong with one hides no other."""
     found = [
         {**wire.error_json(told), "id": id} if isinstance(told, HpcbatchError) else told.to_json()
-        for id, told in site.statuses(asked["ids"], asked["tracks"])
+        for id, told in site.statuses(asked["ids"], asked["tracks"], asked["begins"])
     ]
     return new_of(found, asked["known"])
 
