@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .logs import Said
+from .logs import WorkerLogs
 
 PAUSE = 0.05
 
@@ -47,7 +47,7 @@ class Check:
 
 
 def check(
-    logs: Said,
+    logs: WorkerLogs,
     addresses: tuple[str, ...],
     launch: Callable[[], int],
     failure: Callable[[int], str],

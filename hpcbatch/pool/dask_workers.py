@@ -14,7 +14,7 @@ from ..words.version import PYTHON, VERSION
 from ..worker import dask_worker
 from . import folder
 from .addresses import Endpoint
-from .deployment import Deployment
+from .deployment import HereDeployment
 from .import_paths import own_import_paths
 from .launching import Launching
 from .settings import PoolSettings
@@ -30,7 +30,7 @@ class DaskWorkers:
     def __init__(self, name: str, settings: PoolSettings, nanny: bool, options: Mapping[str, Any]):
         self._name, self._settings = name, settings
         self.has_nanny = nanny
-        self._deployment = Deployment(settings)
+        self._deployment = HereDeployment(settings)
         resources = self._deployment.resources
         self.options: dict[str, Any] = {
             "nthreads": resources.cpus,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from ..cluster.cluster import Cluster
@@ -12,15 +13,61 @@ from ..words.resources import Resources
 from .addresses import Endpoint, endpoint_of
 from .folder import PoolRecord
 from .launchers import Call, Launcher, find_launcher
-from .logs import Logs
+from .logs import Logs, WorkerLogs
 from .settings import PoolSettings
 
 SHORTEST_NAME = 15  # that some scheduler takes
 MARGIN = 30.0  # seconds between a worker's end and that of its element, at most
 
 
-class Deployment:
-    """Raises ConfigError for an unknown cluster, ResourceError for what it does not give."""
+class Deployment(ABC):
+    """What a controller has to know of that. It is opened once, before ``recorded``, ``launcher``
+    and ``logs`` are asked for."""
+
+    @property
+    @abstractmethod
+    def endpoint(self) -> Endpoint:
+        """Where the controller listens."""
+
+    @property
+    @abstractmethod
+    def seconds(self) -> float | None:
+        """For which a worker lives: it is to leave before its scheduler ends it. None: without
+        end, or not known here."""
+
+    @abstractmethod
+    def open(self, name: str, door: Door, port: int, fail: Callable[[str], None]) -> Door:
+        """The door as workers see it; ``fail`` is called with what ends the pool later. Raises
+        UsageError in a worker or job, SiteError, and whatever is wrong elsewhere."""
+
+    @abstractmethod
+    def recorded(self, record: PoolRecord) -> PoolRecord:
+        """With where the workers are, if that is elsewhere."""
+
+    @abstractmethod
+    def launcher(self, layout: PoolLayout) -> Launcher:
+        """Of its workers."""
+
+    @abstractmethod
+    def logs(self, layout: PoolLayout) -> WorkerLogs:
+        """What its workers print."""
+
+    @abstractmethod
+    def call(self, layout: PoolLayout, number: int) -> Call:
+        """What a launch, which has this number, is to run."""
+
+    @abstractmethod
+    def give_up(self) -> None:
+        """Wait for nothing that is elsewhere."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """What was opened is of no use."""
+
+
+class HereDeployment(Deployment):
+    """On a cluster that this host submits to. Raises ConfigError for an unknown cluster,
+    ResourceError for what it does not give."""
 
     def __init__(self, settings: PoolSettings):
         self.cluster = Cluster.named(settings.cluster)
@@ -33,7 +80,6 @@ class Deployment:
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where the controller listens."""
         return endpoint_of(self.are_local, self._settings.host, self._settings.interface)
 
     @property
@@ -47,27 +93,24 @@ class Deployment:
 
     @property
     def seconds(self) -> float | None:
-        """For which a worker lives: it is to leave before its scheduler ends it."""
         walltime = self.walltime
         return None if walltime is None else walltime - min(MARGIN, 0.05 * walltime)
 
     def open(self, name: str, door: Door, port: int, fail: Callable[[str], None]) -> Door:
-        """The door as workers see it. Raises UsageError in a worker or job."""
         check_not_on_node()
         return door
 
     def recorded(self, record: PoolRecord) -> PoolRecord:
-        """With where the workers are, if that is elsewhere."""
         return record
 
     def logs(self, layout: PoolLayout) -> Logs:
         return Logs(layout)
 
     def give_up(self) -> None:
-        """Wait for nothing that is elsewhere."""
+        pass  # nothing is elsewhere
 
     def close(self) -> None:
-        """What was opened is of no use."""
+        pass  # nor open
 
     def launcher(self, layout: PoolLayout) -> Launcher:
         if self._launcher is not None:

@@ -18,7 +18,7 @@ from ..words.messages import in_short
 from .arrivals import Arrivals, Expected
 from .folder import was_ended
 from .launchers.base import Call, Launcher
-from .logs import Logs, Said
+from .logs import Logs, WorkerLogs
 from .scaling import to_launch
 
 log = logging.getLogger("hpcbatch.pool")
@@ -41,11 +41,11 @@ class Launching:
         call: Callable[[int], Call],
         maximum: int,
         seconds_launch: float,
-        logs: Said | None = None,
+        logs: WorkerLogs | None = None,
         ended: Callable[[], None] = lambda: None,
     ):
         self._pool, self._layout, self._launcher, self._call = pool, layout, launcher, call
-        self._logs: Said = logs or Logs(layout)
+        self._logs: WorkerLogs = logs or Logs(layout)
         self._ended = ended
         self._lock = threading.Lock()
         self._wake = threading.Event()

@@ -10,7 +10,7 @@ from ..words.layout import PoolLayout
 SAID = 2000  # bytes of a log that are told
 
 
-class Said(Protocol):
+class WorkerLogs(Protocol):
     """What workers have logged, here or elsewhere."""
 
     folder: str

@@ -8,7 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..disk.files import unlink_quietly
 from ..disk.open_files import allow_open_files
@@ -19,7 +19,7 @@ from ..worker import wire
 from . import folder
 from .broker import Broker
 from .check import Check, check
-from .deployment import Deployment
+from .deployment import Deployment, HereDeployment
 from .dispatch import Dispatch
 from .event_loop import EventLoop
 from .import_paths import own_import_paths
@@ -27,9 +27,6 @@ from .launching import ENDED, Launching
 from .settings import PoolSettings
 from .summary import Summary
 from .task import PoolTask, Result
-
-if TYPE_CHECKING:
-    from .relay.deployment import RelayedDeployment
 
 log = logging.getLogger("hpcbatch.pool")
 
@@ -175,9 +172,9 @@ class OpenPool:
         return {**asked, "folder": asked["folder"] or own}
 
 
-def _deployment(settings: PoolSettings) -> Deployment | RelayedDeployment:
+def _deployment(settings: PoolSettings) -> Deployment:
     if settings.site is None:
-        return Deployment(settings)
+        return HereDeployment(settings)
     from .relay.deployment import RelayedDeployment
 
     return RelayedDeployment(settings)

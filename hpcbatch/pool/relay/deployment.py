@@ -15,6 +15,7 @@ from ...words.errors import UsageError
 from ...words.layout import PoolLayout
 from ...words.resources import Resources
 from ..addresses import Endpoint, endpoint_of
+from ..deployment import Deployment
 from ..folder import PoolRecord
 from ..import_paths import own_import_paths
 from ..launchers import Call
@@ -25,8 +26,8 @@ from .near import Near
 PASSED = ("host", "interface", "port", "walltime")  # settings that count there
 
 
-class RelayedDeployment:
-    """Raises UsageError for what cannot be done through a relay, ResourceError."""
+class RelayedDeployment(Deployment):
+    """Behind a login node. Raises UsageError for what a relay cannot do, ResourceError."""
 
     seconds = None  # for which a worker lives: it is known there
 
@@ -45,11 +46,10 @@ class RelayedDeployment:
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where the controller listens: its relay is on this machine."""
+        """Of its relay, which is on this machine."""
         return endpoint_of(True, None, None)
 
     def open(self, name: str, door: Door, port: int, fail: Callable[[str], None]) -> Door:
-        """Connect; the door as workers see it. Raises SiteError, and whatever is wrong there."""
         settings = self._settings
         code = loaded_code(own_import_paths())
         settings_there = {each: getattr(settings, each) for each in PASSED}
@@ -72,7 +72,6 @@ class RelayedDeployment:
         return door._replace(addresses=told["addresses"], walltime=told["walltime"])
 
     def recorded(self, record: PoolRecord) -> PoolRecord:
-        """With where the workers are."""
         told = self._told
         return replace(record, site=self._site.place, site_root=told["root"], site_id=told["pool"])
 
@@ -89,7 +88,6 @@ class RelayedDeployment:
         return Call((), layout.folder, layout.id, number, "", layout.logs)
 
     def close(self) -> None:
-        """What was opened is of no use."""
         if self._near is not None:
             self._near.close()
 

@@ -18,7 +18,7 @@ from ...words.errors import UsageError
 from ...words.layout import PoolLayout
 from ...words.version import VERSION
 from ..addresses import listen
-from ..deployment import Deployment
+from ..deployment import HereDeployment
 from ..folder import PoolRecord, close_pool, make_pool, read_record, write_door, write_record
 from ..logs import Logs
 from ..monitor import Pool
@@ -30,7 +30,7 @@ PATIENCE = 10.0  # seconds for the relay before this one to leave its port
 class RelayedPool:
     """``doors`` are where its workers dial in."""
 
-    def __init__(self, layout: PoolLayout, record: PoolRecord, deployment: Deployment):
+    def __init__(self, layout: PoolLayout, record: PoolRecord, deployment: HereDeployment):
         self.layout, self.record, self.deployment = layout, record, deployment
         self.launcher, self.logs = deployment.launcher(layout), Logs(layout)
         self.doors: list[socket.socket] = []
@@ -40,7 +40,7 @@ class RelayedPool:
     def of(cls, root: str, asked: Request) -> RelayedPool:
         """A new pool, or one whose connection was lost. Raises what is wrong with its settings."""
         settings = PoolSettings.of(asked["cluster"], asked["workers"], asked["settings"])
-        deployment = Deployment(settings)
+        deployment = HereDeployment(settings)
         endpoint = deployment.endpoint
         if asked["pool"]:
             layout = PoolLayout(root, asked["pool"])
