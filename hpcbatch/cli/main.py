@@ -17,8 +17,8 @@ from typing import Any, NoReturn
 
 import click
 
-from .. import __version__
 from ..words.messages import nearest
+from ..words.version import VERSION
 from .common import COMPLETES, Invocation, global_options, say
 from .exit_status import BROKEN_PIPE, HELP, misused, stop_for
 
@@ -142,7 +142,7 @@ def _told_of(context: click.Context, words: Sequence[str]) -> Iterator[None]:
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=HELP)
 @global_options
-@click.version_option(__version__, prog_name="hpcbatch")
+@click.version_option(VERSION, prog_name="hpcbatch")
 @click.pass_context
 def main(context: click.Context) -> None:
     """Run a function or a program over many inputs as job arrays on Slurm, Grid Engine or

@@ -15,6 +15,7 @@ from ..words.errors import ConfigError, ResourceError
 from ..words.layout import config_folder
 from ..words.messages import nearest
 from ..words.resources import MEMORY_UNITS, Resources
+from ..words.text import plain
 from .orders import ArrayOrder, ScriptOrder
 
 _LINE_ENDS = {"\n": "\\n", "\r": "\\r", "\\": "\\\\", "'": "\\'"}
@@ -155,7 +156,7 @@ def _environment() -> _Environment:
     )
     environment.filters.update(
         verbatim=_Verbatim,
-        comment=lambda text: _Verbatim("".join(c if c.isprintable() else " " for c in str(text))),
+        comment=lambda text: _Verbatim(plain(str(text))),
         minutes=lambda seconds: -(-int(seconds) // 60),
         kilobytes=lambda size: int(-(-size // 1024)),
         megabytes=lambda size: int(-(-size // 1048576)),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ..disk.files import make_folder
 from ..disk.mounts import is_local_disk, locks_reach_other_hosts
-from ..registry.registry import Registry
+from ..registry.root import safe_root
 from ..words.errors import HpcbatchError
 from ..words.finding import Finding, fine, note, wrong
 
@@ -17,7 +17,7 @@ FEW_FILES = 10_000
 
 def check_registry(root: str | None) -> Iterator[Finding]:
     try:
-        folder = Registry(root).root
+        folder = safe_root(root)
         make_folder(folder)
     except HpcbatchError as error:
         yield wrong("registry", str(error))

@@ -14,7 +14,7 @@ from typing import Any
 from ..cluster.cluster import Cluster
 from ..disk.boot_id import boot_id
 from ..disk.files import unlink_quietly
-from ..registry.registry import Registry
+from ..registry.root import safe_root
 from ..use.arrays import listing_of
 from ..words.errors import DamagedFile, NewerFormat, NotFound
 from ..words.ids import LAST, ids_meant
@@ -146,7 +146,7 @@ class Pool:
 
 def pools(root: str | None = None) -> list[Pool]:
     """All pools of a registry, the newest last. One whose record cannot be read is left out."""
-    where = Registry(root).root
+    where = safe_root(root)
     found = []
     for name in pool_ids(where):
         with contextlib.suppress(DamagedFile, NewerFormat, NotFound):

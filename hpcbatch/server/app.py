@@ -12,13 +12,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from .. import __version__
 from ..sites.wire import error_json
 from ..words.errors import (
     ConfigError,
     HpcbatchError,
     InputError,
 )
+from ..words.version import VERSION
 from .access import caller
 from .dashboard import login, pages, views
 from .dashboard.site_feed import make_feed
@@ -47,7 +47,7 @@ def make_app(site: ServedSite) -> FastAPI:
 
     app = FastAPI(
         title="hpcbatch",
-        version=__version__,
+        version=VERSION,
         lifespan=life,
         default_response_class=Ascii,
         docs_url=None,  # what FastAPI offers comes from elsewhere

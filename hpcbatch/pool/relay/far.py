@@ -22,7 +22,7 @@ from ...sites.ssh.answers import Talk
 from ...sites.ssh.verbs import Request
 from ...sites.wire import error_json
 from ...use.requirements import compared
-from ...words.errors import HpcbatchError, NotFound
+from ...words.errors import HpcbatchError, LaunchError, NotFound
 from . import pipe as kinds
 from .connections import MOST, Connections
 from .orders import Orders
@@ -113,7 +113,7 @@ class Far:
                 told = {"failed": error_json(error)}
             except Exception as error:  # the controller tells it
                 words = f"the relay failed: {type(error).__name__}: {error}"
-                told = {"failed": {"error": "LaunchError", "message": words}}
+                told = {"failed": error_json(LaunchError(words))}
             try:
                 self._pipe.tell(kinds.DONE, {**told, "order": order["order"]})
             except OSError:

@@ -11,9 +11,9 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict
 
-from ... import __version__
 from ...sites.keys import GRANT
 from ...words.errors import InputError, NotAllowed
+from ...words.version import VERSION
 from ..access import Caller, Served, counting_failures
 
 router = APIRouter(prefix="/validate", tags=["validate"])
@@ -61,7 +61,7 @@ def token(
 @router.post("/ping")
 def ping(site: Served) -> dict[str, Any]:
     """Whether a server is there, and which."""
-    return {"server": site.identity.id, "version": __version__, **site.hooks.validation()}
+    return {"server": site.identity.id, "version": VERSION, **site.hooks.validation()}
 
 
 class Shutdown(BaseModel):

@@ -34,7 +34,7 @@ def answer(talk: Talk, verbs: Mapping[str, Verb]) -> None:
             return  # the client went away
         except Exception as error:
             words = f"hpcbatch failed there: {type(error).__name__}: {error}"
-            kind, told = frames.ERROR, {"error": "HpcbatchError", "message": words}
+            kind, told = frames.ERROR, error_json(HpcbatchError(words))
     for warning in warned:
         talk.tell(frames.WARNING, warning_json(warning))
     talk.write(frames.message(kind, frames.packed(json.dumps(told).encode())))

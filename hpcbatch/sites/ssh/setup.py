@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...cluster import shell
+from ...disk.files import read
 from ...words.errors import SchedulerError, SiteError, SiteNotReady
 from ...words.text import size_text
 from ...words.version import PYTHON
@@ -66,15 +67,13 @@ class LoginNode:
 def look(line: Line, python: str, lines: Sequence[str]) -> LoginNode:
     """Raises SiteNotReady."""
     candidates = [python] if python else [f"python{PYTHON}", "python3", "python"]
-    with open(f"{_HERE}/probe.py", "rb") as file:
-        probe = file.read()
     script = "\n".join(
         [
             _BEGIN,
             scripts.file('"$T/lines"', "".join(f"{each}\n" for each in lines).encode()),
             scripts.file('"$T/pythons"', "".join(f"{each}\n" for each in candidates).encode()),
             scripts.file('"$T/minor.py"', _MINOR),
-            scripts.file('"$T/probe.py"', probe),
+            scripts.file('"$T/probe.py"', read(f"{_HERE}/probe.py")),
             f"MINOR={PYTHON}",
             _LOOK,
         ]
@@ -163,7 +162,7 @@ def _wheels(found: LoginNode) -> list[tuple[str, bytes]]:
             _pip("wheel", "--no-deps", "--wheel-dir", folder, *built)
             others = [each for each in needed if each not in built]
             _pip("download", "--dest", folder, *kind, *others)
-        return [(name, _read(f"{folder}/{name}")) for name in sorted(os.listdir(folder))]
+        return [(name, read(f"{folder}/{name}")) for name in sorted(os.listdir(folder))]
 
 
 def _pip(*words: str) -> None:
@@ -177,11 +176,6 @@ def _pip(*words: str) -> None:
         raise SiteError(f"what hpcbatch needs could not be fetched: {error}") from error
     if done.status:
         raise SiteError(f"what hpcbatch needs could not be fetched: {done.stderr.strip()[-2000:]}")
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
 
 
 def _exports(found: LoginNode) -> list[str]:
