@@ -78,7 +78,7 @@ def test_a_channel_that_fails_late(made: list[Any]) -> None:
 
 
 def test_a_command_that_fails_late(made: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    keeper = ConnectionKeeper(LOGIN, "/nowhere", 1.0)
+    keeper = ConnectionKeeper(LOGIN, "/nowhere", 1.0, 0)
 
     def exec_command(transport: Transport, command: str) -> None:
         lost_for_others(keeper._connection, transport)

@@ -39,12 +39,12 @@ log = logging.getLogger("hpcbatch.ssh")
 
 class ConnectionKeeper:
     """Serves ``path`` until nobody has come for ``keep`` seconds, or it is told to end; it keeps
-    what was made once."""
+    what was made once, and ``spares`` commands that wait there for a request."""
 
-    def __init__(self, address: Address, path: str, keep: float):
+    def __init__(self, address: Address, path: str, keep: float, spares: int):
         self._address, self._path, self._keep = address, path, keep
         self._connection = Connection(address)
-        self._spares = Prestarted(self._connection)
+        self._spares = Prestarted(self._connection, spares)
         self._lock = threading.Lock()
         self._clients, self._used = 0, time.monotonic()
         self._ends = threading.Event()
@@ -198,7 +198,8 @@ def main() -> None:
         if not is_free:
             return  # another one was quicker, or is about to end
         unlink_quietly(told["socket"])
-        keeper = ConnectionKeeper(Address.read(told["login"]), told["socket"], told["keep"])
+        address = Address.read(told["login"])
+        keeper = ConnectionKeeper(address, told["socket"], told["keep"], told["spares"])
         with listening(told["socket"]) as listener:
             if os.fork():
                 os._exit(0)

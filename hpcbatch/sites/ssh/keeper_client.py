@@ -23,6 +23,7 @@ from .folder import socket_of
 from .frames import Messages
 
 KEEP = 600.0  # seconds that a connection is kept which nobody uses
+SPARES = 2  # started before they are asked for: a command of ours often is a look-up and a verb
 STARTS_WITHIN = 20.0
 PASSED = ("SSH_AUTH_SOCK", "PATH")  # to the keeper: agents come and go, and so do their sockets
 
@@ -169,8 +170,12 @@ def _told(name: str, kind: type[float], usual: float) -> float:
 def _start_keeper(login: str, path: str) -> None:
     """It stays behind for commands that come later. Where two are started, one gives way."""
     places = (os.environ.get("PYTHONPATH"), os.path.dirname(os.path.dirname(_PACKAGE)))
-    keep = _told("HPCBATCH_SSH_KEEP", float, KEEP)
-    _told("HPCBATCH_SSH_SPARES", int, 0)  # which the keeper, whom nobody hears, is about to read
+    order = {
+        "login": login,
+        "socket": path,
+        "keep": _told("HPCBATCH_SSH_KEEP", float, KEEP),
+        "spares": _told("HPCBATCH_SSH_SPARES", int, SPARES),
+    }
     log = os.open(f"{path}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         process = subprocess.Popen(
@@ -184,7 +189,7 @@ def _start_keeper(login: str, path: str) -> None:
         )
     finally:
         os.close(log)
-    process.communicate(json.dumps({"login": login, "socket": path, "keep": keep}).encode())
+    process.communicate(json.dumps(order).encode())
     if process.returncode:
         with open(f"{path}.log", encoding="utf-8", errors="replace") as file:
             told = file.read().strip().splitlines()[-1:]

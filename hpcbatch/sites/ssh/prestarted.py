@@ -5,23 +5,20 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import threading
 from typing import Any
 
 from ...words.errors import HpcbatchError
 from .connection import Connection
 
-COUNT = 2  # where HPCBATCH_SSH_SPARES does not say; a command of ours often is a look-up and a verb
 log = logging.getLogger("hpcbatch.ssh")
 
 
 class Prestarted:
     """At most ``count``, all of one command. They end with the connection."""
 
-    def __init__(self, connection: Connection):
-        self._connection = connection
-        self._count = int(os.environ.get("HPCBATCH_SSH_SPARES") or COUNT)
+    def __init__(self, connection: Connection, count: int):
+        self._connection, self._count = connection, count
         self._lock = threading.Lock()
         self._command = ""
         self._channels: list[Any] = []
