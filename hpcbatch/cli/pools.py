@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import click
 
 from ..disk.files import read
 from .canceling import ask, yes_option
 from .common import Invocation, common, completed, global_options, print_json, say
 from .exit_status import SCHEDULER, interruptible
-from .formatting import plain_lines
+from .formatting import clock, plain_lines
 from .pool_places import done_there, find, login_node
 from .tables import print_table
 
@@ -60,7 +58,7 @@ def list_pools(invocation: Invocation) -> None:
             each.record.cluster + (each.record.site and f" at {each.record.site}"),
             str(each.record.workers),
             f"{each.record.host}:{each.record.pid}",
-            time.strftime("%Y-%m-%d %H:%M", time.localtime(each.record.begun)),
+            clock(each.record.begun),
         ]
         for each in found
     ]

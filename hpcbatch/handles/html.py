@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from ..words.status import COLOURS, TaskStatus
+from ..words.text import counted
 
 PARTS = 400  # of the bar
 FAINT = "opacity:.7"
@@ -30,7 +31,7 @@ def status_html(status: TaskStatus) -> str:
 
 
 def _heading(status: TaskStatus) -> str:
-    told = [f"{status.njobs:,} job{'' if status.njobs == 1 else 's'}", status.where]
+    told = [counted(status.njobs, "job"), status.where]
     told += [f"{count:,} {word}" for word, count in status.besides.items()]
     return (
         f"<div><b>{escape(status.name)}</b> "

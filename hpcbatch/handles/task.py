@@ -22,6 +22,7 @@ from ..words.model import RESOLVED, Attempt, TaskSpec
 from ..words.options import AUTO, SubmitOptions
 from ..words.ranges import Ranges, whole_numbers
 from ..words.status import TaskStatus
+from ..words.text import counted
 from .job import Job
 from .loading import Loader
 from .progress import Progress
@@ -58,7 +59,7 @@ class Task:
         return self.spec.njobs
 
     def __repr__(self) -> str:
-        return f"<Task {self.id}: {self.spec.njobs} jobs>"
+        return f"<Task {self.id}: {counted(self.spec.njobs, 'job')}>"
 
     def __str__(self) -> str:
         return str(self.status())

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any, Protocol
 
-from ..words.text import plain
+from ..words.text import counted, plain
 
 SHOWN = 20  # workers
 SECONDS = 1.0  # between two looks
@@ -86,7 +86,7 @@ def _told(pool: HasWorkers) -> tuple[list[str], list[str], list[list[str]]]:
     of_one: dict[str, Any] = summary.launches  # or those of each controller of a group
     several = all(isinstance(told, dict) for told in of_one.values())
     launches = list(of_one.values()) if several else [of_one]
-    state = "closed" if pool.is_closed else f"{len(summary)} workers"
+    state = "closed" if pool.is_closed else counted(len(summary), "worker")
     to_come, lost = (
         sum(told.get(count, 0) for told in launches) for count in ("launching", "lost")
     )

@@ -11,8 +11,8 @@ def plain(text: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """``1 job``, ``2 jobs``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """``1 job``, ``2 jobs``, ``1,200 jobs``."""
+    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def speed(per_second: float) -> str:

@@ -252,7 +252,7 @@ def test_a_scheduler_that_does_not_answer_is_silent(hb: Shell) -> None:
 def test_a_configuration_is_made_from_what_is_here(hb: Shell) -> None:
     told = hb("clusters").stderr
     assert "'hpcbatch clusters init' writes" in told
-    assert "slurm-wlm 22.05.8, arrays of up to 1001 elements, accounting off" in told
+    assert "slurm-wlm 22.05.8, arrays of up to 1,001 elements, accounting off" in told
     assert hb.ok("clusters", "init", "--output", "-") in told
     assert "hpcbatch.yaml was written" in hb("clusters", "init").stderr
     assert hb.json("config", "show")["file"].endswith("config/hpcbatch/hpcbatch.yaml")

@@ -49,6 +49,10 @@ def test_text_and_html_say_the_same_and_cannot_be_broken(hostile_name: str) -> N
     assert "w20" not in text
 
 
+def test_one_worker_is_no_workers() -> None:
+    assert text_of(Looks("p", *[workers(1)] * 3)).startswith("p: 1 worker, ")
+
+
 def test_a_pool_in_a_terminal(shared: hb.Controller, capsys: pytest.CaptureFixture[str]) -> None:
     shared.submit(abs, -1).result(60)
     shared.show()

@@ -176,6 +176,9 @@ def test_what_can_be_told_of_a_controller(own_registry: Path) -> None:
     assert state_of(host="other") == "elsewhere"
     assert state_of(boot="another") == "dead"
     assert state_of(begun=record.begun - 1e6) == "dead"  # a later process has its pid
+    state_of(begun=1e300)  # by a clock that is nowhere
+    asked = CliRunner().invoke(main, ["pool", "list"])
+    assert asked.exit_code == 0, asked.output
     record_file.write_text("{")
     assert ask("list") == []
 

@@ -307,6 +307,11 @@ def test_a_name_is_the_functions_where_none_is_given() -> None:
     assert hb.create(lambda x: x, [1]).id.endswith("__lambda")
 
 
+def test_a_handle_is_shown_with_its_jobs() -> None:
+    for count, told in ((1, ": 1 job>"), (2, ": 2 jobs>")):
+        assert repr(hb.create(add, range(count))).endswith(told)
+
+
 def test_collect_in_order_some_jobs_and_with_gaps() -> None:
     def job(x: int) -> int:
         if x == 2:

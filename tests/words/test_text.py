@@ -7,7 +7,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hpcbatch.words.resources import parse_memory, parse_walltime
-from hpcbatch.words.text import bytes_text, size_text, walltime_text
+from hpcbatch.words.text import bytes_text, counted, size_text, walltime_text
+
+
+@pytest.mark.parametrize(
+    ("number", "told"), [(0, "0 jobs"), (1, "1 job"), (2, "2 jobs"), (1200, "1,200 jobs")]
+)
+def test_how_many(number: int, told: str) -> None:
+    assert counted(number, "job") == told
 
 
 @pytest.mark.parametrize(
