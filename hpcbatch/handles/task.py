@@ -89,22 +89,28 @@ class Task:
     ) -> Task:
         """Submit the jobs that never were, as one attempt; returns the task itself.
 
-        ``resources`` overrule the cluster's defaults: ``walltime`` of one job, ``memory``,
-        ``cpus``, ``gpus`` of one element, and more. ``chunk`` is the number of jobs an element
-        runs; ``throttle`` limits the elements that run at once. ``isolate`` gives each job a
-        process of its own: one that dies leaves the others of its element alone; ``job_timeout``
-        ends single jobs after that time, and isolates as well.
+        ``resources`` overrule the cluster's defaults: ``walltime`` of one job (``"10m"``, a
+        timedelta, or a number of seconds), ``memory`` (``"4GB"``, or a number of bytes), ``cpus``
+        and ``gpus`` of one element, and more. ``chunk`` is the number of jobs an element runs;
+        ``throttle`` limits the elements that run at once. ``isolate`` gives each job a process of
+        its own: one that dies leaves the others of its element alone; ``job_timeout`` ends single
+        jobs after that time, which is given as a walltime is, and isolates as well.
 
         ``retries``: so often a job that expired is submitted again, by whoever waits or tends;
-        ``retry_on`` are the reasons, by default all but a cancellation: ``timeout``,
-        ``out-of-memory``, ``node-failure``, ``preempted``, ``killed``, ``exit-code``, ``lost``,
-        and ``error`` for exceptions. ``retry_scale={"memory": 2}`` doubles memory each time.
+        ``retry_on`` are the reasons. By default these are ``timeout``, ``out-of-memory``,
+        ``node-failure``, ``preempted``, ``killed``, ``exit-code`` and ``lost``; those that have to
+        be named are ``error`` (any exception), ``failed``, ``launch-failure``, ``dependency`` and
+        ``canceled`` (by others: what hpcbatch canceled is never retried).
+        ``retry_scale={"memory": 2}`` doubles memory each time.
 
         ``after`` are tasks that must have ended before, ``after_ok`` such that must be done.
         ``notify`` is a shell command or URL that gets the status as JSON when the task resolves.
 
-        Raises AlreadySubmitted, SubmissionRejected (the task stays as it was),
-        SubmissionDeferred, ConfigError, ResourceError, UsageError.
+        Raises AlreadySubmitted; UsageError, ResourceError or ConfigError for what cannot be right,
+        NotFound for a task to wait for that is none, and StateError for one that can never be
+        waited for, or while an earlier submission is in doubt; SubmissionRejected (the task stays
+        as it was), SubmissionDeferred (submit it again later), SubmissionUnclear (a later status
+        tells), or another SchedulerError; RegistryError; SiteError where the site is elsewhere.
         """
         options = SubmitOptions(
             cluster,
@@ -128,7 +134,8 @@ class Task:
         return self.site.status(self.id)
 
     def jobs(self, state: str | Sequence[str] | None = None) -> list[Job]:
-        """All jobs in order, or those in one state or several."""
+        """All jobs in order, or those in one state or several. Raises UsageError for a state that
+        is none, NotFound where the task was removed, RegistryError."""
         return [Job(self.site, self.id, info) for info in self.site.jobs(self.id, state)]
 
     def job(self, index: int) -> Job:
@@ -144,7 +151,9 @@ class Task:
         """Wait until no job is waiting or running; returns the status then.
 
         ``progress`` shows a bar; by default on a terminal only. Raises NotSubmitted, WaitTimeout
-        after ``timeout`` seconds (the task goes on meanwhile, as after Ctrl-C), and TaskStuck.
+        after ``timeout`` seconds (the task goes on, as after Ctrl-C), TaskStuck where the rest
+        waits for what will never come, NotFound where the task was removed, RegistryError where nobody here
+        can see it end, and UsageError for a timeout that is no number.
         """
         with Progress(self, progress) as bar:
             for status in self._watched(timeout):
@@ -166,7 +175,9 @@ class Task:
 
         A job without a result: ``raise`` TaskFailed, which shows the first failures with their
         tracebacks; ``return`` a JobError in its place; or ``skip`` it. Raises StateError while
-        jobs wait, run, or were never submitted, unless ``on_error`` says to go on without them.
+        jobs wait, run, or were never submitted, unless ``on_error`` says to go on without them;
+        NotFound for a job or a task that is not there, UsageError for another ``on_error``, or
+        numbers that are none, RegistryError.
         """
         if on_error not in ON_ERROR:
             raise UsageError(f"on_error {on_error!r} is unknown{nearest(on_error, ON_ERROR)}")
@@ -224,8 +235,11 @@ class Task:
         By default on the last cluster, with its resources and options; ``options`` are others of
         ``submit``. ``only`` chooses states, such as ``"expired"``; ``jobs`` indices. ``function``
         takes the place of the task's own, for these jobs and later attempts, ``with_project`` as
-        for ``create``. Raises StateError while chosen jobs are alive, unless ``revoke`` takes them
-        from their elements.
+        for ``create``.
+
+        Raises StateError while chosen jobs are alive, unless ``revoke`` takes them from their
+        elements; NotFound for a job that is not there; InputError for a function that cannot take
+        the place; and what ``submit`` does, but for AlreadySubmitted.
         """
         from ..use.create import Mended
         from ..use.resubmit import Resubmission
