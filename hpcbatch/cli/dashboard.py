@@ -53,7 +53,9 @@ def dashboard(invocation: Invocation, is_printed: bool) -> None:
             )
         came_in = _wait(site, given)
     if not came_in:
-        raise UsageError("the code was not used in time, and is not valid any more")
+        raise UsageError(
+            "the code was not used in time, and is not valid any more: run hpcbatch dashboard again"
+        )
     if not invocation.json:
         say("Logged in.")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..server.lifecycle import Serving
+from ..server.lifecycle import Serving, none_runs
 from ..words.extras import needs
 from .common import Invocation, common_here, completed, here_options, print_json, say
 from .exit_status import WAITING, Stop
@@ -139,7 +139,7 @@ def status(invocation: Invocation, file: str | None) -> None:
     root = _registry(invocation, _settings(Serving(settings=file))).root
     found = find_run(root)
     if found is None:
-        raise Stop(f"no server runs for {root}", WAITING, "StateError")
+        raise Stop(str(none_runs(root)), WAITING, "StateError")
     _tell(invocation, found)
 
 

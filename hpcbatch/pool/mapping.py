@@ -60,7 +60,10 @@ class Map:
                     left = ends - time.monotonic()
                     if left <= 0:
                         told = f"{self._done} of {self.total} items are done"
-                        raise WaitTimeout(f"{told} after {timeout} s")
+                        raise WaitTimeout(
+                            f"{told} after {timeout} s, and the map was given up: map again "
+                            "with a longer timeout"
+                        )
                     self._changed.wait(min(left, 3600.0))
                 results, self._results = self._results, []
             for task, result in results:

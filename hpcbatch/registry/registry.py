@@ -80,7 +80,7 @@ class Registry:
         except BaseException as error:
             remove_tree(new.folder)
             if isinstance(error, OSError) and error.errno in (errno.EEXIST, errno.ENOTEMPTY):
-                raise StateError(f"there is another task {task_id}") from error
+                raise another_task(task_id) from error
             if isinstance(error, OSError) and not isinstance(error, HpcbatchError):
                 raise unwritable(new.folder, error) from error
             raise
@@ -158,6 +158,10 @@ class Registry:
         for entry in list(os.scandir(self.root)):
             if is_grave(entry.name) or (is_draft(entry.name) and _is_abandoned(entry)):
                 remove_tree(entry.path)
+
+
+def another_task(task_id: str) -> StateError:
+    return StateError(f"there is another task {task_id}: create yours anew, under another id")
 
 
 def _is_abandoned(draft: os.DirEntry[str]) -> bool:

@@ -97,20 +97,27 @@ class Stopped(NamedTuple):
 def stop(registry: Registry, keep_running: bool = False) -> Stopped:
     """End the server; what it had released and is unfinished is canceled, unless it is to go on.
     Raises StateError."""
-    run = find_run(registry.root)
+    run, layout = find_run(registry.root), ServerLayout(registry.root)
     if run is None:
-        raise StateError(f"no server runs for {registry.root}")
+        raise none_runs(registry.root)
     if not run.is_here:
         raise StateError(f"the server runs on {run.host}: stop it there")
     os.kill(run.pid, signal.SIGTERM)
     give_up = time.monotonic() + ENDS_WITHIN
-    while is_held(ServerLayout(registry.root).lock):
+    while is_held(layout.lock):
         if time.monotonic() > give_up:
-            raise StateError(f"the server (process {run.pid}) does not end")
+            raise StateError(
+                f"the server does not end within {ENDS_WITHIN:.0f} s: {layout.log} tells what it "
+                f"does, and kill -9 {run.pid} ends it; then cancel what is not to go on"
+            )
         time.sleep(0.05)
     with contextlib.suppress(ChildProcessError):  # of whoever has started it in this process
         os.waitpid(run.pid, 0)
     return Stopped([], []) if keep_running else cancel_released(registry)
+
+
+def none_runs(root: str) -> StateError:
+    return StateError(f"no server runs for {root}: hpcbatch server start")
 
 
 def cancel_released(registry: Registry) -> Stopped:

@@ -152,7 +152,7 @@ def read_secret(path: str) -> bytes:
             found = os.fstat(file.fileno())
             content = file.read()
     except FileNotFoundError:
-        raise KeyFileError(f"there is no key {path}") from None
+        raise KeyFileError(f"there is no key {path}: hpcbatch keys new makes one") from None
     except OSError as error:
         raise KeyFileError(f"cannot read the key {path}: {error.strerror}") from error
     if how := exposure(found, READS, owners=(found.st_uid,)):

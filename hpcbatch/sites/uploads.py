@@ -20,8 +20,8 @@ from ..disk.files import (
     write_all,
 )
 from ..disk.locks import held
-from ..registry.registry import Registry
-from ..words.errors import InputError, NotFound, RegistryUnwritable, StateError
+from ..registry.registry import Registry, another_task
+from ..words.errors import InputError, NotFound, RegistryUnwritable
 from ..words.layout import is_task_id
 from . import parcel
 from .digest import digest_of
@@ -67,19 +67,19 @@ class Uploads:
         with held(self._lock(told.task), PATIENCE):
             if (stored := self._stored(told.task)) is not None:
                 if stored != told:
-                    raise StateError(f"there is another task {told.task}")
+                    raise another_task(told.task)
                 return told.size
             path = self._path(told.task)
             begun = self._told(told.task)
             is_known = begun == told
             if os.path.exists(self._registry.layout(told.task).folder):
                 if not is_known:
-                    raise StateError(f"there is another task {told.task}")
+                    raise another_task(told.task)
                 self._finish(told)  # a server that was killed had stored it
                 return told.size
             if not is_known:
                 if begun is not None and begun.owner != told.owner:
-                    raise StateError(f"there is another task {told.task}")
+                    raise another_task(told.task)
                 unlink_quietly(path)
                 publish(f"{path}.json", json.dumps(asdict(told)).encode())
             here = os.path.getsize(path) if os.path.exists(path) else 0

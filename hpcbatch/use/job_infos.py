@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from itertools import count, takewhile
 
 from ..disk.files import read
 from ..disk.index import read_entries
@@ -13,6 +15,7 @@ from ..words.errors import NotFound
 from ..words.model import STATES, Attempt
 from ..words.ranges import Ranges
 from ..words.status import JobInfo, known_states
+from ..words.text import counted
 from .describe import job_info
 from .job_selection import check_jobs
 from .update import update
@@ -48,8 +51,12 @@ def attempts(registry: Registry, task_id: str) -> list[Attempt]:
 
 def script(registry: Registry, task_id: str, attempt: int, array: int) -> str:
     """What was submitted as an array of an attempt, counted from 0. Raises NotFound."""
-    path = registry.layout(task_id).attempt(attempt).script(array)
+    paths = registry.layout(task_id).attempt(attempt)
     try:
-        return read(path).decode("utf-8", "replace")
+        return read(paths.script(array)).decode("utf-8", "replace")
     except FileNotFoundError:
-        raise NotFound(f"attempt {attempt} of {task_id} has no script {array + 1}") from None
+        held = takewhile(os.path.exists, map(paths.script, count()))
+        raise NotFound(
+            f"attempt {attempt} of {task_id} has no script {array + 1}: "
+            f"it has {counted(len(list(held)), 'script')}"
+        ) from None

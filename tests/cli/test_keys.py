@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,9 @@ def test_a_key_stays_under_its_password_where_that_is_asked_for(
     with pytest.raises(keys.KeyFileError, match="nobody can be asked"):
         keys.load_private(taken["private"], None)
     assert keys.load_private(taken["private"], lambda _: told["password"])
+    os.unlink(taken["private"])
+    with pytest.raises(keys.KeyFileError, match="hpcbatch keys new makes one"):
+        keys.load_private(taken["private"], None)
 
 
 @pytest.mark.parametrize("typed", ["", "wrong\n"])

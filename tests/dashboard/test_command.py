@@ -86,6 +86,7 @@ def test_a_code_that_is_not_used_leaves_no_file(
 ) -> None:
     told = run(monkeypatch, Server(lives=0.0), status=2)
     assert "not used in time" in told
+    assert "run hpcbatch dashboard again" in told
     assert browser.address
     assert not Path(urlsplit(browser.address).path).parent.exists()
 

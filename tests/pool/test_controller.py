@@ -97,6 +97,11 @@ def test_map_keeps_the_order_and_finds_what_fails(pool: hb.Controller) -> None:
         pool.map(square, [1], on_error="ignore")
 
 
+def test_a_map_that_takes_too_long_is_given_up(pool: hb.Controller) -> None:
+    with pytest.raises(hb.WaitTimeout, match=r"0 of 1 items .* given up: .* longer timeout"):
+        pool.map(time.sleep, [0.5], timeout=0.05)
+
+
 def test_map_finds_the_item_that_ends_its_worker(pool: hb.Controller) -> None:
     def dies_of(x: int) -> int:
         return os._exit(1) if x == 70 else x  # type: ignore[func-returns-value]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import hpcbatch as hb
 from hpcbatch.disk.files import make_folder
 from hpcbatch.disk.locks import held
+from hpcbatch.registry.registry import Registry
 from hpcbatch.server import lifecycle
 from hpcbatch.server.lifecycle import Serving
 from hpcbatch.sites.run_file import Run
@@ -91,6 +93,22 @@ def test_one_that_is_too_slow_is_ended(own_registry: Path, monkeypatch: pytest.M
     with pytest.raises(hb.StateError, match="not ready within 1 s"):
         hb.start_server(port=0, settings=str(settings))
     assert not hb.server_alive()
+
+
+def test_one_that_does_not_end_is_told_with_what_ends_it(
+    own_registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(hb.StateError, match=r"no server runs for .*: hpcbatch server start"):
+        lifecycle.stop(Registry(str(own_registry)))
+    layout = ServerLayout(str(own_registry))
+    make_folder(layout.folder)
+    monkeypatch.setattr(lifecycle, "ENDS_WITHIN", 0.0)
+    with held(layout.lock, 1.0), subprocess.Popen(["sleep", "600"]) as process:
+        host = os.uname().nodename
+        Run(process.pid, host, "https://127.0.0.1:7033", "a" * 52, 1.0).publish(layout)
+        with pytest.raises(hb.StateError, match=rf"server\.log .* kill -9 {process.pid} ends it"):
+            lifecycle.stop(Registry(str(own_registry)))
+    assert process.returncode == -signal.SIGTERM
 
 
 def test_defaults_are_set_for_this_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -288,7 +288,7 @@ def test_an_upload_is_begun_anew_by_its_owner_alone(house: House) -> None:
     uploads = house.site.uploads
     assert uploads.begin(told) == 0
     assert uploads.add(told.task, told.owner, 0, b"12345") == 5
-    with pytest.raises(hb.StateError, match="another task"):
+    with pytest.raises(hb.StateError, match=r"another task .* anew"):
         uploads.begin(replace(told, owner=house.bob.id))
     assert uploads.begin(told) == 5
 

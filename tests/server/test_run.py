@@ -63,7 +63,10 @@ def test_that_none_runs_is_told_as_json(tmp_path: Path) -> None:
     asked = ["--root", str(tmp_path), "server", "status", "--json"]
     done = CliRunner().invoke(main, asked)
     assert done.exit_code == 3
-    assert json.loads(done.stdout)["message"] == f"no server runs for {tmp_path}"
+    assert (
+        json.loads(done.stdout)["message"]
+        == f"no server runs for {tmp_path}: hpcbatch server start"
+    )
 
 
 @pytest.mark.parametrize("full", ["node.lab.edu", "localhost", "localhost.localdomain"])

@@ -9,7 +9,7 @@ import paramiko
 import pytest
 
 import hpcbatch as hb
-from hpcbatch.sites.ssh import connection
+from hpcbatch.sites.ssh import connection, keeper_client
 from hpcbatch.sites.ssh.address import Address
 from hpcbatch.sites.ssh.keeper import ConnectionKeeper
 
@@ -99,6 +99,16 @@ def test_one_that_is_lost_at_once_is_closed(made: list[Any]) -> None:
     with pytest.raises(hb.SiteUnreachable, match="was lost"):
         shared._channel(opened, ask)
     assert [hop.is_connected for hop in made] == [False]
+
+
+def test_a_keeper_that_does_not_answer_is_told_with_its_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keeper_client, "STARTS_WITHIN", -1.0)
+    with pytest.raises(
+        hb.SiteError, match=r"nowhere.invalid does not answer.*\.log\).*remote close"
+    ):
+        hb.connect("ssh://me@nowhere.invalid").specs()
 
 
 @pytest.mark.parametrize("name", ["HPCBATCH_SSH_KEEP", "HPCBATCH_SSH_SPARES"])

@@ -197,5 +197,8 @@ def test_some_failures_parts_of_a_log_and_no_script(own_registry: Path) -> None:
     assert job_logs.log_part(case.registry, id, 1, 0, 10**9, 9).content == b""
     assert job_logs.log_part(case.registry, id, 1, 7, 0, 9) == (0, 0, b"")
     assert [attempt.number for attempt in job_infos.attempts(case.registry, id)] == [1]
-    with pytest.raises(NotFound, match="no script"):
+    with pytest.raises(NotFound, match="no script 1: it has 0 scripts"):
         job_infos.script(case.registry, id, 1, 0)
+    Path(case.layout.attempt(1).script(0)).touch()
+    with pytest.raises(NotFound, match=r"no script 3: it has 1 script$"):
+        job_infos.script(case.registry, id, 1, 2)

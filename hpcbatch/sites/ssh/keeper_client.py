@@ -152,7 +152,11 @@ class Line:
                     break
                 except OSError as error:
                     if time.monotonic() > give_up:
-                        raise SiteError(f"{path} does not answer: {error}") from error
+                        raise SiteError(
+                            f"what keeps the connection to {self.login} does not answer: {error} "
+                            f"(its log is {path}.log). Close it (hpcbatch remote close), and try "
+                            f"again; if none is found, end the process that has {path}.lock open"
+                        ) from error
                     _start_keeper(self.login, path)
                     time.sleep(0.02)
             yield client
