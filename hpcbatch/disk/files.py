@@ -119,9 +119,9 @@ def read_json(path: str) -> dict[str, Any] | None:
     return found
 
 
-def read_as(make: Callable[[Any], Made], path: str, advice: str = "") -> Made | None:
+def read_as(make: Callable[[Any], Made], path: str, advice: str) -> Made | None:
     """What ``make`` makes of the table of JSON in a file; None where there is no such file. Raises
-    OSError, NewerFormat, and DamagedFile, with ``advice``."""
+    OSError, NewerFormat, and DamagedFile, with ``advice``: what to do about that file."""
     import json
 
     try:
@@ -132,7 +132,7 @@ def read_as(make: Callable[[Any], Made], path: str, advice: str = "") -> Made | 
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise DamagedFile(f"{path} is damaged: {error}{advice and f'. {advice}'}") from error
+        raise DamagedFile(f"{path} is damaged: {error}. {advice}") from error
 
 
 def unlink_quietly(path: str) -> None:

@@ -22,6 +22,7 @@ from .records import BESIDE, FRAME, RecordReader, frames
 FOOTER = Struct("<QQ8s")
 MAGIC = b"HPCBPACK"
 BUFFER = 1 << 20
+_MEND = "put it back from a backup, or create the task anew"
 
 
 def write_packed(path: str, blocks: Iterable[list[bytes]]) -> int:
@@ -62,7 +63,7 @@ class PackedReader:
         count, table, magic = FOOTER.unpack(footer) if len(footer) == FOOTER.size else (0, 0, b"")
         if magic != MAGIC or table + 8 * count + FOOTER.size != size:
             os.close(self._fd)
-            raise DamagedFile(f"{path} is damaged: it was cut off or altered")
+            raise DamagedFile(f"{path} is damaged: it was cut off or altered; {_MEND}")
         self._count, self._table = count, table
         self._last = table - FRAME.size  # where a record may begin
         self._records = RecordReader(self._fd, path)
@@ -84,7 +85,7 @@ class PackedReader:
                         raise DamagedFile(f"{self.path} is damaged: record {number} has no place")
                     yield number, self._records.read(offset, number, min(last - offset, BESIDE))
                 except DamagedFile as error:
-                    yield number, error
+                    yield number, DamagedFile(f"{error}; {_MEND}")
 
     def _offsets(self, start: int, stop: int) -> array[int]:
         """Of records ``start`` to ``stop - 1``; where there are none, of no place for a record."""

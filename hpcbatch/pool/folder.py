@@ -112,7 +112,9 @@ def pool_ids(root: str) -> list[str]:
 
 def read_record(root: str, pool_id: str) -> PoolRecord:
     """Raises NotFound, DamagedFile, NewerFormat."""
-    found = read_as(PoolRecord.from_json, PoolLayout(root, pool_id).record)
+    layout = PoolLayout(root, pool_id)
+    advice = f"End its workers by their cluster's own commands, then remove {layout.folder}"
+    found = read_as(PoolRecord.from_json, layout.record, advice)
     if found is None:
         hint = nearest(pool_id, pool_ids(root))
         raise NotFound(f"there is no pool {pool_id!r} in {root}{hint}")

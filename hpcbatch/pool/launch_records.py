@@ -69,4 +69,6 @@ def read_launches(layout: PoolLayout) -> list[Launch]:
 
 
 def _read(layout: PoolLayout, number: int) -> Launch | None:
-    return read_as(Launch.from_json, layout.launch(number).record)
+    paths = layout.launch(number)
+    advice = f"End its workers by their cluster's own commands, then remove {paths.folder}"
+    return read_as(Launch.from_json, paths.record, advice)

@@ -22,6 +22,9 @@ from ..words.plan import Plan
 from ..words.ranges import Ranges
 
 LOCK_SECONDS = 180.0
+_PUT_BACK = "Put it back from a backup, or collect what there is, and run the rest in a new task"
+_CANCEL_AGAIN = "Remove it, and cancel again what still waits or runs"
+_FORGET = "Remove it once nothing of that attempt runs any more"
 
 
 def submitting(layout: TaskLayout, seconds: float = LOCK_SECONDS) -> AbstractContextManager[None]:
@@ -73,7 +76,7 @@ def mark_canceled(
 def mark_revoked(layout: TaskLayout, attempt: Attempt, time: float, jobs: Ranges) -> None:
     """Tell elements of the attempt that another one runs ``jobs``."""
     path = layout.attempt(attempt.number).revoked
-    before = _read_marker(path)[1] if os.path.exists(path) else Ranges()
+    before = _read_marker(path, _FORGET)[1] if os.path.exists(path) else Ranges()
     if before is None:
         return  # all of them already
     merged = jobs.union(before)
@@ -134,8 +137,8 @@ def _is_recorded(layout: TaskLayout, number: int) -> bool:
 
 
 def _read_attempt(paths: AttemptLayout) -> Attempt:
-    record = _read_json(paths.record)
-    plan = _read_json(paths.plan)
+    record = _read_json(paths.record, _PUT_BACK)
+    plan = _read_json(paths.plan, _PUT_BACK)
     try:
         record["options"] = SubmitOptions(**record["options"])
         record["arrays"] = tuple(Array(**array) for array in record["arrays"])
@@ -143,27 +146,28 @@ def _read_attempt(paths: AttemptLayout) -> Attempt:
         record["setback"] = Setback(*record["setback"]) if record["setback"] else None
         attempt = Attempt(plan=Plan.from_json(plan), **record)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DamagedFile(f"{paths.record} is damaged: {error}") from error
+        raise DamagedFile(f"{paths.record} is damaged: {error}. {_PUT_BACK}") from error
     if not os.path.exists(paths.canceled):
         return attempt
-    when, jobs = _read_marker(paths.canceled)
+    when, jobs = _read_marker(paths.canceled, _CANCEL_AGAIN)
     if jobs is None:
         return replace(attempt, canceled=when)
     return replace(attempt, canceled_jobs=jobs)
 
 
-def _read_marker(path: str) -> tuple[float, Ranges | None]:
+def _read_marker(path: str, advice: str) -> tuple[float, Ranges | None]:
     """When jobs were taken from an attempt, and which (None: all)."""
-    told = _read_json(path)
+    told = _read_json(path, advice)
     try:
         jobs = told["jobs"]
         return told["time"], None if jobs is None else Ranges((a, b) for a, b in jobs)
     except (KeyError, TypeError, ValueError) as error:
-        raise DamagedFile(f"{path} is damaged: {error}") from error
+        raise DamagedFile(f"{path} is damaged: {error}. {advice}") from error
 
 
-def _read_json(path: str) -> dict[str, Any]:
+def _read_json(path: str, advice: str) -> dict[str, Any]:
     try:
         return checked_format(json.loads(read(path)), path)
     except (ValueError, OSError, RecursionError) as error:
-        raise DamagedFile(f"{path} is damaged or missing: {without_file(error)}") from error
+        told = f"{path} is damaged or missing: {without_file(error)}. {advice}"
+        raise DamagedFile(told) from error

@@ -160,7 +160,10 @@ def _function_parts(path: str) -> list[bytes]:
     """The pickled callable and constants. Raises DamagedFile."""
     parts = [payload for _, payload in read_records(path)]
     if len(parts) != 2:
-        raise DamagedFile(f"{path} is damaged: it was cut off or altered")
+        raise DamagedFile(
+            f"{path} is damaged: it was cut off or altered; put it back from a backup, or create "
+            "the task anew"
+        )
     return parts
 
 

@@ -17,6 +17,10 @@ from ..words.messages import nearest, without_file
 
 PATIENCE = 10.0  # seconds to wait for another who changes users
 _ID = re.compile(r"[a-z2-7]{52}")
+_MEND = (
+    "put it back from a backup, or remove it, and add the key again unless it was revoked "
+    "(hpcbatch keys add)"
+)
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 _Version = tuple[int, int, int, int]
@@ -124,7 +128,10 @@ class Users:
         try:
             content = read(path)
         except OSError as error:
-            raise DamagedFile(f"{path} cannot be read: {without_file(error)}") from error
+            raise DamagedFile(
+                f"{path} cannot be read: {without_file(error)}. Let it belong to whoever "
+                "runs the server (chown, chmod 600)"
+            ) from error
         return _user(content, path, user_id)
 
     def _publish(self, user: User) -> None:
@@ -150,7 +157,7 @@ def _user(content: bytes, path: str, user_id: str) -> User:
         if not all(type(seconds) in (int, float) for seconds in times):
             raise ValueError("its times are none")
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise DamagedFile(f"{path} is damaged: {error}") from error
+        raise DamagedFile(f"{path} is damaged: {error}; {_MEND}") from error
     return user
 
 

@@ -28,5 +28,8 @@ def kept_cluster(layout: TaskLayout, number: int) -> Cluster:
     try:
         config = ClusterConfig.from_json(checked_format(json.loads(read(path)), path))
     except (OSError, ValueError, TypeError) as error:
-        raise DamagedFile(f"{path} is damaged or missing: {without_file(error)}") from error
+        raise DamagedFile(
+            f"{path} is damaged or missing: {without_file(error)}. Resubmit the jobs: that goes by "
+            "the cluster's profile of now"
+        ) from error
     return Cluster(config)

@@ -18,7 +18,8 @@ from click.testing import CliRunner
 
 import hpcbatch as hb
 from hpcbatch.cli.main import main
-from hpcbatch.pool.folder import make_pool
+from hpcbatch.pool.folder import make_pool, read_record
+from hpcbatch.pool.launch_records import read_launches
 from hpcbatch.pool.monitor import find_pool
 from hpcbatch.sites import known_sites
 from hpcbatch.sites.known_sites import Card
@@ -181,6 +182,17 @@ def test_what_can_be_told_of_a_controller(own_registry: Path) -> None:
     assert asked.exit_code == 0, asked.output
     record_file.write_text("{")
     assert ask("list") == []
+    with pytest.raises(hb.DamagedFile, match=f"then remove {layout.folder}$"):
+        read_record(layout.root, layout.id)
+
+
+def test_a_launch_that_is_damaged_is_told_with_what_to_do(own_registry: Path) -> None:
+    layout, _ = make_pool("p", "local", 1, "0")
+    launch = Path(layout.launch(1).record)
+    launch.parent.mkdir()
+    launch.write_text("{}")
+    with pytest.raises(hb.DamagedFile, match=f"then remove {launch.parent}$"):
+        read_launches(layout)
 
 
 @pytest.mark.parametrize("argv", [("workers", "nothing"), ("logs", "last")])

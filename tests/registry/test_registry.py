@@ -330,7 +330,7 @@ def test_a_damaged_attempt_is_named(name: str, content: bytes) -> None:
     case.submit()
     path = getattr(case.layout.attempt(1), name)
     Path(path).write_bytes(content)
-    with pytest.raises(DamagedFile, match="damaged"):
+    with pytest.raises(DamagedFile, match=r"damaged.*\. Put it back from a backup, or collect"):
         read_attempts(case.layout)
 
 
@@ -341,11 +341,11 @@ def test_a_damaged_marker_is_named(content: bytes) -> None:
     paths = case.layout.attempt(1)
     for path in (paths.canceled, paths.revoked):
         Path(path).write_bytes(content)
-    with pytest.raises(DamagedFile, match=re.escape(f"{paths.canceled} is damaged")):
+    with pytest.raises(DamagedFile, match=f"{re.escape(paths.canceled)} is damaged.* Remove it"):
         read_attempts(case.layout)
     os.unlink(paths.canceled)
     (attempt,) = read_attempts(case.layout)
-    with pytest.raises(DamagedFile, match=re.escape(f"{paths.revoked} is damaged")):
+    with pytest.raises(DamagedFile, match=f"{re.escape(paths.revoked)} is damaged.* Remove it"):
         mark_revoked(case.layout, attempt, 1.0, everyone(1))
 
 

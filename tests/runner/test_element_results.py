@@ -289,6 +289,7 @@ def test_a_damaged_function_is_every_jobs_error_and_named(cut: int) -> None:
     assert case.run() == 1
     assert case.states() == ["error", "error"]
     assert "function.pkl is damaged" in case.error(1)[1]
+    assert cut or "create the task anew" in case.error(1)[1]
 
 
 def test_a_damaged_input_is_named_and_the_other_jobs_run() -> None:

@@ -509,6 +509,7 @@ def test_a_profile_that_is_lost_is_told_and_keeps_nothing_else_back(narrow: Loca
     status = narrow.wait(task)
     assert "a retry was refused" in status.notes[-1]
     assert "profile.json" in status.notes[-1]
+    assert "Resubmit the jobs" in status.notes[-1]
 
 
 def test_the_note_tells_what_is_waited_for(narrow: Local) -> None:
