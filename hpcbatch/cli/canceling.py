@@ -17,7 +17,8 @@ from .common import (
     say,
     task_argument,
 )
-from .exit_status import INTERRUPTED, SCHEDULER, WAITING, Stop, interruptible
+from .exit_status import INTERRUPTED, SCHEDULER, WAITING
+from .stopping import Stop, interruptible
 from .tables import print_status
 from .waiting import Busy
 

@@ -26,7 +26,8 @@ from .common import (
     say,
     task_argument,
 )
-from .exit_status import FAILED, WAITING, Stop, interruptible
+from .exit_status import FAILED, WAITING
+from .stopping import Stop, interruptible
 from .waiting import Busy
 from .writers import Row, json_row, replacing, write_jsonl, write_list, writer_for
 

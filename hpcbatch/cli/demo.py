@@ -18,7 +18,8 @@ from ..handles.progress import Progress
 from ..words.text import counted, plain
 from . import demo_study as study
 from .common import Invocation, command, common_here, print_json
-from .exit_status import FAILED, FILES, Stop, left_alone
+from .exit_status import FAILED, FILES
+from .stopping import Stop, left_alone
 
 RESOURCES = {"element_walltime": "10m", "memory": "1GB"}
 ELEMENTS = 24  # even load on a few cores, quickly started on a cluster

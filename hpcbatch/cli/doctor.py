@@ -12,8 +12,9 @@ from ..doctor.registry import check_registry
 from ..words.finding import WRONG, Finding
 from ..words.resources import parse_walltime
 from .common import Invocation, cluster_option, common_here, print_json
-from .exit_status import FAILED, interruptible
+from .exit_status import FAILED
 from .findings import show
+from .stopping import interruptible
 from .waiting import Busy
 
 HERE = ""  # in the place of a cluster's name

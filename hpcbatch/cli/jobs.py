@@ -31,8 +31,9 @@ from .common import (
     states_option,
     task_argument,
 )
-from .exit_status import INTERRUPTED, Stop
+from .exit_status import INTERRUPTED
 from .formatting import duration, on_terminal, plain_lines, size
+from .stopping import Stop
 from .tables import print_table, print_words
 from .waiting import Busy
 
@@ -182,7 +183,7 @@ def logs(invocation: Invocation, task: str, job: int | None, follow: bool) -> No
         print_json({"id": task_id, "job": job, **_log_of(info), "log": text})
         return
     if on_terminal() or not text:
-        say(f"{_told(info)}{'' if text else ': it has printed nothing'}")
+        say(f"{_facts(info)}{'' if text else ': it has printed nothing'}")
     _write(text if not text or text.endswith("\n") else f"{text}\n")
 
 
@@ -197,7 +198,7 @@ def _log_of(info: JobInfo) -> dict[str, Any]:
     return {name: fields[name] for name in ("state", "reason", "attempt", "element", "host")}
 
 
-def _told(info: JobInfo) -> str:
+def _facts(info: JobInfo) -> str:
     """``job 3 error (ValueError), attempt 1, element 0 on node7``."""
     told = [f"job {info.index} {info.state}" + (f" ({info.reason})" if info.reason else "")]
     if info.attempt is not None:

@@ -20,7 +20,8 @@ import click
 from ..words.messages import nearest
 from ..words.version import VERSION
 from .common import COMPLETES, Invocation, global_options, say
-from .exit_status import BROKEN_PIPE, HELP, misused, stop_for
+from .exit_status import BROKEN_PIPE, HELP
+from .stopping import misused, stop_for
 
 # heading -> command -> module, attribute, the first sentence of its help
 SECTIONS: dict[str, dict[str, tuple[str, str, str]]] = {
@@ -90,7 +91,7 @@ class LazyGroup(click.Group):
     """Knows its commands by name and summary; imports the one that is called."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        with _told_of(ctx, args):
+        with _telling_errors(ctx, args):
             return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -117,14 +118,14 @@ class LazyGroup(click.Group):
                 formatter.write_dl([(name, entry[2]) for name, entry in section.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _told_of(ctx, ctx.args):
+        with _telling_errors(ctx, ctx.args):
             answer = super().invoke(ctx)
             sys.stdout.flush()
             return answer
 
 
 @contextmanager
-def _told_of(context: click.Context, words: Sequence[str]) -> Iterator[None]:
+def _telling_errors(context: click.Context, words: Sequence[str]) -> Iterator[None]:
     """What goes wrong within becomes a sentence and an exit status."""
     invocation = context.ensure_object(Invocation)
     as_json = "--json" in words  # where the rest cannot be read, the option is not either
@@ -137,7 +138,7 @@ def _told_of(context: click.Context, words: Sequence[str]) -> Iterator[None]:
     except BrokenPipeError:
         _leave_pipe()
     except (Exception, KeyboardInterrupt) as error:
-        raise _told(invocation, error) from error
+        raise _as_click_error(invocation, error) from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=HELP)
@@ -184,7 +185,7 @@ def run() -> None:
         _drop_what_nobody_reads()
 
 
-def _told(invocation: Invocation, error: BaseException) -> click.ClickException:
+def _as_click_error(invocation: Invocation, error: BaseException) -> click.ClickException:
     if isinstance(error, click.ClickException) and not hasattr(error, "as_json"):
         return error
     if invocation.debug:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..sites.ssh.site import Ssh
 
 
-class Meant(NamedTuple):
+class FoundPool(NamedTuple):
     """A pool: as it is known ``here``, if it is; where its workers are, if that is elsewhere, and
     its id there."""
 
@@ -22,7 +22,7 @@ class Meant(NamedTuple):
     there: str
 
 
-def find(invocation: Invocation, pool_id: str) -> Meant:
+def find(invocation: Invocation, pool_id: str) -> FoundPool:
     """Raises NotFound, UsageError. A whole id that is known here is meant before a default site."""
     from ..pool.monitor import find_pool, pools
 
@@ -33,15 +33,15 @@ def find(invocation: Invocation, pool_id: str) -> Meant:
     if found is None:
         site = login_node(invocation)
         if site is not None:
-            return Meant(None, site, pool_id)
+            return FoundPool(None, site, pool_id)
         found = find_pool(pool_id, invocation.registry().root)
     record = found.record
     if not record.site:
-        return Meant(found, None, found.id)
+        return FoundPool(found, None, found.id)
     from ..sites.ssh.address import Address
     from ..sites.ssh.site import Ssh
 
-    return Meant(found, Ssh(Address.read(record.site), record.site_root), record.site_id)
+    return FoundPool(found, Ssh(Address.read(record.site), record.site_root), record.site_id)
 
 
 def login_node(invocation: Invocation) -> Ssh | None:

@@ -7,9 +7,10 @@ import click
 from ..disk.files import read
 from .canceling import ask, yes_option
 from .common import Invocation, common, completed, global_options, print_json, say
-from .exit_status import SCHEDULER, interruptible
+from .exit_status import SCHEDULER
 from .formatting import clock, plain_lines
 from .pool_places import done_there, find, login_node
+from .stopping import interruptible
 from .tables import print_table
 
 pool_argument = click.argument("pool_id", metavar="POOL", shell_complete=completed("pool_ids"))

@@ -12,8 +12,9 @@ from ..words.errors import UsageError
 from ..words.finding import WRONG, Finding
 from ..words.resources import parse_walltime
 from .common import Invocation, common_here, completed, here_options, print_json, say
-from .exit_status import FAILED, SITE, interruptible
+from .exit_status import FAILED, SITE
 from .findings import show
+from .stopping import interruptible
 
 if TYPE_CHECKING:
     from ..sites.ssh.site import Ssh

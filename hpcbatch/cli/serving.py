@@ -11,7 +11,8 @@ import click
 from ..server.lifecycle import Serving, none_runs
 from ..words.extras import needs
 from .common import Invocation, common_here, completed, here_options, print_json, say
-from .exit_status import WAITING, Stop
+from .exit_status import WAITING
+from .stopping import Stop
 
 if TYPE_CHECKING:
     from ..registry.registry import Registry

@@ -33,8 +33,9 @@ from .common import (
     states_option,
     task_argument,
 )
-from .exit_status import SCHEDULER, Stop, final_exit, interruptible, left_alone, stop_for
+from .exit_status import SCHEDULER, final_exit
 from .options import submit_options
+from .stopping import Stop, interruptible, left_alone, stop_for
 from .tables import hint_at_failures, print_status
 from .waiting import Busy
 from .work import Work, asked_options, load_with_project, named_project, project_option
@@ -200,7 +201,7 @@ def _finish(
 
     try:
         if not invocation.json:
-            say(_told(site, spec, attempt))
+            say(_what_was_submitted(site, spec, attempt))
             click.echo(spec.id)
         status = Task(site, spec.id).wait() if wait else None
     except KeyboardInterrupt:
@@ -218,7 +219,7 @@ def _finish(
         click.get_current_context().exit(final_exit(status))
 
 
-def _told(site: Site, spec: TaskSpec, attempt: Attempt | None) -> str:
+def _what_was_submitted(site: Site, spec: TaskSpec, attempt: Attempt | None) -> str:
     if attempt is None and (notes := _waits_for_release(site, spec)):
         return f"{spec.id}: {notes}. See: {command('watch', spec.id)}"
     if attempt is None:

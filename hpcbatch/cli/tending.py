@@ -13,8 +13,8 @@ from ..words.resources import parse_walltime
 from ..words.status import TaskStatus
 from ..words.text import counted
 from .common import Invocation, command, common, completed, print_json, say
-from .exit_status import interruptible
 from .formatting import plain_lines
+from .stopping import interruptible
 
 EVERY = "30s"
 

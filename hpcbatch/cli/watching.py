@@ -18,8 +18,9 @@ from ..words.resources import parse_walltime
 from ..words.status import TaskStatus
 from ..words.text import counted, plain
 from .common import Invocation, command, common, say, task_argument
-from .exit_status import final_exit, left_alone
+from .exit_status import final_exit
 from .formatting import on_terminal
+from .stopping import left_alone
 from .tables import hint_at_failures, print_status
 from .waiting import Busy
 

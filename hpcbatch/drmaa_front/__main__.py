@@ -57,7 +57,7 @@ def submit(_: argparse.Namespace) -> int:
                 raise SubmissionUnclear(f"{array.name} was handed over before without an answer")
         print(f"submitted {array.name}")
 
-    return outlive(lambda is_wanted: _told(hand_over, is_wanted))
+    return outlive(lambda is_wanted: _exit_status_of(hand_over, is_wanted))
 
 
 def list_(_: argparse.Namespace) -> None:
@@ -138,10 +138,10 @@ def _arguments() -> argparse.ArgumentParser:
 def main() -> int:
     os.umask(0o077)
     args = _arguments().parse_args()
-    return _told(args.run, args)
+    return _exit_status_of(args.run, args)
 
 
-def _told(run: Callable[[Any], int | None], argument: Any) -> int:
+def _exit_status_of(run: Callable[[Any], int | None], argument: Any) -> int:
     """The exit status; what went wrong is said on standard error."""
     try:
         return run(argument) or 0

@@ -152,8 +152,8 @@ class Task:
 
         ``progress`` shows a bar; by default on a terminal only. Raises NotSubmitted, WaitTimeout
         after ``timeout`` seconds (the task goes on, as after Ctrl-C), TaskStuck where the rest
-        waits for what will never come, NotFound where the task was removed, RegistryError where nobody here
-        can see it end, and UsageError for a timeout that is no number.
+        waits for what will never come, NotFound where the task was removed, RegistryError where
+        nobody here can see it end, and UsageError for a timeout that is no number.
         """
         with Progress(self, progress) as bar:
             for status in self._watched(timeout):

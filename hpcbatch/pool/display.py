@@ -62,7 +62,7 @@ class PoolView:
 
 
 def text_of(pool: HasWorkers) -> str:
-    notes, columns, rows = _told(pool)
+    notes, columns, rows = _tables(pool)
     table = [columns, *rows] if rows else []
     widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in table]
@@ -70,7 +70,7 @@ def text_of(pool: HasWorkers) -> str:
 
 
 def html_of(pool: HasWorkers) -> str:
-    notes, columns, rows = _told(pool)
+    notes, columns, rows = _tables(pool)
     paragraphs = "".join(f"<p>{escape(note)}</p>" for note in notes)
     lines = [_line("th", columns), *(_line("td", row) for row in rows)] if rows else []
     return f"<div>{paragraphs}<table>{''.join(lines)}</table></div>"
@@ -80,7 +80,7 @@ def _line(tag: str, cells: Iterable[str]) -> str:
     return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
 
 
-def _told(pool: HasWorkers) -> tuple[list[str], list[str], list[list[str]]]:
+def _tables(pool: HasWorkers) -> tuple[list[str], list[str], list[list[str]]]:
     """Sentences, names of columns, and rows; no control characters, since names are a user's."""
     summary = pool.summary()
     of_one: dict[str, Any] = summary.launches  # or those of each controller of a group

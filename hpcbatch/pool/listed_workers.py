@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ..cluster.cluster import Cluster
-from ..use.arrays import is_hopeless, listing_of, look_up
+from ..use.array_lookup import is_hopeless, listing_of, look_up
 from ..use.in_doubt import GRACE, NEVER_TAKEN
 from ..words.errors import SchedulerError
 from ..words.model import Array, Listing, Sighting

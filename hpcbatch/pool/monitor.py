@@ -15,7 +15,7 @@ from ..cluster.cluster import Cluster
 from ..disk.boot_id import boot_id
 from ..disk.files import unlink_quietly
 from ..registry.root import safe_root
-from ..use.arrays import listing_of
+from ..use.array_lookup import listing_of
 from ..words.errors import DamagedFile, NewerFormat, NotFound
 from ..words.ids import LAST, ids_meant
 from ..words.layout import PoolLayout

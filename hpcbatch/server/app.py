@@ -62,7 +62,7 @@ def make_app(site: ServedSite) -> FastAPI:
         app.include_router(router)
     for path, name in site.settings.modules.items():
         app.include_router(_router(path, name), prefix=path, dependencies=[Depends(caller)])
-    app.exception_handler(HpcbatchError)(_told)
+    app.exception_handler(HpcbatchError)(_answer_to)
     app.exception_handler(RequestValidationError)(_not_understood)
     app.exception_handler(HTTPException)(_not_found)
     app.add_middleware(
@@ -83,7 +83,7 @@ def _router(path: str, name: str) -> APIRouter:
     return found
 
 
-async def _told(request: Request, error: Exception) -> Response:
+async def _answer_to(request: Request, error: Exception) -> Response:
     assert isinstance(error, HpcbatchError)
     return told_error(error)
 

@@ -70,7 +70,7 @@ class Uploads:
                     raise another_task(told.task)
                 return told.size
             path = self._path(told.task)
-            begun = self._told(told.task)
+            begun = self._begun_upload(told.task)
             is_known = begun == told
             if os.path.exists(self._registry.layout(told.task).folder):
                 if not is_known:
@@ -96,7 +96,7 @@ class Uploads:
         with held(self._lock(task_id), PATIENCE):
             if (stored := self._stored(task_id)) is not None and stored.owner == owner:
                 return stored.size
-            told = self._told(task_id)
+            told = self._begun_upload(task_id)
             if told is None or told.owner != owner:
                 raise NotFound(f"there is no upload {task_id!r}")
             try:
@@ -146,7 +146,7 @@ class Uploads:
         """Of an upload that has become a task, which may have been removed since."""
         return read_as(_upload, f"{self._path(task_id)}.stored", MEND)
 
-    def _told(self, task_id: str) -> Upload | None:
+    def _begun_upload(self, task_id: str) -> Upload | None:
         """Of one that has begun."""
         return read_as(_upload, f"{self._path(task_id)}.json", MEND)
 

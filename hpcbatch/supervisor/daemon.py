@@ -14,7 +14,7 @@ from collections.abc import Callable
 from ..disk import files
 from ..words.ranges import Ranges, chosen
 from . import process, shepherd
-from .journal import Ending, Journal, ending
+from .journal import EndingRecord, Journal, ending
 from .slots import Slots
 from .spool import Spool
 from .submission import Submission
@@ -170,7 +170,7 @@ class Daemon:
         now = round(time.time(), 3)
         self._ended(element, ending(element.number, word, signal=number, ended=now))
 
-    def _ended(self, element: RunningElement, how: Ending) -> None:
+    def _ended(self, element: RunningElement, how: EndingRecord) -> None:
         self._journal.add({**how, "started": element.started})
         self._slots.release(element.slots)
         del self._running[element.number]

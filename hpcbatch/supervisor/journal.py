@@ -12,10 +12,10 @@ TYPE_CHECKING = False  # see hpcbatch/__init__.py
 if TYPE_CHECKING:
     from typing import Any
 
-Ending = dict[str, "Any"]
+EndingRecord = dict[str, "Any"]
 
 
-def ending(index: int, word: str, **known: Any) -> Ending:
+def ending(index: int, word: str, **known: Any) -> EndingRecord:
     """One ended element; what is not known is None.
 
     The words: ``ok``, ``exit-code``, ``killed``, ``timeout``, ``out-of-memory``, ``canceled``,
@@ -33,7 +33,7 @@ class Journal:
         self._end = 0
         self.pending: dict[int, bytes] = {}
 
-    def add(self, ending: Ending) -> None:
+    def add(self, ending: EndingRecord) -> None:
         self.pending[ending["index"]] = json.dumps(ending).encode() + b"\n"
 
     def flush(self) -> None:
@@ -53,7 +53,7 @@ class Journal:
         self.pending.clear()
 
 
-def read(path: str) -> dict[int, Ending]:
+def read(path: str) -> dict[int, EndingRecord]:
     """The endings by index; a torn last line is none."""
     try:
         content = files.read(path)

@@ -31,7 +31,7 @@ from ..words.messages import in_short
 from ..words.model import Attempt, Setback
 from .profiles import kept_cluster
 from .submission_pauses import PAUSE, hindrance
-from .submit import ByItself, prepared, settled_view, submit_prepared
+from .submit import TrackedSubmission, prepared, settled_view, submit_prepared
 from .update import update
 
 SHARE = 0.1  # of all that may be queued: less room is waited for, so that arrays are not too many
@@ -125,7 +125,7 @@ def _submit_part(registry: Registry, view: View, attempt: Attempt) -> bool:
                 f"{removed} was removed before it was known to end well: resubmit what waits for it"
             )
         cluster = kept_cluster(view.layout, attempt.number)
-        by_itself = ByItself(cluster, attempt.retry, part_of=attempt.number)
+        by_itself = TrackedSubmission(cluster, attempt.retry, part_of=attempt.number)
         jobs = view.jobs_held_back(attempt)
         with prepared(registry, view, jobs, options, by_itself=by_itself) as ready:
             if not ready.made.attempt.arrays:

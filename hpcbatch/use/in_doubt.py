@@ -13,7 +13,7 @@ from ..registry.attempts import update_attempt
 from ..registry.view import View
 from ..words.layout import segment_owner
 from ..words.model import Array, Attempt, Listing
-from .arrays import is_hopeless, listing_of, look_up, missing_since
+from .array_lookup import is_hopeless, listing_of, look_up, missing_since
 
 GRACE = 60.0  # seconds that a submission may take to show up in a listing
 NEVER_TAKEN = "the submission was interrupted before the scheduler took it"

@@ -51,8 +51,8 @@ def tell_differences(place: str, told: Mapping[str, Any], stacklevel: int = 4) -
     """Warn of what ``compared`` found at ``place``, once in this process."""
     fresh: list[Sequence[str]] = []
     for each in told["differences"]:
-        if tuple(each) not in _told(place):
-            _told(place).add(tuple(each))
+        if tuple(each) not in _already_told(place):
+            _already_told(place).add(tuple(each))
             fresh.append(each)
     if not fresh:
         return
@@ -70,7 +70,7 @@ def tell_differences(place: str, told: Mapping[str, Any], stacklevel: int = 4) -
 
 
 @cache
-def _told(place: str) -> set[tuple[str, ...]]:
+def _already_told(place: str) -> set[tuple[str, ...]]:
     return set()
 
 

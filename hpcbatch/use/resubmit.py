@@ -20,7 +20,7 @@ from .create import Mended
 from .dependencies import with_whole_ids
 from .failure_causes import last_attempts
 from .job_selection import check_jobs
-from .submit import ByItself, Terms, prepared, settled_view, submit_prepared
+from .submit import Terms, TrackedSubmission, prepared, settled_view, submit_prepared
 from .update import update
 
 
@@ -100,7 +100,7 @@ def submit_again(
     jobs: Ranges,
     options: SubmitOptions,
     mended: Mended | None = None,
-    by_itself: ByItself | None = None,
+    by_itself: TrackedSubmission | None = None,
     terms: Terms | None = None,
 ) -> Attempt:
     """Take ``jobs`` from all attempts before, and submit them; called under ``submitting``."""

@@ -22,7 +22,7 @@ from .due_retries import due_retries
 from .profiles import kept_cluster
 from .resubmit import submit_again
 from .submission_pauses import PAUSE, is_throttled, is_too_early
-from .submit import ByItself, settled_view
+from .submit import TrackedSubmission, settled_view
 
 
 def retry(registry: Registry, view: View) -> list[Attempt]:
@@ -44,7 +44,7 @@ def retry(registry: Registry, view: View) -> list[Attempt]:
                 continue
             options = _options(before, used)
             try:
-                by_itself = ByItself(kept_cluster(view.layout, number), used)
+                by_itself = TrackedSubmission(kept_cluster(view.layout, number), used)
                 made.append(submit_again(registry, view, jobs, options, by_itself=by_itself))
             except (RegistryBusy, RegistryUnwritable):
                 raise

@@ -106,7 +106,7 @@ class Terms(NamedTuple):
     waits: bool  # for a scheduler that cannot answer or take a submission now
 
 
-class ByItself(NamedTuple):
+class TrackedSubmission(NamedTuple):
     """What a tracker submits: like an attempt before, by the profile that was kept of it."""
 
     cluster: Cluster
@@ -132,7 +132,7 @@ def prepared(
     jobs: Ranges,
     options: SubmitOptions,
     mended: Mended | None = None,
-    by_itself: ByItself | None = None,
+    by_itself: TrackedSubmission | None = None,
     terms: Terms | None = None,
 ) -> Iterator[Prepared]:
     """All that can be wrong with one attempt of ``jobs`` before it is made; called under

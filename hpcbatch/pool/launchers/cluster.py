@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from ...cluster.cluster import Cluster
 from ...cluster.queue_room import room_in_queue
-from ...use.arrays import hand_in, listing_of, make_arrays
+from ...use.array_lookup import listing_of
+from ...use.arrays import hand_in, make_arrays
 from ...words.errors import (
     LaunchError,
     SchedulerError,

@@ -25,7 +25,7 @@ def task_json(spec: TaskSpec, status: TaskStatus, user: str) -> dict[str, Any]:
     }
 
 
-def attempt_json(attempt: Attempt) -> dict[str, Any]:
+def attempt_row(attempt: Attempt) -> dict[str, Any]:
     return {
         "number": attempt.number,
         "cluster": attempt.cluster,

@@ -100,7 +100,7 @@ def view_failures(user: Caller, site: Served, asked: Failed) -> Any:
 def view_attempts(user: Caller, site: Served, asked: TaskRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
     found = job_infos.attempts(site.registry, spec.id)
-    return {"attempts": [page_data.attempt_json(attempt) for attempt in found]}
+    return {"attempts": [page_data.attempt_row(attempt) for attempt in found]}
 
 
 @router.post("/view/script")

@@ -59,7 +59,7 @@ def run_one(site: Ssh, cluster: str, seconds: float) -> Finding:
         for _ in watch(site, spec.id, seconds):
             pass
         _, value = next(site.collect(spec.id))
-        finding = _told(site, cluster, value)
+        finding = _finding(site, cluster, value)
     except WaitTimeout:
         words = (
             f"a test job on {cluster} has not run within {seconds:.0f} s: {spec.id} was canceled"
@@ -71,7 +71,7 @@ def run_one(site: Ssh, cluster: str, seconds: float) -> Finding:
     return finding
 
 
-def _told(site: Ssh, cluster: str, value: bytes | JobError) -> Finding:
+def _finding(site: Ssh, cluster: str, value: bytes | JobError) -> Finding:
     if isinstance(value, bytes):
         return fine("job", f"a test job on {cluster} has run, and its result is there")
     if value.state == "expired" and not value.traceback:

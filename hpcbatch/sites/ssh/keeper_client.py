@@ -162,7 +162,7 @@ class Line:
             yield client
 
 
-def _told(name: str, kind: type[float], usual: float) -> float:
+def _from_environment(name: str, kind: type[float], usual: float) -> float:
     """Of the environment. Raises UsageError."""
     text = os.environ.get(name)
     try:
@@ -177,8 +177,8 @@ def _start_keeper(login: str, path: str) -> None:
     order = {
         "login": login,
         "socket": path,
-        "keep": _told("HPCBATCH_SSH_KEEP", float, KEEP),
-        "spares": _told("HPCBATCH_SSH_SPARES", int, SPARES),
+        "keep": _from_environment("HPCBATCH_SSH_KEEP", float, KEEP),
+        "spares": _from_environment("HPCBATCH_SSH_SPARES", int, SPARES),
     }
     log = os.open(f"{path}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:

@@ -8,7 +8,7 @@ from typing import Any
 LARGE = 1 << 20  # bytes from which on it is shown
 
 
-class Sent:
+class UploadBar:
     """How much of ``size`` bytes is there, shown while entered."""
 
     def __init__(self, what: str, size: int):
@@ -17,7 +17,7 @@ class Sent:
         self._bar: Any = None
         self._line: Any = None
 
-    def __enter__(self) -> Sent:
+    def __enter__(self) -> UploadBar:
         if self._size >= LARGE and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn

@@ -21,7 +21,7 @@ from . import frames
 from .address import Address
 from .exchange import Exchange
 from .keeper_client import Line
-from .progress import Sent
+from .progress import UploadBar
 from .status_cache import StatusCache
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Ssh(Site):
     def create(self, draft: Draft) -> TaskSpec:
         from ..parcel import packed
 
-        with packed(draft) as (path, spec, told), Sent(spec.name, told["size"]) as sent:
+        with packed(draft) as (path, spec, told), UploadBar(spec.name, told["size"]) as sent:
             patience = self.exchange.patience()
             while True:
                 try:
@@ -59,7 +59,7 @@ class Ssh(Site):
                         patience.progressed()
                     patience.after(error)
 
-    def _upload(self, path: str, told: dict[str, Any], sent: Sent) -> TaskSpec:
+    def _upload(self, path: str, told: dict[str, Any], sent: UploadBar) -> TaskSpec:
         """All that is not there yet."""
         from ...use.requirements import tell_differences
 
