@@ -6,6 +6,7 @@ import os
 import stat
 
 from ..words.errors import ConfigError, RegistryUnsafe
+from .files import unwritable
 
 READS = 0o077  # others who may so much as look
 WRITES = 0o022  # others who may write
@@ -21,6 +22,18 @@ def exposure(found: os.stat_result, too_open: int, owners: tuple[int, ...] = ())
     if found.st_mode & too_open:
         return f"mode {stat.S_IMODE(found.st_mode):04o}"
     return ""
+
+
+def make_private(path: str, elsewhere: str) -> None:
+    """Make the folder ``path``, for this user alone, where it is missing. Raises RegistryUnsafe as
+    ``check_private``, RegistryUnwritable."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass  # whose it is has to be seen
+    except OSError as error:
+        raise unwritable(path, error) from error
+    check_private(path, elsewhere)
 
 
 def check_private(path: str, elsewhere: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+from dataclasses import dataclass
 from functools import partial
 
 from ..registry.registry import Registry
@@ -12,25 +13,28 @@ from . import lifecycle
 from .settings import DEFAULT_HOST, DEFAULT_PORT, read_settings
 
 
-class _Usual:
-    host, port = DEFAULT_HOST, DEFAULT_PORT
+@dataclass
+class _Place:
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
 
 
+_usual = _Place()  # of servers that this process starts
 _closing: set[str] = set()  # registries whose server ends with this process
 
 
 def default_host(host: str | None = None) -> str:
     """Where servers that this process starts listen; or, with ``host``, will listen."""
     if host is not None:
-        _Usual.host = host
-    return _Usual.host
+        _usual.host = host
+    return _usual.host
 
 
 def default_port(port: int | None = None) -> int:
     """Likewise; 0 is any that is free."""
     if port is not None:
-        _Usual.port = port
-    return _Usual.port
+        _usual.port = port
+    return _usual.port
 
 
 def start_server(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from ..disk import files
-from ..disk.exposure import check_private
+from ..disk.exposure import check_private, make_private
 from ..words.errors import RegistryUnsafe
 from . import machine
 from .submission import Submission, names_in, remove_folder
@@ -36,12 +36,7 @@ class Spool:
     def make(cls) -> Spool:
         """As ``find``, made when there is none. Raises RegistryUnwritable too."""
         spool = cls.find()
-        try:
-            os.mkdir(spool.path, 0o700)
-        except FileExistsError:
-            check_private(spool.path, _ELSEWHERE)
-        except OSError as error:
-            raise files.unwritable(spool.path, error) from error
+        make_private(spool.path, _ELSEWHERE)
         if not os.path.exists(f"{spool.path}/host"):
             files.publish(f"{spool.path}/host", machine.host().encode())
         return spool

@@ -65,33 +65,36 @@ def cancel(registry: Registry, task_id: str, only: Ranges | None = None) -> Canc
 def cancel_elements(attempt: Attempt, elements: Ranges) -> list[str]:
     """End elements on their cluster; returns what may not have ended by that."""
     cluster = Cluster.of(attempt)
-    objections, is_unseen = [], False
+    objections = []
     known = attempt.known_arrays
     for array in attempt.arrays:
         own = elements.common(Ranges([(array.first, array.first + array.count)]))
-        if array.id is None and attempt.given_up:
-            continue
-        if array.id is None:
-            is_unseen = True  # the first of them alone: they are handed in one after another
-        elif own and array in known:
+        if array.id is not None and own and array in known:
             shift = array.base - array.first
             indices = Ranges((a + shift, b + shift) for a, b in own.runs)
             try:
                 cluster.cancel(array.id, None if len(own) == array.count else indices)
             except SchedulerError as error:
                 objections.append(f"{cluster.name} objects: {error}")
-    if is_unseen:
-        objections.append(
-            f"attempt {attempt.number} was interrupted, perhaps while {cluster.name} took an array "
-            "that it does not list: should that still show up, its elements leave by themselves"
-        )
-    return objections
+    return [*objections, *_doubts(attempt)]
+
+
+def _doubts(attempt: Attempt) -> list[str]:
+    """One at most: its arrays are handed in one after another."""
+    if not attempt.is_in_doubt:
+        return []
+    return [
+        f"attempt {attempt.number} was interrupted, perhaps while {attempt.cluster} took an array "
+        "that it does not list: should that still show up, its elements leave by themselves"
+    ]
 
 
 def _keep_objections(layout: TaskLayout, number: int, said: list[str]) -> None:
-    """For whoever looks later: what the scheduler still has leaves by itself, but is there."""
+    """Those of the scheduler, for whoever looks later: what it still has leaves by itself, but is
+    there."""
     attempt = read_attempt(layout, number)
-    if attempt.objection != (told := "; ".join(said)):
+    doubts = _doubts(attempt)
+    if attempt.objection != (told := "; ".join(each for each in said if each not in doubts)):
         with contextlib.suppress(RegistryUnwritable):  # a full disk: the caller is told in any case
             update_attempt(layout, replace(attempt, objection=told))
 

@@ -15,7 +15,7 @@ import pytest
 import hpcbatch as hb
 from hpcbatch.cluster import cluster as cluster_module
 from hpcbatch.use import retry as retry_module
-from hpcbatch.use import service
+from hpcbatch.use import service, submission_pauses
 from hpcbatch.words.errors import SubmissionDeferred, SubmissionRejected, SubmissionUnclear
 from tests.core import eventually
 from tests.local import Local, reasons, states
@@ -289,6 +289,7 @@ def test_one_that_could_not_be_taken_is_told_and_tried_less_and_less_often(
             service.track(task.site.registry, task.id)
         assert len(calls) == 1
     monkeypatch.setattr(retry_module, "PAUSE", 0.0)
+    monkeypatch.setattr(submission_pauses, "PAUSE", 0.0)
     assert local.wait(task).done == 1
 
 

@@ -5,20 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 
-from ...disk.exposure import check_private
-from ...disk.files import make_folder, unwritable
+from ...disk.exposure import check_private, make_private
+from ...disk.files import make_folder
 
 
 def sockets() -> str:
     """Made where it is missing. Raises RegistryUnsafe, RegistryUnwritable."""
     path = os.environ.get("HPCBATCH_SSH_SOCKETS") or _usual()
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        pass
-    except OSError as error:
-        raise unwritable(path, error) from error
-    check_private(path, "set HPCBATCH_SSH_SOCKETS")
+    make_private(path, "set HPCBATCH_SSH_SOCKETS")
     return path
 
 
