@@ -110,6 +110,8 @@ def errors(invocation: Invocation, task: str, traceback: bool) -> None:
         _print_group(group, infos, traceback)
     if not invocation.json and (job := _one_that_began(groups, infos)) is not None:
         say(f"What one of them printed: {command('logs', task_id, str(job))}")
+        if not traceback and any(group.first.traceback for group in groups):
+            say(f"Where it happened: {command('errors', task_id, '--traceback')}")
 
 
 def _one_that_began(groups: Sequence[Group], infos: Mapping[int, JobInfo]) -> int | None:
@@ -184,6 +186,8 @@ def logs(invocation: Invocation, task: str, job: int | None, follow: bool) -> No
         return
     if on_terminal() or not text:
         say(f"{_facts(info)}{'' if text else ': it has printed nothing'}")
+    if not text and info.state == "error":
+        say(f"Where it failed: {command('errors', task_id, '--traceback')}")
     _write(text if not text or text.endswith("\n") else f"{text}\n")
 
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from ..words.model import Attempt, TaskSpec
 
 NOTHING = "nothing was submitted"  # when Ctrl-C comes before that
+MAYBE_STORED = f"{NOTHING}; the site may have stored the task: hpcbatch list shows it there"
 
 
 @click.command("map")
@@ -76,8 +77,10 @@ def map_command(invocation: Invocation, asked: Work, options: SubmitOptions, wai
     with interruptible(NOTHING):
         site = invocation.site()
         options = site.checked(options)
-        with Busy("storing the inputs"):
-            spec = site.create(asked.draft())
+        with Busy("reading the inputs"):
+            draft = asked.draft()
+    with interruptible(_if_interrupted(site)), Busy("storing them"):
+        spec = site.create(draft)
     attempt = _submit_new(site, spec, options)
     _finish(invocation, site, spec, attempt, wait)
 
@@ -150,15 +153,22 @@ def resubmit(
             mended = Mended.chosen(spec, None, named_project(with_project))
         else:
             mended = Mended.chosen(spec, *load_with_project(function, with_project))
-    with Busy("submitting"), interruptible(_how_to_go_on(task_id)):
+    with interruptible(_how_to_go_on(task_id)), Busy("submitting"):
         asked = Resubmission(options, listed(only), chosen(jobs), mended, revoke)
         attempt = site.resubmit(task_id, asked)
     _finish(invocation, site, spec, attempt, wait)
 
 
+def _if_interrupted(site: Site) -> str:
+    """When Ctrl-C comes while a task is stored: here that is done whole or not at all."""
+    from ..sites.here import Here
+
+    return NOTHING if isinstance(site, Here) else MAYBE_STORED
+
+
 def _submit_new(site: Site, spec: TaskSpec, options: SubmitOptions) -> Attempt | None:
     try:
-        with Busy("submitting"), interruptible(_how_to_go_on(spec.id)):
+        with interruptible(_how_to_go_on(spec.id)), Busy("submitting"):
             return site.submit(spec.id, options)
     except Stop:
         raise  # it says how to go on

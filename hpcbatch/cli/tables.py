@@ -154,7 +154,7 @@ def _table(
         table.add_column(
             Text(headings[column], style=COLOURS.get(headings[column], "")),
             justify="right" if headings[column] in right else "left",
-            no_wrap=column == 0,
+            no_wrap=column == 0 or headings[column] in right,
             overflow="fold",
         )
     for row in rows:  # as Text: a name such as [red] is no markup

@@ -10,6 +10,7 @@ from ..registry.view import View
 from ..words.errors import DamagedFile, JobError
 from ..words.model import RESOLVED, Attempt, Ending
 from ..words.status import JobInfo
+from ..words.text import walltime_text
 from .element_logs import begun_in, read_log
 from .unsubmitted import refusal
 
@@ -80,7 +81,8 @@ def job_error(view: View, results: Results, job: int, state: str, entry: Entry |
         event, host = results.event(job, entry), results.process(entry)[0]
         begin = max(event.log_begin, event.log_end - LOG_TAIL)
         printed = read_log(view, entry.attempt, entry.element, begin, event.log_end).strip()
-        told = str(results.ending(job, entry, host))
+        ending = results.ending(job, entry, host)
+        told = f"{ending}{_limit(view, entry.attempt) if ending.reason == 'timeout' else ''}"
         return JobError(job, state, "", told, _shown("what it printed last", printed))
     owner = view.owner(job)
     if state == "defined" and (why := refusal(view)):
@@ -98,6 +100,13 @@ def job_error(view: View, results: Results, job: int, state: str, entry: Entry |
     last = f": {tail.splitlines()[-1][:LAST_LINE]}" if tail and not _any_began(view, owner) else ""
     shown = _shown("the end of its element's log", tail)
     return JobError(job, state, "", f"{ending}{early}{last}", shown)
+
+
+def _limit(view: View, number: int) -> str:
+    """Of a job that had a process of its own: which limit it was over."""
+    limits = (a.options.job_timeout for a in view.attempts if a.number == number)
+    seconds = next(limits, None)
+    return "" if seconds is None else f", over its job_timeout of {walltime_text(seconds)}"
 
 
 def _shown(what: str, tail: str) -> str:

@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.machinery import SourceFileLoader
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -14,18 +15,18 @@ from ..disk.process_tree import born, look
 from ..words.errors import CodeWarning
 from .own_modules import root_of
 
-SKEW = 2.0  # seconds that a file server's clock may be behind
 MOST_DECORATORS = 20  # of one function
 
 
 def warn_of_edited(roots: Sequence[str]) -> None:
     """Tell of those imported from the folders ``roots``."""
     seen = look(os.getpid())
-    since = born(seen.process) - SKEW if seen else 0.0  # before, nothing can be imported
+    since = born(seen.process) if seen else 0.0  # before, nothing can be imported
     edited = [
         name
         for name, module in sorted(sys.modules.items())
-        if name != "__main__" and root_of(module) in roots and _is_edited(module, since)
+        if name != "__main__" and _is_as_written(module) and root_of(module) in roots
+        if _is_edited(module, since)
     ]
     if edited:
         many = len(edited) > 1
@@ -36,6 +37,11 @@ def warn_of_edited(roots: Sequence[str]) -> None:
             CodeWarning,
             stacklevel=5,
         )
+
+
+def _is_as_written(module: ModuleType) -> bool:
+    """Else what imported it has altered its code, as pytest does."""
+    return type(getattr(module, "__loader__", None)) is SourceFileLoader
 
 
 def _is_edited(module: ModuleType, since: float) -> bool:

@@ -10,10 +10,14 @@ from ..words.errors import JobError
 from ..words.ranges import Ranges
 
 _ID = re.compile(r"0x[0-9a-fA-F]+|\d{4,}")
-# a number of its own; behind a word such as status it tells why, and is kept
+# Numbers of a job's own, such as 7, x20 or sample8.csv. Kept are those that tell why, behind a word
+# such as status or as a type's name, and single digits of a name: col1, h5py.
 _NUMBER = re.compile(
-    r"(?P<kept>\b(?:status|error|errno|code|signal)\W{1,2}\d{1,3}\b(?!\.?\d))"
-    rf"|{_ID.pattern}|(?<![A-Za-z])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?",
+    r"(?P<kept>\b(?:status|error|errno|code|signal)\W{1,2}\d{1,3}\b(?!\.?\d)"
+    r"|\b(?:u?int|b?float|complex|utf-?|sha|cp)\d+\b)"
+    rf"|{_ID.pattern}"
+    r"|(?<![A-Za-z\d])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
+    r"|(?<=[A-Za-z])(?:\d{2,}|\d(?=[\w-]*\.[A-Za-z]))",
     re.IGNORECASE,
 )
 _WITH_STATUS = ("", "ProgramFailed", "SystemExit")  # types of errors whose short numbers tell why

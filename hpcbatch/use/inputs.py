@@ -23,12 +23,12 @@ _UNEVEN = re.compile(r"zip\(\) argument (\d+) is (\w+) than")
 def grid(**parameters: Iterable[Any]) -> dict[str, Any]:
     """Every combination of the parameters' values, as columns for ``create(f, **grid(...))``.
 
-    The last parameter varies fastest: ``grid(a=[1, 2], b="xy")`` gives columns of 4 values.
+    The last parameter varies fastest: ``grid(a=[1, 2], b=["x", "y"])`` gives columns of 4
+    values.
     Raises InputError.
     """
     for name, values in parameters.items():
-        if not isinstance(values, Iterable):
-            raise InputError(f"grid: {name}={values!r} is no series of values")
+        _check_series(f"grid: {name}", values)
     rows = list(itertools.product(*(list(values) for values in parameters.values())))
     return {name: [row[k] for row in rows] for k, name in enumerate(parameters)}
 
@@ -62,16 +62,27 @@ def _rows(columns: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
             raise InputError(
                 f"the input {name} has {len(values):,} values, and a task {MOST_JOBS:,} at most"
             )
-        if not isinstance(values, Iterable) and not hasattr(values, "__getitem__"):
-            raise InputError(
-                f"the input {name} ({type(values).__name__}) is no series of values; a value "
-                "that is the same for every job goes into const={...}"
-            )
+        _check_series(f"the input {name}", values)
     lengths = {n: len(v) for n, v in columns.items() if hasattr(v, "__len__")}
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         raise InputError(f"the inputs are of unequal length: {told}")
     return zip(*columns.values(), strict=True)
+
+
+def _check_series(what: str, values: Any) -> None:
+    """Raises InputError; a text is one value for everybody who writes one, and a table as well."""
+    kind = type(values).__name__
+    if isinstance(values, (str, bytes, bytearray, Mapping)):
+        raise InputError(
+            f"{what} ({kind}) is one value, and no series of values: [...] around it makes a "
+            "series, const={...} gives it to every job, and list(...) is a series of what it holds"
+        )
+    if not isinstance(values, Iterable) and not hasattr(values, "__getitem__"):
+        raise InputError(
+            f"{what} ({kind}) is no series of values; a value that is the same for every job goes "
+            "into const={...}"
+        )
 
 
 def _next_block(

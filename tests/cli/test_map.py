@@ -276,8 +276,9 @@ def test_what_is_printed_to_go_on_leads_to_the_same_registry(hb: Shell, tmp_path
     errors = shlex.split(watched.stderr.splitlines()[-1].partition("Why jobs failed: hpcbatch ")[2])
     told = hb(*errors)
     assert "1 job error: ValueError" in told.stdout
-    logs = shlex.split(told.stderr.partition("What one of them printed: hpcbatch ")[2])
-    assert hb(*logs).exit_code == 0
+    printed, where = told.stderr.splitlines()
+    assert hb(*shlex.split(printed.partition("printed: hpcbatch ")[2])).exit_code == 0
+    assert "Traceback" in hb(*shlex.split(where.partition("happened: hpcbatch ")[2])).stdout
 
 
 def test_an_option_for_the_registry(hb: Shell, tmp_path: Path) -> None:

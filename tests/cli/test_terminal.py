@@ -179,7 +179,7 @@ def test_what_takes_long_is_told(hb: Shell) -> None:
     (hb.work / "slow.py").write_text("import time\ntime.sleep(1.5)\ndef f(x):\n    return x\n")
     status, shown = talk("map", "slow.py:f", "--arg", "x=1", "-c", "slurm")
     assert status == 0
-    assert "storing the inputs" in shown
+    assert "reading the inputs" in shown
 
 
 def test_long_tables_are_plain(hb: Shell) -> None:

@@ -136,8 +136,8 @@ def test_an_input_that_does_not_pickle_is_told_with_its_job(place: int) -> None:
 def test_inputs_may_be_any_iterable() -> None:
     import numpy
 
-    assert stored(hb.create(add, "ab")) == [("a",), ("b",)]
-    assert stored(hb.create(add, {1: 2, 3: 4})) == [(1,), (3,)]
+    assert stored(hb.create(add, list("ab"))) == [("a",), ("b",)]
+    assert stored(hb.create(add, {1: 2, 3: 4}.keys())) == [(1,), (3,)]
     assert stored(hb.create(add, numpy.arange(2), y=(x for x in [5, 6]))) == [(0, 5), (1, 6)]
 
     class Old:
@@ -149,8 +149,18 @@ def test_inputs_may_be_any_iterable() -> None:
     assert stored(hb.create(add, Old())) == [(0,), (10,), (20,)]
 
 
+@pytest.mark.parametrize("value", ["fast", b"ab", {"lr": 1}, bytearray(2)])
+def test_a_text_or_a_table_is_one_value(value: object) -> None:
+    for make in (lambda: hb.create(add, [1, 2], y=value), lambda: hb.create(add, value)):
+        with pytest.raises(hb.InputError, match="is one value, and no series of values"):
+            make()
+    with pytest.raises(hb.InputError, match=r"grid: y .* is one value"):
+        grid(x=[1, 2], y=value)  # type: ignore[arg-type]
+    assert hb.tasks() == []
+
+
 def test_a_grid_is_every_combination() -> None:
-    columns = grid(a=[1, 2], b="xyz")
+    columns = grid(a=[1, 2], b=["x", "y", "z"])
     assert list(zip(columns["a"], columns["b"], strict=True)) == [
         (1, "x"), (1, "y"), (1, "z"), (2, "x"), (2, "y"), (2, "z"),
     ]  # fmt: skip

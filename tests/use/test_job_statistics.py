@@ -151,6 +151,12 @@ def test_failures_in_groups() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["/data/sample{}.csv", "run_{}.csv", "x{}00", "item {}"])
+def test_numbers_of_a_job_s_own_part_none(name: str) -> None:
+    told = [f"No such file: '{name.format(k)}'" for k in (*range(8, 30), 123)]
+    assert len(grouped([JobError(k, "error", "OSError", m) for k, m in enumerate(told)])) == 1
+
+
 @pytest.mark.parametrize(
     ("kind", "one", "other"),
     [
@@ -161,6 +167,7 @@ def test_failures_in_groups() -> None:
         ("OSError", "[Errno 2] x", "[Errno 13] x"),
         ("KeyError", "'col1'", "'col2'"),
         ("ModuleNotFoundError", "No module named 'h5py'", "No module named 'h6py'"),
+        ("TypeError", "no loop for float32", "no loop for float64"),
     ],
 )
 def test_numbers_that_tell_why_part_groups(kind: str, one: str, other: str) -> None:
