@@ -17,9 +17,11 @@ from .paramfiles import read_columns, read_text
 from .values import Reader, as_text, as_written, typed
 
 FORMS = "x=range:0:100, x=1,2,3, x=@FILE with a value a line, or x=[…] in JSON"
+_N = r"-?\d+(?:\.\d+)?"
 _ALMOST_A_RANGE = re.compile(
-    r"range *\([^()]*\)\Z|-?\d+\.\.\.?-?\d+\Z|-?\d+:-?\d+(?::-?\d+)?\Z", re.ASCII
+    rf"(?:range *\([^()]*\)|-?\d+\.\.\.?-?\d+|{_N}:{_N}(?::{_N})?|\d+-\d+)\Z", re.ASCII
 )
+_FROM_TO = re.compile(r"\d+-\d+\Z", re.ASCII)  # as in lists of jobs
 _RANGE = re.compile(r"range:(-?\d{1,18}):(-?\d{1,18})(?::(-?\d{1,18}))?\Z", re.ASCII)
 
 
@@ -99,14 +101,16 @@ def _values(name: str, text: str, for_shell: bool) -> Sequence[Any]:
         return _range(name, text)
     if text.startswith("@"):
         return [reader(line) for line in read_text(text[1:]).splitlines() if line.strip()]
-    if _ALMOST_A_RANGE.match(text):
-        raise InputError(
-            f"--arg {name}={text} would be one text: write range:START:STOP, where STOP is no part "
-            f"of it, or {shlex.quote(json.dumps([text]))} for the text"
-        )
     if text.startswith("["):
         return _json_list(name, text, for_shell)
-    return [reader(part) for part in text.split(",")] if text else []
+    is_one = _ALMOST_A_RANGE.match(text) is not None
+    parts = [text] if is_one else text.split(",")
+    for part in parts if is_one else filter(_FROM_TO.match, parts):
+        raise InputError(
+            f"--arg {name}={text}: {part} would be one text. Write range:START:STOP in whole "
+            f"numbers, where STOP is no part of it, or {shlex.quote(json.dumps(parts))} for texts"
+        )
+    return [reader(part) for part in parts] if text else []
 
 
 def _range(name: str, text: str) -> range:

@@ -12,7 +12,8 @@ from ..sites.base import Site
 from ..words.errors import HpcbatchError
 from ..words.model import STATES, TaskSpec
 from ..words.status import TaskStatus
-from .common import Invocation, common, completed, print_json, say
+from ..words.text import counted
+from .common import Invocation, command, common, completed, print_json, say
 from .exit_status import exit_of
 from .formatting import clock
 from .tables import print_status, print_table
@@ -76,6 +77,8 @@ def _show_tasks(invocation: Invocation, limit: int | None) -> None:
     elif found:
         rows = [_row(spec, status) for spec, status in found]
         print_table(HEADINGS, rows, right=NUMBERS, spare=SPARE, counts=("states", STATES))
+        if limit and (older := len(specs) - limit) > 0:
+            say(f"{counted(older, 'older task')} left out: {command('list')}")
     elif not specs and not unreadable:
         say(f"There are no tasks in {site.place}: hpcbatch map --help shows how to make one.")
 

@@ -89,6 +89,9 @@ def test_columns(arg: str, values: list[Any]) -> None:
         "x=1..5",
         "x=1:20",
         "x=0:20:5",
+        "x=0.1:1:0.1",
+        "x=1-5",
+        "x=3,5-9",
         "x=range:5:5",
         "x=range:0:1:0.5",
         "x=range:0:" + BIG,
@@ -96,7 +99,7 @@ def test_columns(arg: str, values: list[Any]) -> None:
         "x=@/",
         "1x=2",
     ],
-    ids=range(20),
+    ids=range(23),
 )
 def test_bad_columns_are_refused(arg: str) -> None:
     with pytest.raises(InputError):
@@ -216,6 +219,11 @@ def test_a_format_that_no_name_tells(
     for path in ("-", f"{tmp_path}/params.txt"):
         columns = read_inputs([], path, form, for_shell=False)
         assert columns == {"x": [1, 2], "y": ["a", "b"]}
+
+
+def test_what_looks_like_a_range_can_be_a_text() -> None:
+    assert list(read_inputs(['x=["1-5", "3"]'], for_shell=False)["x"]) == ["1-5", "3"]
+    assert list(read_inputs(["x=2024-01-02,a-5"], for_shell=False)["x"]) == ["2024-01-02", "a-5"]
 
 
 def test_a_format_is_asked_for_and_belongs_to_a_file() -> None:
