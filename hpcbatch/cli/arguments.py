@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..words.errors import InputError
-from ..words.messages import nearest
 from .paramfiles import read_columns, read_text
 from .values import Reader, as_text, as_written, typed
 
@@ -46,23 +45,14 @@ def read_inputs(
     for option, value in (("--args-format", form), ("--args-columns", chosen)):
         if value is not None and file is None:
             raise InputError(f"{option} goes with --args-file, which is not given")
-    found = {} if file is None else read_columns(file, form, for_shell)
-    for name, values in _chosen(found, chosen).items():
+    names = None if chosen is None else [name.strip() for name in chosen.split(",")]
+    found = {} if file is None else read_columns(file, form, for_shell, names)
+    for name, values in found.items():
         _check_new("--args-file", name, columns)
         columns[name] = values
     if not columns:
         raise InputError("there are no inputs: give --arg or --args-file")
     return columns
-
-
-def _chosen(columns: dict[str, list[Any]], chosen: str | None) -> dict[str, list[Any]]:
-    if chosen is None:
-        return columns
-    names = [name.strip() for name in chosen.split(",")]
-    for name in names:
-        if name not in columns:
-            raise InputError(f"--args-columns: no column {name!r}{nearest(name, columns)}")
-    return {name: columns[name] for name in names}
 
 
 def read_constants(pairs: Sequence[str], *, for_shell: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from ..words.errors import InputError
@@ -17,12 +17,15 @@ from .values import Reader, as_text, as_written, typed
 Columns = dict[str, list[Any]]
 
 
-def read_columns(path: str, form: str | None, for_shell: bool) -> Columns:
+def read_columns(
+    path: str, form: str | None, for_shell: bool, chosen: Sequence[str] | None = None
+) -> Columns:
     """What a file holds, or standard input for ``-``, in one of the ``FORMS``; without one its name
-    ends in that. Raises InputError, which names the file and the line."""
+    ends in that; of the ``chosen`` ones alone (None: all). Raises InputError, which names the file
+    and the line."""
     reader = _READERS[form or _form_of(path)]
     name = "standard input" if path == "-" else path
-    columns = reader(name, read_text(path), for_shell)
+    columns = reader(name, read_text(path), for_shell, chosen)
     if not columns or not any(columns.values()):
         raise InputError(f"{name} holds no rows: a task needs at least one job")
     return columns
@@ -68,17 +71,20 @@ def nearest_file(path: str) -> str:
     return f"; did you mean {os.path.join(folder, close[0])!r}?" if close else ""
 
 
-def _read_tsv(path: str, text: str, for_shell: bool) -> Columns:
-    return _read_csv(path, text, for_shell, "\t")
+def _read_tsv(path: str, text: str, for_shell: bool, chosen: Sequence[str] | None) -> Columns:
+    return _read_csv(path, text, for_shell, chosen, "\t")
 
 
-def _read_csv(path: str, text: str, for_shell: bool, delimiter: str = ",") -> Columns:
+def _read_csv(
+    path: str, text: str, for_shell: bool, chosen: Sequence[str] | None, delimiter: str = ","
+) -> Columns:
     reader: Reader = as_written if for_shell else typed
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows = _csv_rows(path, lines)
     names = [name.strip() for name in next(rows, (0, []))[1]]
-    _check_names(path, names)
-    columns: Columns = {name: [] for name in names}
+    taken = names if chosen is None else _taken(names, chosen)
+    _check_names(path, names, taken)
+    columns: Columns = {name: [] for name in taken}
     for line, row in rows:
         if len(row) != len(names):
             raise InputError(
@@ -86,8 +92,16 @@ def _read_csv(path: str, text: str, for_shell: bool, delimiter: str = ",") -> Co
                 f"columns ({', '.join(names)})"
             )
         for name, cell in zip(names, row, strict=True):
-            columns[name].append(reader(cell))
+            if name in columns:
+                columns[name].append(reader(cell))
     return columns
+
+
+def _taken(names: Collection[str], chosen: Sequence[str]) -> Sequence[str]:
+    for name in chosen:
+        if name not in names:
+            raise InputError(f"--args-columns: no column {name!r}{nearest(name, names)}")
+    return chosen
 
 
 def _csv_rows(path: str, lines: Any) -> Iterator[tuple[int, list[str]]]:
@@ -103,53 +117,57 @@ def _csv_rows(path: str, lines: Any) -> Iterator[tuple[int, list[str]]]:
             yield lines.line_num, row
 
 
-def _check_names(path: str, names: list[str]) -> None:
+def _check_names(path: str, names: list[str], taken: Sequence[str]) -> None:
     for number, name in enumerate(names):
+        if name not in taken:
+            continue
         if not name:
             raise InputError(f"{path}: column {number + 1} has no name in the first line")
         if name in names[:number]:
             raise InputError(f"{path}: two columns are named {name!r}")
 
 
-def _read_json(path: str, text: str, for_shell: bool) -> Columns:
+def _read_json(path: str, text: str, for_shell: bool, chosen: Sequence[str] | None) -> Columns:
     content = _parsed(path, text)
     if isinstance(content, list):
         numbered = ((f"row {k}", row) for k, row in enumerate(content))
-        return _from_objects(path, numbered, for_shell)
+        return _from_objects(path, numbered, for_shell, chosen)
     if not isinstance(content, dict):
         raise InputError(f"{path} is neither a list of objects nor an object of lists")
-    for name, values in content.items():
-        if not isinstance(values, list):
+    for name in content if chosen is None else _taken(content, chosen):
+        if not isinstance(content[name], list):
             raise InputError(
                 f"{path}: {name!r} is no list; a value that is the same for every job goes into "
                 "--const"
             )
-    return {name: _shaped(values, for_shell) for name, values in content.items()}
+    return {name: _shaped(content[name], for_shell) for name in chosen or content}
 
 
-def _read_jsonl(path: str, text: str, for_shell: bool) -> Columns:
+def _read_jsonl(path: str, text: str, for_shell: bool, chosen: Sequence[str] | None) -> Columns:
     lines = ((f"line {k}", line) for k, line in enumerate(text.split("\n"), 1) if line.strip())
     objects = ((where, _parsed(f"{path}, {where}", line)) for where, line in lines)
-    return _from_objects(path, objects, for_shell)
+    return _from_objects(path, objects, for_shell, chosen)
 
 
-def _from_objects(path: str, rows: Iterator[tuple[str, Any]], for_shell: bool) -> Columns:
-    columns: Columns = {}
-    names: list[str] | None = None
+def _from_objects(
+    path: str, rows: Iterator[tuple[str, Any]], for_shell: bool, chosen: Sequence[str] | None
+) -> Columns:
+    columns: Columns | None = None
     for where, row in rows:
         if not isinstance(row, dict):
             raise InputError(f"{path}, {where}: {json.dumps(row)[:60]} is no object of inputs")
-        if names is None:
-            names, columns = list(row), {name: [] for name in row}
-        if row.keys() != columns.keys():
-            odd = sorted(row.keys() ^ columns.keys())
+        if columns is None:
+            columns = {name: [] for name in (row if chosen is None else _taken(row, chosen))}
+        known = row.keys() if chosen is None else row.keys() & set(chosen)
+        if known != columns.keys():
+            odd = sorted(known ^ columns.keys())
             raise InputError(
                 f"{path}, {where}: it has {sorted(row)}, and the first one has {sorted(columns)} "
                 f"(the difference: {', '.join(odd)})"
             )
-        for name, value in row.items():
-            columns[name].append(value)
-    return {name: _shaped(values, for_shell) for name, values in columns.items()}
+        for name in columns:
+            columns[name].append(row[name])
+    return {name: _shaped(values, for_shell) for name, values in (columns or {}).items()}
 
 
 def _shaped(values: list[Any], for_shell: bool) -> list[Any]:
@@ -163,7 +181,7 @@ def _parsed(where: str, text: str) -> Any:
         raise InputError(f"{where} is no JSON: {error}") from error
 
 
-_READERS: dict[str, Callable[[str, str, bool], Columns]] = {
+_READERS: dict[str, Callable[[str, str, bool, Sequence[str] | None], Columns]] = {
     "csv": _read_csv,
     "tsv": _read_tsv,
     "json": _read_json,

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from ..words.model import Attempt, TaskSpec
 
 NOTHING = "nothing was submitted"  # when Ctrl-C comes before that
+SHOWN = 5  # files that are named
 MAYBE_STORED = f"{NOTHING}; the site may have stored the task: hpcbatch list shows it there"
 
 
@@ -117,7 +118,7 @@ def script(invocation: Invocation, asked: Work, options: SubmitOptions) -> None:
     "--function",
     metavar="FILE.py:NAME",
     shell_complete=completed("functions"),
-    help="Call this instead, from now on.",
+    help="Call this instead, from now on [default: as it was sent with the task].",
 )
 @project_option
 @click.option("--revoke", is_flag=True, help="Take jobs that wait or run from their elements.")
@@ -151,12 +152,25 @@ def resubmit(
         spec = site.spec(task_id)
         if function is None:
             mended = Mended.chosen(spec, None, named_project(with_project))
+            _tell_of_changed(site, spec)
         else:
             mended = Mended.chosen(spec, *load_with_project(function, with_project))
     with interruptible(_how_to_go_on(task_id)), Busy("submitting"):
         asked = Resubmission(options, listed(only), chosen(jobs), mended, revoke)
         attempt = site.resubmit(task_id, asked)
     _finish(invocation, site, spec, attempt, wait)
+
+
+def _tell_of_changed(site: Site, spec: TaskSpec) -> None:
+    """A bug that was mended in the file alone is run again."""
+    from ..use.changed_sources import changed_sources
+
+    if spec.kind == "python" and (names := changed_sources(spec, site.modules(spec.id))):
+        shown = ", ".join(names[:SHOWN]) + (" and others" if len(names) > SHOWN else "")
+        say(
+            f"Changed since the task was made: {shown}. Its jobs run what was sent with it; "
+            "--function FILE.py:NAME sends the function, and what is beside it, as it is now."
+        )
 
 
 def _if_interrupted(site: Site) -> str:

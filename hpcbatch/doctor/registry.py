@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from ..disk.files import make_folder
 from ..disk.mounts import is_local_disk, locks_reach_other_hosts
-from ..registry.root import safe_root
+from ..registry.root import made_root
 from ..words.errors import HpcbatchError
 from ..words.finding import Finding, fine, note, wrong
 
@@ -17,8 +16,7 @@ FEW_FILES = 10_000
 
 def check_registry(root: str | None) -> Iterator[Finding]:
     try:
-        folder = safe_root(root)
-        make_folder(folder)
+        folder = made_root(root)
     except HpcbatchError as error:
         yield wrong("registry", str(error))
         return

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..disk.boot_id import boot_id
 from ..disk.files import make_folder, publish, read_as
-from ..registry.root import safe_root
+from ..registry.root import made_root
 from ..words.door import Door
 from ..words.errors import NotFound
 from ..words.formats import FORMAT, checked_format
@@ -59,7 +59,7 @@ def make_pool(
     name: str, cluster: str, workers: int, version: str, root: str | None = None
 ) -> tuple[PoolLayout, PoolRecord]:
     """A folder for a new pool of this process. Raises RegistryUnsafe, RegistryUnwritable."""
-    root = safe_root(root)
+    root = made_root(root)
     record = PoolRecord(
         id=new_task_id(name),
         name=name,

@@ -34,7 +34,7 @@ from ..words.layout import (
 )
 from ..words.messages import nearest
 from ..words.model import TaskSpec
-from .root import safe_root
+from .root import check_root, made_root, safe_root
 
 if TYPE_CHECKING:
     from .draft import Draft
@@ -51,8 +51,14 @@ class Registry:
 
     def __init__(self, root: str | None = None):
         self.root = safe_root(root)
+        self._is_safe = False  # whether it was seen to be
+
+    def _check(self) -> None:
+        """Hazard: what was absent may be made by somebody else."""
+        self._is_safe = self._is_safe or check_root(self.root)
 
     def layout(self, task_id: str) -> TaskLayout:
+        self._check()
         return TaskLayout(self.root, task_id)
 
     def create(self, draft: Draft) -> TaskSpec:
@@ -60,6 +66,7 @@ class Registry:
         count."""
         from ..disk.packed import write_packed
 
+        made_root(self.root)
         task_id = draft.spec.id or new_task_id(draft.spec.name)
         new = TaskLayout(self.root, draft_name(task_id))
         if draft.spec.id:
@@ -87,6 +94,7 @@ class Registry:
         return spec
 
     def ids(self) -> list[str]:
+        self._check()
         try:
             return sorted(name for name in os.listdir(self.root) if is_task_id(name))
         except FileNotFoundError:
@@ -147,14 +155,21 @@ class Registry:
             return 0
 
     def remove(self, task_id: str) -> None:
-        """Delete a task's folder; under a hidden name first, so that no half of it is seen. What
-        others left that were killed goes as well."""
+        """Delete a task's folder; under a hidden name first, so that no half of it is seen."""
+        self.bury(task_id)
+        self.clear()
+
+    def bury(self, task_id: str) -> None:
+        """Hide a task's folder, to be removed by ``clear``."""
         folder = self.layout(task_id).folder
         grave = f"{self.root}/{grave_name(task_id)}"
         try:
             os.rename(folder, grave)
         except OSError as error:
             raise unwritable(folder, error) from error
+
+    def clear(self) -> None:
+        """Delete what is buried, and what others left that were killed."""
         for entry in list(os.scandir(self.root)):
             if is_grave(entry.name) or (is_draft(entry.name) and _is_abandoned(entry)):
                 remove_tree(entry.path)

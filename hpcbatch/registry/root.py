@@ -7,7 +7,7 @@ import os
 import stat
 
 from ..disk.exposure import WRITES, exposure
-from ..disk.files import unwritable
+from ..disk.files import make_folder, unwritable
 from ..words.errors import RegistryUnsafe, RegistryUnwritable
 
 
@@ -20,12 +20,27 @@ def safe_root(root: str | None = None) -> str:
     """The folder ``root``, else the default one, which need not be there. Raises RegistryUnsafe,
     RegistryUnwritable where there is no folder to be."""
     path = os.path.abspath(os.path.expanduser(root)) if root else default_root()
+    check_root(path)
+    return path
+
+
+def check_root(path: str) -> bool:
+    """Whether it is there, and safe: until then it has to be checked again. Raises as
+    ``safe_root``."""
     try:
         _check_safe(path, os.stat(path))
     except FileNotFoundError:
-        pass  # whoever stores a task makes it
+        return False
     except OSError as error:
         raise unwritable(path, error) from error
+    return True
+
+
+def made_root(root: str | None = None) -> str:
+    """Like ``safe_root``, made where it is missing."""
+    path = safe_root(root)
+    make_folder(path)
+    check_root(path)  # somebody else may have been faster
     return path
 
 

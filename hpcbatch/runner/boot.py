@@ -42,10 +42,13 @@ def boot():
     import faulthandler
     import gc
     import marshal
+    import os
     from importlib import import_module
 
-    if sys.stderr is not None:  # where a crash, such as a segmentation fault, tells of itself
-        faulthandler.enable(all_threads=False)
+    try:  # a crash, such as a segmentation fault, tells of itself in the log
+        faulthandler.enable(os.dup(2), all_threads=False)  # a job may close 2, and open a file
+    except OSError:
+        pass  # there is no log
     gc.disable()  # what is loaded until the user's code runs is no garbage
     sys.meta_path.insert(0, Importer(marshal.loads(__loader__.get_data("modules.bin"))))
     return import_module(ENTRY).main(sys.argv[1:])

@@ -100,4 +100,5 @@ async def _not_understood(request: Request, error: Exception) -> Response:
     wrong = "; ".join(
         f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:5]
     )
-    return JSONResponse(error_json(InputError(f"the request is not understood: {wrong}")), 422)
+    told = f"the request is not understood: {wrong} (this server is hpcbatch {VERSION})"
+    return JSONResponse(error_json(InputError(told)), 422)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from ..disk.files import make_folder, private_opener
 from ..disk.locks import is_held
 from ..registry.registry import Registry
+from ..registry.root import made_root
 from ..sites.run_file import Run, find_run
 from ..words.errors import HpcbatchError, StateError
 from ..words.server_layout import ServerLayout
@@ -49,6 +50,7 @@ def start(registry: Registry, asked: Serving) -> Run:
     """Start a server in the background, which survives the logout. Raises StateError with the end
     of its log when it does not start."""
     layout = ServerLayout(registry.root)
+    made_root(registry.root)
     make_folder(layout.folder)
     if (run := find_run(registry.root)) is not None:
         told = f"a server runs already: {run.address} (process {run.pid}, {run.host})"

@@ -17,6 +17,7 @@ from ..cluster.cluster import Cluster
 from ..disk.files import make_folder, unlink_quietly
 from ..disk.locks import held
 from ..registry.registry import Registry
+from ..registry.root import made_root
 from ..sites.keys import ensure_private, key_id, load_private, public_pem
 from ..sites.run_file import Run
 from ..words.errors import ConfigError, RegistryBusy, StateError
@@ -47,6 +48,7 @@ def serve(
     Raises ConfigError, StateError."""
     _check(settings, insecure_http, i_am_alone)
     layout = ServerLayout(registry.root)
+    made_root(registry.root)
     make_folder(layout.folder)
     with contextlib.ExitStack() as ends:
         try:

@@ -14,7 +14,7 @@ from ..cluster.cluster import Cluster
 from ..registry.registry import Registry
 from ..sites import wire
 from ..sites.parcel import as_here
-from ..sites.queued import waits_whole
+from ..sites.queued import cannot_part
 from ..sites.uploads import Uploads
 from ..use.cancel import Canceled, cancel
 from ..use.dependencies import with_whole_ids
@@ -164,7 +164,7 @@ class ServedSite:
             done = cancel(self.registry, spec.id, only)
         self.tracking.look_again(spec.id)
         if only is not None and done.is_nothing and self.queue.ahead_of(spec.id) is not None:
-            raise waits_whole(spec.id)
+            raise cannot_part(spec.id)
         return done if done.jobs or not withdrawn else done._replace(jobs=spec.njobs)
 
     def remove(self, spec: TaskSpec) -> None:

@@ -5,6 +5,7 @@ Verbs are imported when they are called: a command that only looks need not load
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -113,8 +114,10 @@ class Here(Site):
     def _tracked(self, task_id: str, begins: bool) -> TaskStatus:
         from ..registry.attempts import last_recorded
 
-        last = last_recorded(self.registry.layout(task_id))  # first: one may be made meanwhile
-        if (known := self._at_rest.get(task_id)) and known[0] == last:
+        layout = self.registry.layout(task_id)
+        last = last_recorded(layout)  # first: one may be made meanwhile
+        known = self._at_rest.get(task_id)
+        if known is not None and known[0] == last and os.path.exists(layout.spec):
             return known[1]
         found = self.track(task_id, begins)
         if found.idle:

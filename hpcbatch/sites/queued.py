@@ -25,7 +25,7 @@ def jobs(
     status."""
     from ..use.job_infos import jobs
 
-    if not _waits_whole(registry, task_id):
+    if not waits_whole(registry, task_id):
         return jobs(registry, task_id, states, only)
     wanted = known_states(states)
     if wanted is not None and "submitted" not in wanted:
@@ -39,15 +39,16 @@ def collect(
     """Like that of ``use.collect``; what waits in the queue counts as submitted."""
     from ..use.collect import collect
 
-    found = collect(registry, task_id, only)
-    if not _waits_whole(registry, task_id):
-        return found
     why = "waits in the queue of the server"
-    return ((job, JobError(job, "submitted", "", why)) for job, _ in found)
+    waits = waits_whole(registry, task_id)
+    for job, value in collect(registry, task_id, only):
+        if waits and isinstance(value, JobError) and value.state == "defined":
+            value = JobError(job, "submitted", "", why)
+        yield job, value
 
 
-def _waits_whole(registry: Registry, task_id: str) -> bool:
-    """Whether no attempt of it was made yet."""
+def waits_whole(registry: Registry, task_id: str) -> bool:
+    """Whether all of it waits in the queue: no attempt of it was made yet."""
     return bool(_entries(registry.root, task_id)) and not numbers(registry.layout(task_id))
 
 
@@ -75,12 +76,12 @@ def withdraw(root: str, task_id: str, only: Ranges | None) -> None:
             f"hpcbatch cancel {task_id} --site {run.address}"
         )
     if only is not None:
-        raise waits_whole(task_id)
+        raise cannot_part(task_id)
     for path in entries:
         unlink_quietly(path)
 
 
-def waits_whole(task_id: str) -> StateError:
+def cannot_part(task_id: str) -> StateError:
     return StateError(
         f"{task_id} waits in the queue of the server: single jobs of it can be canceled when it "
         "was released; all of them at any time"

@@ -74,7 +74,8 @@ def whole(
             if got:
                 patience.progressed()
                 left = left.without(Ranges.of(got))
-            patience.after(error)
+            if left:  # else the end alone was cut off
+                patience.after(error)
 
 
 def begun(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -55,7 +55,7 @@ def cancel(registry: Registry, task_id: str, only: Ranges | None = None) -> Canc
                 left = left.union(_bound(view, attempt, chosen))
                 said = _cancel_some(view, attempt, chosen, alive, only)
             _keep_objections(layout, attempt.number, said)
-            objections += said
+            objections += said or []
         now = tracker.refresh(layout, spec)  # some have ended meanwhile
     canceled = now.jobs_in(("canceled",)).without(view.jobs_in(("canceled",)))
     ending = chosen.common(now.jobs_in(ALIVE)).without(left)
@@ -89,9 +89,11 @@ def _doubts(attempt: Attempt) -> list[str]:
     ]
 
 
-def _keep_objections(layout: TaskLayout, number: int, said: list[str]) -> None:
+def _keep_objections(layout: TaskLayout, number: int, said: list[str] | None) -> None:
     """Those of the scheduler, for whoever looks later: what it still has leaves by itself, but is
     there."""
+    if said is None:  # nothing was asked of the scheduler
+        return
     attempt = read_attempt(layout, number)
     doubts = _doubts(attempt)
     if attempt.objection != (told := "; ".join(each for each in said if each not in doubts)):
@@ -99,7 +101,7 @@ def _keep_objections(layout: TaskLayout, number: int, said: list[str]) -> None:
             update_attempt(layout, replace(attempt, objection=told))
 
 
-def _cancel_all(view: View, attempt: Attempt) -> list[str]:
+def _cancel_all(view: View, attempt: Attempt) -> list[str] | None:
     doubtful = attempt.is_in_doubt
     is_over = not (
         doubtful
@@ -108,7 +110,7 @@ def _cancel_all(view: View, attempt: Attempt) -> list[str]:
         or view.jobs_held_back(attempt)
     )
     if is_over and not _retriable(view, attempt):
-        return []
+        return None
     everything = Ranges([(0, attempt.plan.elements)])
     if attempt.canceled is None:
         try:
@@ -130,19 +132,19 @@ def _retriable(view: View, attempt: Attempt) -> Ranges:
 
 def _cancel_some(
     view: View, attempt: Attempt, chosen: Ranges, alive: Ranges, only: Ranges
-) -> list[str]:
+) -> list[str] | None:
     """Elements that have other jobs to run go on without the chosen ones; see ``_bound``."""
     own = attempt.jobs_taken.common(chosen)
     ended = _retriable(view, attempt).common(only)
     if not (own or ended) or attempt.canceled is not None:
-        return []
+        return None
     mark_canceled(view.layout, attempt, time.time(), own.union(ended))
     elements = Ranges.of(
         element
         for element in view.alive_elements(attempt)
         if (left := attempt.plan.jobs_of(element).common(alive)) and not left.without(own)
     )
-    return cancel_elements(attempt, elements) if elements else []
+    return cancel_elements(attempt, elements) if elements else None
 
 
 def _bound(view: View, attempt: Attempt, chosen: Ranges) -> Ranges:

@@ -46,8 +46,10 @@ class Composition:
         limits_of: Callable[[], Limits],
         room: int | None = None,
         before: Sequence[str] = (),
+        most: int | None = None,
     ) -> Composition:
-        """``room``: elements that may be submitted now (None: all); the others are held back.
+        """``most``: elements that may run at a time, besides what is asked for. ``room``: elements
+        that may be submitted now (None: all); the others are held back.
         ``before``: ids of arrays that must have ended, however they did.
 
         Raises ConfigError, ResourceError, UsageError, NotFound, StateError, and what ``limits_of``
@@ -64,6 +66,7 @@ class Composition:
         if waits_for.hold_jobs_back:
             room = 0
         plan, held_back = whole.parted(whole.elements if room is None else room)
+        throttle = options.throttled(most).throttle
         attempt = Attempt(
             number=1,
             cluster=cluster.name,
@@ -71,8 +74,9 @@ class Composition:
             host=os.uname().nodename,
             created=time.time(),
             plan=plan,
-            arrays=make_arrays(plan.elements, cluster, limits, spec.id, options.throttle),
+            arrays=make_arrays(plan.elements, cluster, limits, spec.id, throttle),
             options=options,
+            most=most,
             resources=asked.to_json(),  # a queue that was found for it, another attempt finds anew
             held_back=held_back,
             logs=f"{cluster.config.log_dir}/{spec.id}" if cluster.config.log_dir else "",
@@ -111,7 +115,7 @@ class Composition:
         """The script of array ``number``; the arrays before it have their ids in ``attempt``."""
         array = attempt.arrays[number]
         # two arrays throttled to 2 each would run 4: they go one after another
-        before = attempt.arrays[max(number - 1, 0) : number] if attempt.options.throttle else ()
+        before = attempt.arrays[max(number - 1, 0) : number] if attempt.throttle else ()
         own = {
             "HPCBATCH_ROOT": os.path.dirname(self.layout.folder),
             "HPCBATCH_TASK": self.spec.id,
@@ -123,7 +127,7 @@ class Composition:
             resources=self.resources,
             memory_unit=self.memory_unit,
             walltime=self._walltime,
-            throttle=attempt.options.throttle,
+            throttle=attempt.throttle,
             after=(*(str(a.id) for a in before), *self.waits_for.ended),
             after_ok=self.waits_for.ok,
             folder=self.spec.folder,

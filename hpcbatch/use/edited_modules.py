@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from importlib.machinery import SourceFileLoader
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -15,6 +16,7 @@ from ..disk.process_tree import born, look
 from ..words.errors import CodeWarning
 from .own_modules import root_of
 
+Does = tuple[Any, ...]
 MOST_DECORATORS = 20  # of one function
 
 
@@ -45,16 +47,45 @@ def _is_as_written(module: ModuleType) -> bool:
 
 
 def _is_edited(module: ModuleType, since: float) -> bool:
-    """Whether a function or a method of the module is not in its file as it is now."""
+    """Whether a function or a method of the module is another one in its file as it is now."""
     path = str(module.__file__)
     try:
-        if not path.endswith(".py") or os.stat(path).st_mtime < since:
+        found = os.stat(path)
+        if not path.endswith(".py") or found.st_mtime < since:
             return False
-        with open(path, "rb") as file:
-            now = set(_all_code(compile(file.read(), path, "exec", dont_inherit=True)))
+        now = _written(path, found.st_mtime_ns, found.st_size)
     except (OSError, SyntaxError, ValueError):
         return False  # whoever imports it there tells
-    return any(code.co_filename == path and code not in now for code in _code_of(vars(module)))
+    return any(
+        code.co_filename == path and now.get(code.co_name, {what}).isdisjoint({what})
+        for code, what in ((code, _does(code)) for code in _code_of(vars(module)))
+    )
+
+
+@lru_cache(1000)
+def _written(path: str, mtime: int, size: int) -> dict[str, set[Does]]:
+    """What the functions of a file do, by their names; several may have one name."""
+    found: dict[str, set[Does]] = {}
+    with open(path, "rb") as file:
+        for code in _all_code(compile(file.read(), path, "exec", dont_inherit=True)):
+            found.setdefault(code.co_name, set()).add(_does(code))
+    return found
+
+
+def _does(code: CodeType) -> Does:
+    """The same for code that stands on other lines."""
+    consts = tuple(map(_plain, code.co_consts))
+    return code.co_code, code.co_flags, code.co_names, code.co_varnames, code.co_freevars, consts
+
+
+def _plain(const: Any) -> Any:
+    """To be compared: 1 is not True, and a set has no order."""
+    if isinstance(const, CodeType):
+        return _does(const)
+    if isinstance(const, (tuple, frozenset)):
+        parts = map(_plain, const)
+        return type(const), tuple(parts if isinstance(const, tuple) else sorted(parts, key=repr))
+    return type(const), repr(const)
 
 
 def _code_of(names: Mapping[str, Any]) -> Iterator[CodeType]:

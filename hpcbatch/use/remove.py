@@ -26,7 +26,8 @@ def remove(registry: Registry, task_id: str) -> None:
             stack.enter_context(submitting(layout))
         view = tracker.refresh(layout, spec)
         _check_nothing_lives(view)
-        registry.remove(task_id)
+        registry.bury(task_id)
+    registry.clear()  # no lock is open there any more, which would keep files on a network's disk
     for folder in {attempt.logs for attempt in view.attempts if attempt.logs}:
         remove_tree(folder)  # what is left there is text alone
 

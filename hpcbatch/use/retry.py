@@ -38,7 +38,7 @@ def retry(registry: Registry, view: View) -> list[Attempt]:
         failed: HpcbatchError | None = None
         for (number, used), jobs in due_retries(view).items():
             before = next(a for a in view.attempts if a.number == number)
-            if before.options.throttle and (made or is_throttled(view)):
+            if before.throttle and (made or is_throttled(view)):
                 continue
             if not Cluster.of(before).scheduler.is_reachable(before.host):
                 continue

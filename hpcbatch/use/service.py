@@ -96,12 +96,14 @@ def _status(view: View, notes: tuple[str, ...] = ()) -> TaskStatus:
 
 
 def _objections(view: View) -> Iterator[str]:
-    for attempt in view.attempts:
-        if attempt.objection:
+    left = Ranges()  # jobs that a later attempt has taken
+    for attempt in reversed(view.attempts):
+        if attempt.objection and attempt.jobs_taken.without(left):
             yield (
                 f"attempt {attempt.number} was canceled, but {attempt.objection}. What is still "
                 "queued of it ends when it starts; canceling again asks once more"
             )
+        left = left.union(attempt.jobs_taken)
 
 
 def _failed_notification(view: View) -> tuple[str, ...]:

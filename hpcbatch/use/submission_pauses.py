@@ -22,7 +22,7 @@ def hindrance(view: View, attempt: Attempt) -> str:
     if (left := _seconds_left(view)) > 0:
         why = last.given_up
         return f"for {roughly(left)}, since the last submission was not taken ({why})"
-    if (throttle := attempt.options.throttle) and is_throttled(view):
+    if (throttle := attempt.throttle) and is_throttled(view):
         return f"until what was submitted has ended (throttle {throttle})"
     return ""
 
@@ -49,4 +49,4 @@ def _has_failed(attempt: Attempt) -> bool:
 def is_throttled(view: View) -> bool:
     """Whether elements under a throttle should be alive. Two arrays throttled to 2 each would run
     4: what is submitted later waits for the end of the first."""
-    return any(attempt.options.throttle and view.waits_for(attempt) for attempt in view.attempts)
+    return any(attempt.throttle and view.waits_for(attempt) for attempt in view.attempts)

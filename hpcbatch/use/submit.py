@@ -143,7 +143,7 @@ def prepared(
     """
     cluster = by_itself.cluster if by_itself else Cluster.named(options.cluster).as_here()
     terms = terms or Terms(longest=None, most=None, waits=not by_itself)  # a tracker comes again
-    options = options.throttled(terms.most)
+    most = view.attempts[-1].most if by_itself else terms.most
     cluster = cluster.limited(terms.longest, LIMITED_BY)
     cluster.check_here()
     patience = cluster.config.patience if terms.waits else 0.0
@@ -155,8 +155,10 @@ def prepared(
         return patiently(lambda: cluster.limits(registry.root), patience)
 
     with room_in_queue(registry.root, cluster, patience) as room:
-        before = _throttled_arrays(view, cluster) if options.throttle else ()
-        composed = Composition.of(registry, view.spec, jobs, options, cluster, limits, room, before)
+        before = _throttled_arrays(view, cluster) if options.throttled(most).throttle else ()
+        composed = Composition.of(
+            registry, view.spec, jobs, options, cluster, limits, room, before, most
+        )
         made = composed.numbered(number, function=function, retry=retry, part_of=part_of)
         runner = ensure_runner(registry.root)
         if made.attempt.arrays:
@@ -189,7 +191,7 @@ def _throttled_arrays(view: View, cluster: Cluster) -> tuple[str, ...]:
     return tuple(
         array
         for attempt, array in waiting_arrays(view)
-        if attempt.options.throttle and attempt.scheduler == cluster.config.scheduler
+        if attempt.throttle and attempt.scheduler == cluster.config.scheduler
     )
 
 

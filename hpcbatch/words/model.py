@@ -110,6 +110,7 @@ class Attempt:
     part_of: int = 0  # the attempt that held its jobs back; 0: none
     retry: int = 0  # how often its jobs were submitted again by themselves
     function: int = 0  # the attempt whose mended function it runs; 0: the task's own
+    most: int | None = None  # elements at once that a server allowed, besides what was asked for
     objection: str = ""  # what its scheduler said against the last cancellation
     canceled: float | None = None  # when all of it was
     canceled_jobs: Ranges = field(default_factory=Ranges)  # those that were before
@@ -118,6 +119,11 @@ class Attempt:
         jobs, elements = len(self.jobs_taken), len(self.elements)
         taken = f"{counted(jobs, 'job')} in {counted(elements, 'element')}"
         return f"<Attempt {self.number}: {taken} on {self.cluster}>"
+
+    @property
+    def throttle(self) -> int | None:
+        """Elements that may run at a time."""
+        return self.options.throttled(self.most).throttle
 
     @property
     def is_in_doubt(self) -> bool:

@@ -242,6 +242,15 @@ def test_some_columns_of_a_file(tmp_path: Path) -> None:
         read_inputs([], path, None, "notes,y", for_shell=False)
     with pytest.raises(InputError, match="goes with --args-file"):
         read_inputs(["x=1"], None, None, "x", for_shell=False)
+    for name, text in {
+        "index.csv": ",x,n,n\n0,1,2,2\n1,3,4,4\n",
+        "some.jsonl": '{"x": 1, "n": 2}\n{"x": 3, "m": 4}\n',
+        "rows.json": '[{"x": 1}, {"x": 3, "n": 4}]',
+        "lists.json": '{"x": [1, 3], "n": 5}',
+    }.items():
+        (tmp_path / name).write_text(text)
+        found = read_inputs([], f"{tmp_path}/{name}", None, "x", for_shell=False)
+        assert found == {"x": [1, 3]}, name
 
 
 def test_what_is_wrong_with_standard_input_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -251,6 +251,23 @@ def test_resubmit_with_a_mended_function(sim: Shell) -> None:
     assert [row["result"] for row in rows] == [100, 102, 104]
 
 
+def test_a_file_that_was_mended_is_not_what_runs(sim: Shell) -> None:
+    (sim.work / "beside.py").write_text("FACTOR = 0\n")
+    (sim.work / "sim.py").write_text(
+        "import beside\ndef job(k, scale):\n    return 1 / beside.FACTOR\n"
+    )
+    task = submit(sim)
+    assert sim("watch", task).exit_code == 1
+    assert "Changed" not in sim("resubmit", task, "--wait").stderr
+    (sim.work / "beside.py").write_text("FACTOR = 2\n")
+    again = sim("resubmit", task, "--wait")
+    assert "Changed since the task was made: beside.py. Its jobs run what was sent" in again.stderr
+    assert again.exit_code == 1
+    mended = sim("resubmit", task, "--function", "sim.py:job", "--wait")
+    assert "Changed" not in mended.stderr
+    assert mended.exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("function", "told"),
     [

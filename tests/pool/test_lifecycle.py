@@ -55,7 +55,7 @@ def test_one_that_is_just_opening_is_closed_as_well(wait: bool) -> None:
     pool.go_on.set()
     opening.join()
     closing.join()
-    assert pool._running.told == ["drained", "closed"] if wait else ["closed"]
+    assert pool._running.told == (["drained", "closed"] if wait else ["closed"])
     with pytest.raises(hb.PoolClosed):
         pool.start()
 

@@ -144,6 +144,19 @@ def test_the_first_task_makes_the_registry(
         hb.tasks()
 
 
+def test_a_registry_that_somebody_makes_meanwhile_is_looked_at(own_registry: Path) -> None:
+    registry, other = Registry(), Registry()
+    assert registry.ids() == []
+    own_registry.mkdir()
+    own_registry.chmod(0o777)
+    for use in (registry.ids, lambda: registry.spec("last"), lambda: hb.create(abs, [1])):
+        with pytest.raises(RegistryUnsafe):
+            use()
+    assert os.listdir(own_registry) == []
+    own_registry.chmod(0o700)
+    assert other.ids() == registry.ids() == []
+
+
 def test_an_interrupted_generator_leaves_nothing(own_registry: Path) -> None:
     def values() -> Iterator[int]:
         yield 1

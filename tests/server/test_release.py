@@ -211,11 +211,16 @@ def test_a_resubmission_has_the_throttle_of_the_attempt_before(tmp_path: Path) -
     order = {"states": None, "mended": None, "revoke": False, "jobs": None}
     house.site.resubmit(house.alice, spec, WORD, {**order, "options": {}})
     house.release()
-    assert [attempt.options.throttle for attempt in house.attempts(spec)] == [2, 2]
+    assert [attempt.throttle for attempt in house.attempts(spec)] == [2, 2]
     eventually(lambda: house.site.tracking.status(spec.id).error, "it to fail again")
     house.site.resubmit(house.alice, spec, "1" * 32, {**order, "options": {"throttle": 1000}})
     house.release()
-    assert house.attempts(spec)[-1].options.throttle == 100
+    assert house.attempts(spec)[-1].throttle == 100
+    eventually(lambda: house.site.tracking.status(spec.id).error, "it to fail once more")
+    house.site.releaser._options = replace(house.site.releaser._options, max_concurrent_jobs=500)
+    house.site.resubmit(house.alice, spec, "2" * 32, {**order, "options": {}})
+    house.release()
+    assert house.attempts(spec)[-1].throttle == 500, "1000 were asked for"
 
 
 def test_a_resubmission_is_not_taken_for_one_of_somebody_else(

@@ -94,7 +94,7 @@ def test_a_shepherd_that_can_open_no_file_goes_on_when_it_can(local: Any) -> Non
     assert all(map(gone, pids))
 
 
-def test_when_supervisor_and_keepers_are_killed_cancel_clears_up(local: Any) -> None:
+def test_when_supervisor_and_shepherds_are_killed_cancel_clears_up(local: Any) -> None:
     id = local.submit("setsid sleep 1000 & echo $! > escaped; echo $$ > leader; sleep 1000")
     leader, escaped = local.number("leader"), local.number("escaped")
     shepherd = parent(leader)

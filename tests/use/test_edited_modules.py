@@ -25,7 +25,7 @@ else:
 class Model:
     @kept
     def step(self): return 1
-    def run(self): return self.step()
+    def run(self, how={"both", "a", "b", "c"}): return self.step() if how in {"both", "x"} else 0
 """
 SCRIPT = """
 import sys, warnings
@@ -54,6 +54,10 @@ for warning in told:
         ("self.step()", "0", True),
         ("2 * x", "2 * x", False),
         ("return 0", "return 0  # never", False),
+        ("import functools", "# a comment\n\nimport functools", False),
+        ("class Model", "def more(): return 5\n\nclass Model", False),
+        ("def run", "def ran", False),
+        ('"both"', '"neither"', True),
     ],
 )
 def test_one_that_was_edited_is_told(tmp_path: Path, old: str, new: str, is_told: bool) -> None:

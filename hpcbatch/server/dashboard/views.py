@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
+from ...sites.queued import waits_whole
 from ...use import collect, job_infos, job_logs
 from ...use.groups import grouped
 from ...use.job_statistics import figures
@@ -65,6 +66,8 @@ def view_grid(user: Caller, site: Served, asked: TaskRequest) -> dict[str, Any]:
     """The state of each job, in runs: ``e10fe3`` are ten jobs done, one in error, three done."""
     spec = site.spec(user, asked.id)
     runs = _fresh(site, "grid", spec, lambda: state_runs(site.registry, spec.id))
+    if waits_whole(site.registry, spec.id):
+        runs = f"{LETTERS[STATES.index('submitted')]}{spec.njobs}"
     return {"jobs": spec.njobs, "runs": runs, "letters": dict(zip(LETTERS, STATES, strict=True))}
 
 

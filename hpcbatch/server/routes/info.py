@@ -8,8 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
-from ...sites import streams, wire
-from ...use import collect
+from ...sites import queued, streams, wire
 from ...words.errors import JobError
 from ...words.ranges import chosen
 from ..access import Caller, Served
@@ -49,7 +48,7 @@ def results(
     """Results as JSON, one line a job in their order: ``value`` where JSON has it (else
     ``not_plain`` says what it is: see /task/download), or ``error`` and ``message``."""
     spec = site.spec(user, id)
-    found = collect.collect(site.registry, spec.id, chosen(jobs))
+    found = queued.collect(site.registry, spec.id, chosen(jobs))
     name = f'attachment; filename="{spec.id}.jsonl"'
     lines = (_line(job, value).encode() for job, value in found)
     return StreamingResponse(

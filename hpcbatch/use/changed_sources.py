@@ -1,0 +1,35 @@
+"""Source files that were changed since they travelled with a task, which runs them as they were."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Sequence
+
+from ..disk.files import read
+from ..words.model import TaskSpec
+
+
+def changed_sources(spec: TaskSpec, archives: Sequence[str]) -> list[str]:
+    """Names of files that are others here by now: of those in the newest of the ``archives``, or
+    the one that the function was written in. Empty where they are not on this machine."""
+    file = os.path.abspath(spec.function.rpartition(" (")[2].removesuffix(")"))
+    if not file.endswith(".py") or not os.path.isfile(file):
+        return []
+    for archive in archives[-1:]:
+        with zipfile.ZipFile(archive) as travelled:
+            names = [name for name in travelled.namelist() if name.endswith(".py")]
+            for own in names:
+                if file.endswith(f"/{own}"):
+                    root = file.removesuffix(own)
+                    return [n for n in names if _is_other(f"{root}{n}", travelled.read(n))]
+    if len(archives) > 1:  # another function was sent since, from elsewhere
+        return []
+    return [os.path.basename(file)] if os.stat(file).st_mtime > spec.created else []
+
+
+def _is_other(path: str, content: bytes) -> bool:
+    try:
+        return read(path) != content
+    except OSError:
+        return False  # it was moved: what is here is not what travelled
