@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import time
 from dataclasses import replace
 from typing import NamedTuple
@@ -14,8 +15,9 @@ from ..registry.registry import Registry
 from ..registry.view import View
 from ..words.errors import RegistryUnwritable, SchedulerError
 from ..words.layout import TaskLayout
-from ..words.model import ALIVE, WENT_WRONG, Attempt
+from ..words.model import ALIVE, WENT_WRONG, Attempt, TaskSpec
 from ..words.ranges import Ranges
+from ..words.text import counted
 from .in_doubt import ask, settle
 from .job_selection import check_jobs
 
@@ -35,11 +37,20 @@ class Canceled(NamedTuple):
 
 def cancel(registry: Registry, task_id: str, only: Ranges | None = None) -> Canceled:
     """Cancel what is not resolved, or those of the jobs ``only``. Safe to repeat: the scheduler is
-    asked again. Raises NotFound, DamagedFile, RegistryUnwritable."""
+    asked again. Raises NotFound, DamagedFile; RegistryUnwritable, but asks the scheduler before."""
     spec = registry.spec(task_id)
     layout = registry.layout(task_id)
     if only is not None:
         check_jobs(spec, only)
+    try:
+        return _cancel(layout, spec, only)
+    except RegistryUnwritable as error:
+        if error.errno == errno.ENOLCK:  # another host can do all of it
+            raise
+        raise _end_unrecorded(layout, spec, only, error) from error
+
+
+def _cancel(layout: TaskLayout, spec: TaskSpec, only: Ranges | None) -> Canceled:
     with submitting(layout):
         view = tracker.refresh(layout, spec)
         if view.unfolded:
@@ -60,6 +71,38 @@ def cancel(registry: Registry, task_id: str, only: Ranges | None = None) -> Canc
     canceled = now.jobs_in(("canceled",)).without(view.jobs_in(("canceled",)))
     ending = chosen.common(now.jobs_in(ALIVE)).without(left)
     return Canceled(len(canceled.union(ending)), objections, _why_left(left))
+
+
+def _end_unrecorded(
+    layout: TaskLayout, spec: TaskSpec, only: Ranges | None, why: RegistryUnwritable
+) -> RegistryUnwritable:
+    """End what is known on a disk that is full or read-only: what fills it may be the very thing
+    to end. Returns what to raise."""
+    view = tracker.refresh(layout, spec)
+    alive = view.jobs_in(ALIVE)
+    chosen = alive if only is None else alive.common(only)
+    asked, objections = 0, list[str]()
+    for attempt in view.attempts:
+        own = attempt.jobs_taken.common(chosen)
+        if _is_over(view, attempt) if only is None else not own:
+            continue
+        if attempt.canceled is None:
+            with contextlib.suppress(RegistryUnwritable):  # there may be room for as little
+                mark_canceled(layout, attempt, time.time(), None if only is None else own)
+        ended = _all_elements(attempt)
+        if only is not None:
+            ended = _elements_without(view, attempt, own, alive)
+        if ended:
+            objections += cancel_elements(attempt, ended)
+            asked += len(ended.common(attempt.elements))
+    if not asked:
+        return why
+    told = [f"its scheduler was asked to end {counted(asked, 'element')}", *objections]
+    return RegistryUnwritable(
+        why.errno,
+        f"{why} The cancellation of {spec.id} is not recorded in full: {'; '.join(told)}. When "
+        "the disk can be written, cancel it again",
+    )
 
 
 def cancel_elements(attempt: Attempt, elements: Ranges) -> list[str]:
@@ -102,25 +145,27 @@ def _keep_objections(layout: TaskLayout, number: int, said: list[str] | None) ->
 
 
 def _cancel_all(view: View, attempt: Attempt) -> list[str] | None:
-    doubtful = attempt.is_in_doubt
-    is_over = not (
-        doubtful
+    if _is_over(view, attempt):
+        return None
+    if attempt.canceled is None:
+        mark_canceled(view.layout, attempt, time.time())
+    if attempt.is_in_doubt:
+        attempt = settle(view, attempt, ask(attempt))
+    return cancel_elements(attempt, _all_elements(attempt))
+
+
+def _is_over(view: View, attempt: Attempt) -> bool:
+    return not (
+        attempt.is_in_doubt
         or attempt.canceled is not None
         or view.alive_elements(attempt)
         or view.jobs_held_back(attempt)
+        or _retriable(view, attempt)
     )
-    if is_over and not _retriable(view, attempt):
-        return None
-    everything = Ranges([(0, attempt.plan.elements)])
-    if attempt.canceled is None:
-        try:
-            mark_canceled(view.layout, attempt, time.time())
-        except RegistryUnwritable:  # a full disk: what fills it may be the very thing to end
-            cancel_elements(attempt, everything)
-            raise
-    if doubtful:
-        attempt = settle(view, attempt, ask(attempt))
-    return cancel_elements(attempt, everything)
+
+
+def _all_elements(attempt: Attempt) -> Ranges:
+    return Ranges([(0, attempt.plan.elements)])
 
 
 def _retriable(view: View, attempt: Attempt) -> Ranges:
@@ -139,12 +184,17 @@ def _cancel_some(
     if not (own or ended) or attempt.canceled is not None:
         return None
     mark_canceled(view.layout, attempt, time.time(), own.union(ended))
-    elements = Ranges.of(
+    elements = _elements_without(view, attempt, own, alive)
+    return cancel_elements(attempt, elements) if elements else None
+
+
+def _elements_without(view: View, attempt: Attempt, own: Ranges, alive: Ranges) -> Ranges:
+    """Those that have nothing to run but the jobs ``own``."""
+    return Ranges.of(
         element
         for element in view.alive_elements(attempt)
         if (left := attempt.plan.jobs_of(element).common(alive)) and not left.without(own)
     )
-    return cancel_elements(attempt, elements) if elements else None
 
 
 def _bound(view: View, attempt: Attempt, chosen: Ranges) -> Ranges:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 import hpcbatch as hb
 from hpcbatch.cluster.cluster import Cluster
 from hpcbatch.disk.index import ENTRY
+from hpcbatch.registry import batch
 from hpcbatch.registry.attempts import read_attempts
 from hpcbatch.runner.bundle import ensure_runner
 from hpcbatch.use import in_doubt
@@ -27,6 +30,14 @@ PAGES = 400  # more than any single step here needs
 
 def large(x: int) -> bytes:
     return bytes([x]) * 30_000
+
+
+def stores_then_waits(x: int, pid_file: str) -> bytes:
+    if x:
+        Path(f"{pid_file}.new").write_text(str(os.getpid()))
+        os.rename(f"{pid_file}.new", pid_file)
+        time.sleep(DEADLINE)
+    return large(x)
 
 
 def on_small_disk(disk: SmallDisk, njobs: int) -> Case:
@@ -78,6 +89,50 @@ def test_an_element_on_a_full_disk_stops_and_what_it_stored_stays(small_disk: Sm
     assert case.run(2) == 0
     assert case.values() == {job: large(job) for job in range(30)}
     assert set(done_records(case.layout).values()) == {1}
+
+
+def waiting_task(root: str, pid_file: Path, chunk: int) -> tuple[hb.Task, int]:
+    """Its first job has ended, its second one is the process of that pid."""
+    const = {"pid_file": str(pid_file)}
+    task = hb.create(stores_then_waits, [0, 1], const=const, root=root)
+    task.submit("local", chunk=chunk)
+    eventually(pid_file.exists, "the second job to begin")
+    eventually(lambda: told_done(Case(task)) == {0}, "the first job to end")
+    return task, int(pid_file.read_text())
+
+
+NOT_RECORDED = r"results\.rec: No space left.* asked to end \d elements?"
+
+
+@pytest.mark.parametrize(("jobs", "chunk"), [(None, 2), ([1], 1)])
+def test_a_cancellation_on_a_full_disk_ends_what_fills_it(
+    jobs: list[int] | None, chunk: int, small_disk: SmallDisk, tmp_path: Path
+) -> None:
+    task, pid = waiting_task(small_disk.registry, tmp_path / "pid", chunk)
+    small_disk.leave(0)
+    with pytest.raises(RegistryUnwritable, match=NOT_RECORDED):
+        task.cancel(jobs)
+    eventually(lambda: not os.path.exists(f"/proc/{pid}"), "the element to end")
+    small_disk.free()
+    assert task.wait(DEADLINE, progress=False).counts["expired"] == 1
+    assert task.collect("skip") == [large(0)]
+
+
+def test_a_marker_that_still_finds_space_cancels_although_results_find_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, pid = waiting_task(str(tmp_path / "registry"), tmp_path / "pid", 2)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(batch, "write_all", full)
+        with pytest.raises(RegistryUnwritable, match=NOT_RECORDED):
+            task.cancel()
+    eventually(lambda: not os.path.exists(f"/proc/{pid}"), "the element to end")
+    counts = task.wait(DEADLINE, progress=False).counts
+    assert (counts["done"], counts["canceled"]) == (1, 1)
 
 
 def test_a_fold_on_a_full_disk_fails_at_any_file_and_goes_on_later(small_disk: SmallDisk) -> None:
