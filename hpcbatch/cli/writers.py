@@ -42,14 +42,39 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, "you may not write to this folder", folder)
     try:
-        with open(temporary, "xb") as file:
+        with io.BufferedWriter(_Output(temporary, path)) as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            with _named(path):
+                os.fsync(file.fileno())
         os.replace(temporary, target)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+
+
+class _Output(io.FileIO):
+    """The new file ``temporary``, whose errors name the one that was ``asked`` for."""
+
+    def __init__(self, temporary: str, asked: str):
+        with _named(asked):
+            super().__init__(temporary, "xb")
+        self._asked = asked
+
+    def write(self, content: Any, /) -> int:
+        with _named(self._asked):
+            return super().write(content)
+
+
+@contextlib.contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Hazard: errors of writing name no file by themselves, and are then taken for those of
+    standard output."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = path
+        raise
 
 
 def write_json(file: IO[bytes], rows: Rows) -> int:

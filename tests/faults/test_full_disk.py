@@ -20,7 +20,7 @@ from hpcbatch.runner.bundle import ensure_runner
 from hpcbatch.use import in_doubt
 from hpcbatch.words import events
 from hpcbatch.words.errors import RegistryUnwritable
-from tests.core import DEADLINE, Case, eventually, stored_values
+from tests.core import DEADLINE, Case, eventually, run_python, stored_values
 from tests.registry.processes import Process, add_attempt, fold_once, make_layout
 
 from .disks import PAGE, SmallDisk, done_records
@@ -255,3 +255,22 @@ def test_a_submission_on_a_full_disk_goes_on_later_and_is_made_once(
         case.task.wait(DEADLINE, progress=False)
     assert case.task.collect() == [large(job) for job in range(4)]
     assert done_records(case.layout) == dict.fromkeys(range(4), 1)
+
+
+@pytest.mark.parametrize("name", ["out.json", "out.jsonl", "out.csv", "out.pkl"])
+@pytest.mark.parametrize("njobs", [1, 9])  # the only block does not fit, or a later one
+def test_a_file_of_results_that_finds_no_space_is_named(
+    name: str, njobs: int, small_disk: SmallDisk
+) -> None:
+    case = Case.of(lambda x: str(x) * 5000, range(njobs))
+    case.submit()
+    assert case.run() == 0
+    case.view()
+    path = small_disk.folder / name
+    path.write_text("old")
+    small_disk.leave(njobs // 2)
+    ended = run_python(["-m", "hpcbatch", "collect", case.task.id, "-o", str(path)])
+    assert ended.returncode == 5
+    assert f"hpcbatch: {path}: No space left on device" in ended.stderr
+    assert path.read_text() == "old"
+    assert len(os.listdir(small_disk.folder)) == 2
