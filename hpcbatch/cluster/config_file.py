@@ -59,13 +59,15 @@ class ConfigFile:
         return f"{self.path}:{self.lines[keys]}" if keys else self.path
 
     def check_keys(self, known: set[str], *keys: str) -> None:
-        """Raises ConfigError for a key of the table at ``keys`` that nobody reads."""
+        """Raises ConfigError for a key that nobody reads of the file's table, or of the cluster's
+        at ``keys``."""
         table: Any = self.content
         for key in keys:
             table = table[key]
         for key in table:
             if key not in known:
-                told = f"{self.where(*keys, str(key))}: unknown key {key!r}"
+                cluster = f"cluster {keys[-1]}: " if keys else ""
+                told = f"{self.where(*keys, str(key))}: {cluster}unknown key {key!r}"
                 raise ConfigError(f"{told}{nearest(str(key), known)}")
 
 

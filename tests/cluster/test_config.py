@@ -389,7 +389,15 @@ clusters:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("clusters:\n a: {scheduler: slurm}\n b:\n  extends: a\n  graze: 3", ":5: unknown key"),
+        (
+            "clusters:\n a: {scheduler: slurm}\n b:\n  extends: a\n  graze: 3",
+            ":5: cluster b: unknown key",
+        ),
+        ("clusters:\n a: {sheduler: slurm}", ":2: cluster a: unknown key 'sheduler'; did you mean"),
+        (
+            "clusters:\n a: {scheduler: slurm}\n resources:\n  walltime: 2h",
+            ":4: cluster resources: unknown key 'walltime'",
+        ),
         ("clusters:\n a:\n  extends: b\n b: {extends: a}", ":4: cluster b extends itself: a -> b"),
         ("clusters:\n a: {extends: a}", ":2: cluster a extends itself"),
         ("clusters:\n a: {extends: slrm}", "extends 'slrm'; did you mean 'slurm'"),
