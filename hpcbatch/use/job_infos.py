@@ -18,7 +18,7 @@ from ..words.status import JobInfo, known_states
 from ..words.text import counted
 from .describe import job_info
 from .job_selection import check_jobs
-from .update import update
+from .update import updated_or_warned
 
 
 def jobs(
@@ -27,10 +27,11 @@ def jobs(
     states: str | Sequence[str] | None = None,
     only: Ranges | None = None,
 ) -> list[JobInfo]:
-    """The jobs in some of the states (None: in any), in order. Raises UsageError, NotFound."""
+    """The jobs in some of the states (None: in any), in order. Raises UsageError, NotFound; warns
+    where newer records are not counted."""
     wanted = known_states(states)
     spec = registry.spec(task_id)
-    view, _ = update(registry, spec)
+    view = updated_or_warned(registry, spec)
     chosen = view.jobs_in(wanted) if wanted else Ranges([(0, spec.njobs)])
     if only is not None:
         check_jobs(spec, only)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+
 from ..registry import tracker
 from ..registry.registry import Registry
 from ..registry.view import View
-from ..words.errors import DamagedFile, RegistryUnwritable
+from ..words.errors import DamagedFile, RegistryError, RegistryUnwritable
 from ..words.look import Look
 from ..words.model import TaskSpec
 
@@ -24,4 +26,17 @@ def update(
             return followed(registry, view, look)
         except (DamagedFile, RegistryUnwritable) as error:
             view.unfolded = error
-    return view, (f"newer records are not counted, and states may be old: {view.unfolded}",)
+    return view, (_note(view.unfolded),)
+
+
+def updated_or_warned(registry: Registry, spec: TaskSpec) -> View:
+    """The task, for answers without notes: warns where newer records are not counted."""
+    view, _ = update(registry, spec)
+    if view.unfolded:
+        # from one line for all, which a command that asks twice then shows once
+        warnings.warn(_note(view.unfolded), RuntimeWarning, stacklevel=1)
+    return view
+
+
+def _note(unfolded: RegistryError) -> str:
+    return f"newer records are not counted, and states may be old: {unfolded}"

@@ -416,7 +416,8 @@ def test_results_are_read_although_another_file_is_damaged(name: str, content: b
     status = case.task.status()
     assert status.done == 5
     assert name.rpartition("/")[2] in status.notes[0]
-    assert case.task.collect() == [0, 1, 4, 9, 16]
+    with pytest.warns(RuntimeWarning, match="newer records are not counted.*damaged"):
+        assert case.task.collect() == [0, 1, 4, 9, 16]
     for change in (case.task.resubmit, case.task.cancel, case.task.remove):
         with pytest.raises(DamagedFile, match="damaged"):
             change()
@@ -431,7 +432,8 @@ def test_of_results_that_were_cut_the_rest_is_still_read() -> None:
     status = case.task.status()
     assert status.done == 5
     assert "results.rec is damaged" in status.notes[0]
-    found = case.task.collect(on_error="return")
+    with pytest.warns(RuntimeWarning, match=r"newer records are not counted.*results\.rec"):
+        found = case.task.collect(on_error="return")
     assert found[:4] == [0, 1, 4, 9]
     assert "job 4" in str(found[4])
     with pytest.raises(DamagedFile, match=r"results\.rec"):
