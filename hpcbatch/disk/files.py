@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Sequence
 
-from ..words.errors import DamagedFile, RegistryUnwritable
+from ..words.errors import DamagedFile, RegistryError, RegistryUnwritable
 
 TYPE_CHECKING = False  # see hpcbatch/__init__.py
 if TYPE_CHECKING:
@@ -160,6 +160,14 @@ def unwritable(path: str, error: OSError) -> RegistryUnwritable:
     return RegistryUnwritable(
         error.errno, f"cannot write {path}: {error.strerror or error}. What was there is unharmed."
     )
+
+
+def unreadable(path: str, error: OSError) -> RegistryError:
+    locked = error.errno in (errno.EACCES, errno.EPERM)
+    advice = (
+        "Its owner can give you the right to" if locked else "Try again, once the disk is there"
+    )
+    return RegistryError(f"cannot read {path}: {error.strerror or error}. {advice}")
 
 
 def remove_tree(folder: str) -> None:

@@ -11,7 +11,7 @@ import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..disk.files import make_folder, publish, read_as, remove_tree, unwritable
+from ..disk.files import make_folder, publish, read_as, remove_tree, unreadable, unwritable
 from ..disk.index import make_index
 from ..disk.records import frame
 from ..words.errors import (
@@ -101,11 +101,14 @@ class Registry:
             return []
 
     def spec(self, task_id: str) -> TaskSpec:
-        """Raises NotFound, DamagedFile, NewerFormat."""
+        """Raises NotFound, DamagedFile, NewerFormat; RegistryError where it may not be read."""
         path = self.layout(task_id).spec
         folder = os.path.dirname(path)
         advice = f"Put it back from a backup, or delete the task's folder {folder}"
-        found = read_as(TaskSpec.from_json, path, advice)
+        try:
+            found = read_as(TaskSpec.from_json, path, advice)
+        except OSError as error:
+            raise unreadable(path, error) from error
         if found is None:
             raise NotFound(f"there is no task {task_id!r} in {self.root}")
         return found

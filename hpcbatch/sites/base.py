@@ -7,7 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ..words.errors import HpcbatchError, RegistryError, SiteUnreachable
+from ..disk.files import unreadable
+from ..words.errors import HpcbatchError, SiteUnreachable
 from ..words.look import Look
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Site(ABC):
         except HpcbatchError as error:
             return error
         except OSError as error:
-            return RegistryError(f"{error.filename}: {error.strerror}")
+            return unreadable(error.filename or self.folder(task_id), error)
 
     def _tracked(self, task_id: str, begins: bool) -> TaskStatus:
         return self.track(task_id, begins)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -169,6 +170,51 @@ def test_modes_that_forbid_writing_are_told_to_an_ordinary_user(modes: tuple[int
     assert told.keys() >= {"submit", "cancel", "resubmit"}
     assert case.values() == {0: 0, 1: 1, 2: 2}
     assert set(done_records(case.layout).values()) == {1}
+
+
+LOOK_AT_ALL = """
+import json, subprocess, sys, warnings
+sys.path.insert(0, sys.argv[1])
+import hpcbatch as hb
+with warnings.catch_warnings(record=True) as warned:
+    warnings.simplefilter("always")
+    told = {"tasks": [task.id for task in hb.tasks()]}
+told["warned"] = [str(each.message) for each in warned]
+for command in (["list"], ["tend", "--once"], ["status", sys.argv[2]]):
+    ended = subprocess.run(
+        [sys.executable, "-m", "hpcbatch", *command], capture_output=True, text=True
+    )
+    told[command[0]] = [ended.returncode, ended.stdout, ended.stderr]
+print(json.dumps(told))
+"""
+
+
+@pytest.mark.parametrize("locked", ["", "/attempts"], ids=["task", "attempts"])
+def test_a_task_that_may_not_be_read_hides_no_other(
+    locked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    one, other = (finished_and_more(more=True) for _ in range(2))
+    folder = one.layout.folder + locked
+    os.chmod(folder, 0)
+    try:
+        ended = run_without_privilege(LOOK_AT_ALL, str(ROOT), one.task.id)
+    finally:
+        os.chmod(folder, 0o700)
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stdout)
+    why = rf"cannot read {re.escape(folder)}\S*: Permission denied\. Its owner"
+    assert other.task.id in told["tasks"]
+    if not locked:
+        assert re.match(why, "".join(told["warned"]))
+    for command in ("list", "tend"):
+        status, out, err = told[command]
+        assert status == 0
+        assert other.task.id in out
+        assert len(re.findall(why, err)) == 1
+    status, _, err = told["status"]
+    assert status == 5
+    assert "Permission denied" in err
 
 
 def set_modes(root: str, folders: int, files: int) -> None:
