@@ -125,19 +125,22 @@ class Registry:
                 warnings.warn(str(error), RuntimeWarning, stacklevel=3)
         return sorted(found, key=lambda spec: spec.created)
 
-    def find(self, text: str) -> str:
-        """The id that ``text`` means: an id, its unique beginning, or ``last``. Raises NotFound."""
-        return self.find_among(self.ids(), text, f"in {self.root}")
+    def find(self, text: str, asking: str = "") -> str:
+        """The id that ``text`` means: an id, its unique beginning, or ``last``, which is never the
+        task ``asking`` itself. Raises NotFound."""
+        return self.find_among(self.ids(), text, f"in {self.root}", asking)
 
-    def find_among(self, ids: list[str], text: str, where: str) -> str:
+    def find_among(self, ids: list[str], text: str, where: str, asking: str = "") -> str:
         """Like ``find``, where only some of the tasks are to be known of; ``where`` these are, as
         whoever asks knows it."""
         if not isinstance(text, str):
             raise NotFound(f"{text!r} is no task's id, which is text")
         if text == LAST:
-            ids = sorted(filter(self._made, ids), key=self._made)[-1:]
+            others = [task_id for task_id in ids if task_id != asking and self._made(task_id)]
+            ids = sorted(others, key=self._made)[-1:]
         if not ids:
-            raise NotFound(f"there is no task {text!r}: there are none yet {where}")
+            none = "no other" if asking else "none"
+            raise NotFound(f"there is no task {text!r}: there is {none} yet {where}")
         if text == LAST:
             return ids[0]
         found = ids_meant(ids, text)

@@ -113,10 +113,10 @@ class ServedSite:
     def specs(self, user: User) -> list[TaskSpec]:
         return [spec for spec in self.registry.specs() if _may_see(user, spec)]
 
-    def find(self, user: User, text: str) -> str:
+    def find(self, user: User, text: str, asking: str = "") -> str:
         """Like the registry's, among the tasks that the user may see."""
         ids = self.registry.ids() if user.admin else [spec.id for spec in self.specs(user)]
-        return self.registry.find_among(ids, text, WHERE)
+        return self.registry.find_among(ids, text, WHERE, asking)
 
     def preview(self, user: User, spec: TaskSpec, told: Mapping[str, Any]) -> Preview:
         """The script of a task that is not stored, as a submission of it would be released."""
@@ -150,7 +150,8 @@ class ServedSite:
         check_jobs(spec, asked.only or Ranges())
         check = with_whole_ids if asked.options.cluster is None else checked_in_part
         options = self.hooks.new_job(user, spec, asked.options)
-        asked = replace(asked, options=check(self.registry, self._seen_by(user, options)))
+        seen = self._seen_by(user, options, spec.id)
+        asked = replace(asked, options=check(self.registry, seen, spec.id))
         self._check_time(1, asked.options, {})
         request = _word(user, spec, "resubmit", request)
         if not self.queue.is_known(request) and self.queue.ahead_of(spec.id) is None:
@@ -179,7 +180,7 @@ class ServedSite:
         if given.get("cluster") is None:
             given["cluster"] = self.settings.batch_cluster
         options = self.hooks.new_job(user, spec, wire.options_from(given))
-        options = checked(self.registry, self._seen_by(user, options))
+        options = checked(self.registry, self._seen_by(user, options, spec.id), spec.id)
         self._check_time(spec.njobs, options, Cluster.named(options.cluster).config.resources)
         return options
 
@@ -190,10 +191,10 @@ class ServedSite:
         self.queue.add(QueuedSubmission(spec.id, owner, verb, request, time.time(), order))
         self.releaser.wake()
 
-    def _seen_by(self, user: User, options: SubmitOptions) -> SubmitOptions:
+    def _seen_by(self, user: User, options: SubmitOptions, task_id: str) -> SubmitOptions:
         """With whole ids of the tasks to wait for, which are those that the user may see."""
         after, after_ok = (
-            tuple(self.find(user, text) for text in texts)
+            tuple(self.find(user, text, task_id) for text in texts)
             for texts in (options.after, options.after_ok)
         )
         return replace(options, after=after, after_ok=after_ok)

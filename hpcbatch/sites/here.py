@@ -61,7 +61,7 @@ class Here(Site):
         from ..use.submit import checked
 
         Cluster.named(options.cluster).check_here()
-        return checked(self.registry, options)
+        return checked(self.registry, options, task_id="")
 
     def clusters(self) -> Overview:
         from ..cluster.overview import overview

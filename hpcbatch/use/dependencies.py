@@ -11,7 +11,7 @@ from ..cluster.cluster import Cluster
 from ..registry import tracker
 from ..registry.registry import Registry
 from ..registry.view import View
-from ..words.errors import NotFound, StateError
+from ..words.errors import NotFound, StateError, UsageError
 from ..words.model import ALIVE, UNSUCCESSFUL, Attempt
 from ..words.options import SubmitOptions
 from ..words.text import counted
@@ -59,18 +59,20 @@ def find_dependencies(
     return Dependencies(tuple(ended), tuple(ok), tuple(done), hold_jobs_back)
 
 
-def with_whole_ids(registry: Registry, options: SubmitOptions) -> SubmitOptions:
-    """What ``last`` and beginnings of ids mean now; later they may mean others. Raises NotFound."""
-    return replace(
-        options,
-        after=tuple(map(registry.find, options.after)),
-        after_ok=tuple(map(registry.find, options.after_ok)),
-    )
+def with_whole_ids(registry: Registry, options: SubmitOptions, task_id: str) -> SubmitOptions:
+    """What ``last`` and beginnings of ids mean now to the task ``task_id``, which is empty where it
+    is not stored yet; later they may mean others. Raises NotFound, UsageError."""
+
+    def whole(text: str) -> str:
+        if (found := registry.find(text, task_id)) == task_id:
+            raise UsageError(f"{task_id} cannot wait for itself: name other tasks to wait for")
+        return found
+
+    after, after_ok = map(whole, options.after), map(whole, options.after_ok)
+    return replace(options, after=tuple(after), after_ok=tuple(after_ok))
 
 
 def _other(registry: Registry, other: str, task_id: str) -> View:
-    if other == task_id:
-        raise StateError(f"{task_id} cannot wait for itself")
     view, _ = update(registry, registry.spec(other))
     if view.jobs_in(("defined",)):
         raise StateError(f"{other} was not submitted yet: submit it first")

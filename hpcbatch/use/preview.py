@@ -32,7 +32,7 @@ def preview(
     StateError.
     """
     cluster = Cluster.named(options.cluster).as_here().limited(longest, LIMITED_BY)
-    options = with_whole_ids(registry, options)
+    options = with_whole_ids(registry, options, spec.id)
 
     def limits() -> Limits:
         try:

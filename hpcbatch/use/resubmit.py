@@ -50,7 +50,7 @@ def resubmit(
     spec = registry.spec(task_id)
     if asked.only is not None:
         check_jobs(spec, asked.only)
-    options = with_whole_ids(registry, asked.options)
+    options = with_whole_ids(registry, asked.options, task_id)
     update(registry, spec)
     with submitting(registry.layout(task_id)):
         view = settled_view(registry, spec)

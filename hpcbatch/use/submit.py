@@ -50,7 +50,7 @@ def submit_defined(
 ) -> Attempt:
     """Submit the jobs that never were. Raises AlreadySubmitted, SubmissionError, and what
     ``prepared`` does."""
-    layout, options = registry.layout(spec.id), with_whole_ids(registry, options)
+    layout, options = registry.layout(spec.id), with_whole_ids(registry, options, spec.id)
     with submitting(layout):
         view = settled_view(registry, spec)
         jobs = view.jobs_in(("defined",))
@@ -66,18 +66,19 @@ def was_submitted(task_id: str) -> AlreadySubmitted:
     )
 
 
-def checked(registry: Registry, options: SubmitOptions) -> SubmitOptions:
-    """Options of a first submission, with whole ids of tasks. Raises ConfigError, ResourceError,
-    UsageError, NotFound: what is wrong with them can be told before anything is stored."""
+def checked(registry: Registry, options: SubmitOptions, task_id: str) -> SubmitOptions:
+    """Options of a first submission of ``task_id``, with whole ids of tasks; of one that is not
+    stored yet where that is empty, since what is wrong with them can be told before. Raises
+    ConfigError, ResourceError, UsageError, NotFound."""
     options.check_retries()
-    return checked_in_part(registry, options)
+    return checked_in_part(registry, options, task_id)
 
 
-def checked_in_part(registry: Registry, options: SubmitOptions) -> SubmitOptions:
+def checked_in_part(registry: Registry, options: SubmitOptions, task_id: str) -> SubmitOptions:
     """Likewise those of a resubmission, which takes the others from the attempt before."""
     cluster = Cluster.named(options.cluster)
     Resources.parse(cluster.config.resources, options.resources)
-    return with_whole_ids(registry, options)
+    return with_whole_ids(registry, options, task_id)
 
 
 def settled_view(registry: Registry, spec: TaskSpec) -> View:

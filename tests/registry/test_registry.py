@@ -216,7 +216,7 @@ def test_a_folder_without_a_task_hides_no_other(own_registry: Path) -> None:
     assert [one.id for one in hb.tasks()] == [task.id]
     assert Registry().find("last") == task.id
     task.remove()
-    with pytest.raises(NotFound, match="there are none yet in "):
+    with pytest.raises(NotFound, match="there is none yet in "):
         Registry().find("last")
 
 

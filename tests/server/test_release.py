@@ -19,7 +19,7 @@ from hpcbatch.cluster.cluster import Cluster
 from hpcbatch.registry.attempts import mark_canceled, read_attempts, write_attempt
 from hpcbatch.registry.registry import Registry
 from hpcbatch.server import release
-from hpcbatch.server.queue import SubmissionQueue
+from hpcbatch.server.queue import QueuedSubmission, SubmissionQueue
 from hpcbatch.server.settings import ServerOptions, ServerSettings
 from hpcbatch.server.users import User
 from hpcbatch.sites.here import Here
@@ -270,6 +270,31 @@ def test_who_waits_for_what_waits_is_released_behind_it(house: House) -> None:
     house.site.releaser._waits_until.clear()
     house.release()
     assert len(house.attempts(first)) == len(house.attempts(second)) == 1
+
+
+def test_the_last_is_never_the_task_itself(house: House) -> None:
+    of_bob, first, second = map(house.task, (house.bob, house.alice, house.alice))
+    house.submit(of_bob)
+    house.submit(first)
+    house.submit(second, after_ok=["last"])
+    house.release()
+    [made] = house.attempts(second)
+    assert made.options.after_ok == (first.id,)
+    again = house.task(house.alice)
+    order = {"options": {"after": ["last"]}, "states": None, "jobs": None, "mended": None}
+    house.site.resubmit(house.alice, again, WORD, {**order, "revoke": False})
+    [entry] = house.site.queue.waiting()
+    assert list(entry.order["options"]["after"]) == [second.id]
+
+
+def test_who_waits_for_itself_is_refused(house: House) -> None:
+    spec = house.task(house.alice)
+    with pytest.raises(hb.UsageError, match="cannot wait for itself: name other tasks"):
+        house.submit(spec, after=[spec.id])
+    order = {"options": {"cluster": "local", "after": [spec.id]}}
+    house.site.queue.add(QueuedSubmission(spec.id, house.alice.id, "submit", WORD, 0.0, order))
+    house.release()
+    assert "cannot wait for itself" in house.site.queue.refusal(spec.id)
 
 
 def test_the_word_of_a_request_is_that_of_its_user_and_task(house: House) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 import hpcbatch as hb
+from hpcbatch.sites.here import Here
+from hpcbatch.sites.ssh.verbs import VERBS
 from tests.core import eventually
 from tests.local import Local, reasons, states
 
@@ -105,7 +107,7 @@ def test_what_can_never_be_met_is_refused_and_nothing_is_submitted(local: Local)
     wrong: list[tuple[dict[str, Any], type[Exception], str]] = [
         ({"after": "nowhere"}, hb.NotFound, "there is no task 'nowhere'"),
         ({"after_ok": ""}, hb.UsageError, "no text"),
-        ({"after": second}, hb.StateError, "cannot wait for itself"),
+        ({"after": second}, hb.UsageError, "cannot wait for itself"),
         ({"after_ok": first}, hb.StateError, "was not submitted yet"),
         ({"after": first.id}, hb.StateError, "was not submitted yet"),
         ({"after": 3}, hb.UsageError, "neither a task nor a task's id"),
@@ -117,6 +119,19 @@ def test_what_can_never_be_met_is_refused_and_nothing_is_submitted(local: Local)
         assert told in str(caught.value)
     assert second.status().defined == 2
     assert local.attempts(second) == []
+
+
+def test_the_last_is_never_the_task_itself(local: Local) -> None:
+    alone = local.create(telling(local.log, "x"), range(1))
+    with pytest.raises(hb.NotFound, match="'last': there is no other yet in "):
+        alone.submit("local", after="last")
+    first, second = (local.create(telling(local.log, word), range(1)) for word in "ab")
+    first.submit("local")
+    ask = {"id": second.id, "request": "0" * 32, "options": {"after_ok": ["last"]}}
+    made = VERBS["submit"](Here(), ask, None)  # type: ignore[arg-type]  # as over SSH
+    assert list(made["options"]["after_ok"]) == [first.id]
+    assert local.wait(second).done == 1
+    assert local.lines() == ["a0", "b0"]
 
 
 def test_of_one_that_is_cancelled(local: Local) -> None:
