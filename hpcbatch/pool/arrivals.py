@@ -8,6 +8,8 @@ from typing import Any
 
 from .launchers.base import Standing
 
+REFUSALS = 3  # launches in a row that were refused for good, after which nobody is waited for
+
 
 @dataclass
 class Expected:
@@ -37,6 +39,7 @@ class Arrivals:
         self._open: dict[int, Expected] = {}
         self._seen: set[str] = set()
         self.launched = self.lost = 0
+        self._refusals = 0
 
     @property
     def launching(self) -> int:
@@ -53,11 +56,18 @@ class Arrivals:
 
     def begin(self, number: int, now: float) -> None:
         """The launch is made."""
+        self._refusals = 0
         if (launch := self._open.get(number)) is not None:
             launch.deadline = now + self._seconds
 
-    def withdraw(self, number: int, workers: int) -> None:
-        """So many of a launch were not taken."""
+    @property
+    def are_refused(self) -> bool:
+        """Whether no worker has ever come, none is to come, and asking again would not help."""
+        return self._refusals >= REFUSALS and not self._seen and not self.launching
+
+    def withdraw(self, number: int, workers: int, is_final: bool = False) -> None:
+        """So many of a launch were not taken; ``is_final`` where they never will be."""
+        self._refusals = self._refusals + 1 if is_final else 0
         self.launched -= workers
         if (launch := self._open.get(number)) is not None:
             launch.workers -= workers

@@ -146,7 +146,7 @@ class Controller(Lifecycle, Pushed, Displayed, Executor):
             return []
         first = self._factory.reserve(len(columns[0]))
         found, broker = self._factory.function(fn, const, afresh=True), self._broker()
-        mapping = Map(found, columns, broker.submit, lambda: self.workers, first)
+        mapping = Map(found, columns, broker.submit, lambda: self.workers, self._why_empty, first)
         try:
             mapping.run(timeout, on_error == "raise")
         finally:
@@ -203,6 +203,9 @@ class Controller(Lifecycle, Pushed, Displayed, Executor):
     def descale(self) -> None:
         """Launch no workers but by ``scale``."""
         self._opened().launching.is_automatic = False
+
+    def _why_empty(self) -> str:
+        return self._running.why_empty() if isinstance(self._running, OpenPool) else ""
 
     def _opened(self) -> OpenPool:
         self._broker()

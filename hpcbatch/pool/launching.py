@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..words.errors import HpcbatchError, PoolClosed, SubmissionDeferred
+from ..words.errors import HpcbatchError, PoolClosed, SubmissionDeferred, SubmissionRejected
 from ..words.layout import PoolLayout
 from ..words.messages import in_short
-from .arrivals import Arrivals, Expected
+from .arrivals import REFUSALS, Arrivals, Expected
 from .folder import was_ended
 from .launchers.base import Call, Launcher
 from .logs import Logs, WorkerLogs
@@ -27,11 +27,16 @@ GATHER = 0.05  # seconds in which pushes are gathered, so that their workers sta
 FAILURES = 3  # launches that fail in a row before it pauses
 PAUSES = (60.0, 900.0)  # seconds: the first pause, and the longest
 ENDED = "the pool was ended by somebody else: its door is gone"
+REFUSED = (
+    f"no worker has ever come, and launching them was refused {REFUSALS} times: mend what is told "
+    "here, and make another Controller."
+)
 
 
 class Launching:
-    """``call`` makes the call of a launch from its number; ``ended`` is called when somebody else
-    has ended the pool. All times are seconds."""
+    """``call`` makes the call of a launch from its number. ``end`` is called with the reason when
+    nothing can ever be launched: somebody else has ended the pool, or its first workers are
+    refused for good; without it the latter are tried again after a pause. All times are seconds."""
 
     def __init__(
         self,
@@ -42,11 +47,11 @@ class Launching:
         maximum: int,
         seconds_launch: float,
         logs: WorkerLogs | None = None,
-        ended: Callable[[], None] = lambda: None,
+        end: Callable[[str], None] | None = None,
     ):
         self._pool, self._layout, self._launcher, self._call = pool, layout, launcher, call
         self._logs: WorkerLogs = logs or Logs(layout)
-        self._ended = ended
+        self._end = end
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._arrivals = Arrivals(seconds_launch)
@@ -155,13 +160,17 @@ class Launching:
             if was_ended(self._layout):
                 raise PoolClosed(ENDED)
             taken = self._launcher.launch_workers(self._call(number), n)
-        except PoolClosed as error:  # nothing is launched any more
+        except PoolClosed as error:
             self._withdraw(number, n)
+            self._give_up(number, str(error))
+        except SubmissionRejected as error:
+            self._withdraw(number, n, is_final=True)
             with self._lock:
-                self._is_closing = True
-                self._failures += 1
-                self._why = self._failed[number] = str(error)
-            self._ended()
+                are_refused = self._arrivals.are_refused
+            if are_refused and self._end is not None:
+                self._give_up(number, f"{REFUSED} {error}")
+            else:
+                self._fail(number, str(error))
         except SubmissionDeferred as error:
             self._withdraw(number, n)
             self._defer(number, in_short(error))
@@ -179,9 +188,18 @@ class Launching:
             self._wake.set()
         return number
 
-    def _withdraw(self, number: int, n: int) -> None:
+    def _withdraw(self, number: int, n: int, is_final: bool = False) -> None:
         with self._lock:
-            self._arrivals.withdraw(number, n)
+            self._arrivals.withdraw(number, n, is_final)
+
+    def _give_up(self, number: int, why: str) -> None:
+        """Nothing is launched any more."""
+        with self._lock:
+            self._is_closing = True
+            self._failures += 1
+            self._why = self._failed[number] = why
+        if self._end is not None:
+            self._end(why)
 
     def _look_for_losses(self) -> None:
         now = time.monotonic()

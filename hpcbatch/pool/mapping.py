@@ -25,8 +25,9 @@ _NUMBERS = frozenset({bool, int, float, complex, type(None)})
 
 
 class Map:
-    """The items of one map. ``send`` takes a task; ``workers`` tells how many there are;
-    ``first`` is the number of the first item, and the others follow."""
+    """The items of one map. ``send`` takes a task; ``workers`` tells how many there are, and
+    ``why_empty`` why none could be launched, if so; ``first`` is the number of the first item, and
+    the others follow."""
 
     def __init__(
         self,
@@ -34,10 +35,12 @@ class Map:
         columns: Sequence[Sequence[Any]],
         send: Callable[[PoolTask], None],
         workers: Callable[[], int],
+        why_empty: Callable[[], str],
         first: int,
     ):
         self._function, self._columns = function, columns
-        self._send, self._workers, self._first = send, workers, first
+        self._send, self._workers, self._why_empty = send, workers, why_empty
+        self._first = first
         self.total = len(columns[0])
         self.values: list[Any] = [None] * self.total
         self.failures: dict[int, BaseException] = {}
@@ -59,17 +62,21 @@ class Map:
                 while not self._results:
                     left = ends - time.monotonic()
                     if left <= 0:
-                        told = f"{self._done} of {self.total} items are done"
-                        raise WaitTimeout(
-                            f"{told} after {timeout} s, and the map was given up: map again "
-                            "with a longer timeout"
-                        )
+                        raise self._timed_out(timeout)
                     self._changed.wait(min(left, 3600.0))
                 results, self._results = self._results, []
             for task, result in results:
                 self._note(task, result)
             if fails_early and self.failures:
                 return
+
+    def _timed_out(self, timeout: float | None) -> WaitTimeout:
+        told = f"{self._done} of {self.total} items are done after {timeout} s"
+        if why := self._why_empty():
+            return WaitTimeout(
+                f"{told}, and the map was given up: no worker could be launched. {why}"
+            )
+        return WaitTimeout(f"{told}, and the map was given up: map again with a longer timeout")
 
     def collected(self, on_error: str) -> list[Any]:
         """The values of a map that is over, in order; ``on_error`` as in ``Controller.map``."""

@@ -14,6 +14,7 @@ from ..disk.files import unlink_quietly
 from ..disk.open_files import allow_open_files
 from ..words.door import Door
 from ..words.errors import PoolClosed, PoolError
+from ..words.text import counted
 from ..words.version import VERSION
 from ..worker import wire
 from . import folder
@@ -77,19 +78,19 @@ class OpenPool:
             settings.workers,
             settings.seconds_launch,
             self._logs,
-            self._ended,
+            self._end,
         )
         self.launching.start(settings.workers)
         self.loop.start()
 
-    def _ended(self) -> None:
-        """By somebody else."""
+    def _end(self, why: str) -> None:
+        """Without whoever has it."""
         if not self._leaves:
-            self.loop.fail(PoolClosed(ENDED))
+            self.loop.fail(PoolClosed(why))
 
     def _scale(self, tasks: int) -> None:
         if folder.was_ended(self.layout):
-            self._ended()
+            self._end(ENDED)
         came = [self._dispatch.came.popleft() for _ in range(len(self._dispatch.came))]
         self.launching.tell(tasks, len(self._dispatch.workers), came)
 
@@ -127,8 +128,16 @@ class OpenPool:
                     return dict(worker.about)
         return None
 
+    def why_empty(self) -> str:
+        """Why no worker could be launched, where none is here; else nothing."""
+        return "" if self._dispatch.workers else str(self.launching.report()["why"])
+
     def drain(self) -> None:
         """Until no task is left."""
+        if self.broker.live and (why := self.why_empty()):
+            left = counted(len(self.broker.live), "call")
+            told = f"waits for {left} before it closes, and no worker could be launched"
+            log.warning("pool %s %s: %s", self.broker.name, told, why)
         self.loop.drain()
 
     def close(self) -> list[PoolTask]:

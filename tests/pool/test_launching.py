@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -72,6 +73,28 @@ def test_a_worker_that_waits_in_a_queue_is_not_lost() -> None:
     assert not arrivals.come([{"worker": "late", "launch": 1}])  # a connection made again
     assert not arrivals.judge(launch, Standing(0, 0), is_prompt=True, now=23.0)
     assert (arrivals.launching, arrivals.lost, arrivals.arrived) == (0, 4, 1)
+
+
+def test_workers_are_refused_for_good_where_none_came_or_is_to_come() -> None:
+    arrivals = Arrivals(10.0)
+
+    def refuse(number: int, workers: int = 2) -> bool:
+        arrivals.expect(number, workers)
+        arrivals.withdraw(number, workers, is_final=True)
+        return arrivals.are_refused
+
+    assert [refuse(1), refuse(2)] == [False, False]
+    arrivals.expect(3, 2)
+    arrivals.withdraw(3, 2)  # put off: the next may be taken
+    assert [refuse(4), refuse(5), refuse(6)] == [False, False, True]
+    arrivals.expect(7, 1)
+    arrivals.begin(7, now=0.0)
+    assert [refuse(8), refuse(9), refuse(10)] == [False, False, False]  # one is to come
+    (launch,) = arrivals.open()
+    arrivals.judge(launch, None, is_prompt=False, now=10.0)
+    assert arrivals.are_refused
+    arrivals.come([{"worker": "late", "launch": 7}])
+    assert not refuse(11)
 
 
 class Told:
@@ -162,6 +185,44 @@ def test_after_failed_launches_it_pauses_and_says_why(
     eventually(lambda: told.launches == [4])
     launching.tell(4, 4, workers(4, 4))
     assert launching.report()["failures"] == 0
+
+
+def test_a_pool_whose_first_workers_are_refused_closes_and_says_why(own_registry: Any) -> None:
+    class Refusing:
+        def launch_workers(self, call: hb.Call, n: int) -> None:
+            raise SubmissionRejected("Unable to run job: unknown queue 'nope'")
+
+    with hb.Controller(launcher=Refusing) as pool:
+        future = pool.submit(abs, -1)
+        pool.push(abs, -2)
+        eventually(lambda: pool.scale() and future.done())
+        with pytest.raises(hb.PoolClosed, match=r"refused 3 times: mend .* unknown queue 'nope'"):
+            future.result()
+        with pytest.raises(hb.PoolClosed, match="unknown queue 'nope'"):
+            pool.map(abs, [-3])
+    (row,) = pool.collect()
+    assert (row.status, "unknown queue 'nope'" in str(row.error)) == ("error", True)
+
+
+def test_who_waits_in_vain_for_workers_is_told_why(
+    own_registry: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Full:
+        def launch_workers(self, call: hb.Call, n: int) -> None:
+            raise hb.LaunchError("no room in the queue")
+
+    pool = hb.Controller(launcher=Full)
+    future = pool.submit(abs, -1)
+    eventually(lambda: pool.summary().launches["why"])
+    with pytest.raises(hb.WaitTimeout, match=r"0 of 1 items .* given up: no .* no room in the q"):
+        pool.map(abs, [-1], timeout=0.05)
+    closing = threading.Thread(target=pool.shutdown)
+    closing.start()
+    eventually(lambda: "waits for 1 call before it closes, and no worker" in caplog.text)
+    assert caplog.text.rstrip().endswith("no room in the queue")
+    assert future.cancel()
+    closing.join(30)
+    assert pool.is_closed
 
 
 def test_nobody_is_missed_while_nobody_can_tell(make: Callable[..., Launching]) -> None:
