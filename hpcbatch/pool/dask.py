@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -14,7 +15,7 @@ from ..words.messages import nearest
 with needs("a DaskCluster", "dask"):
     import dask
     from dask.utils import parse_timedelta
-    from distributed import Scheduler, Security, SpecCluster
+    from distributed import Adaptive, Scheduler, Security, SpecCluster
     from distributed.core import Status
     from distributed.deploy.cluster import Cluster
     from distributed.utils import NoOpAwaitable
@@ -25,7 +26,15 @@ from .settings import PoolSettings
 log = logging.getLogger("hpcbatch.pool")
 
 SETTINGS = ("host", "interface", "port", "launcher", "resources", "seconds_launch", "walltime")
+OPTIONS = ("cluster", "workers", "name", "nanny", "options", "dashboard_address", "asynchronous")
 SOON = 1.0  # seconds in which one who is to leave has been told
+
+
+class WithoutHttp(Scheduler):  # type: ignore[misc]  # without types
+    """Its pages and metrics have no password."""
+
+    def start_http_server(self, *_: Any, **__: Any) -> None:
+        """Nothing listens but the scheduler itself."""
 
 
 class DaskCluster(SpecCluster):  # type: ignore[misc]  # without types
@@ -33,8 +42,9 @@ class DaskCluster(SpecCluster):  # type: ignore[misc]  # without types
     array. ``distributed.Client(cluster)`` uses it; ``scale`` and ``adapt`` are Dask's own.
 
     A worker has as many threads and as much memory as ``resources`` say, unless ``options``, those
-    of ``distributed.Worker``, do. Connections are encrypted, with keys of the cluster's own; the
-    dashboard is served at ``dashboard_address``, which has no password, where that is given.
+    of ``distributed.Worker``, do. Connections are encrypted, with keys of the cluster's own. Only
+    where ``dashboard_address`` is given does the scheduler serve pages and metrics, without a
+    password.
     """
 
     def __init__(
@@ -52,7 +62,7 @@ class DaskCluster(SpecCluster):  # type: ignore[misc]  # without types
     ):
         for setting in settings:
             if setting not in SETTINGS:
-                hint = nearest(setting, SETTINGS)
+                hint = nearest(setting, (*OPTIONS, *SETTINGS))
                 raise UsageError(f"a DaskCluster has no setting {setting!r}{hint}")
         if workers < 0:
             raise UsageError(f"workers={workers!r}: a cluster has none or more")
@@ -65,7 +75,7 @@ class DaskCluster(SpecCluster):  # type: ignore[misc]  # without types
         self._retiring = False
         super().__init__(
             scheduler={
-                "cls": Scheduler,
+                "cls": WithoutHttp if dashboard_address is None else Scheduler,
                 "options": {
                     "protocol": "tls://",
                     "host": None if self._endpoint.bind == "*" else self._endpoint.bind,
@@ -107,6 +117,20 @@ class DaskCluster(SpecCluster):  # type: ignore[misc]  # without types
         self._wanted = n
         self.loop.add_callback(self._follow)
         return NoOpAwaitable() if self.asynchronous else None
+
+    def adapt(self, *limits: Any, **named: Any) -> Any:
+        """Dask's, that raises UsageError for a name which it would pass over."""
+        if not limits and "Adaptive" not in named:  # a class of the user's own may take others
+            known = {
+                name
+                for taken in (SpecCluster.adapt, Adaptive.__init__)
+                for name, each in inspect.signature(taken).parameters.items()
+                if each.kind is not each.VAR_KEYWORD and name not in ("self", "cluster")
+            }
+            for name in named:
+                if name not in known:
+                    raise UsageError(f"adapt takes no {name!r}{nearest(name, known)}")
+        return super().adapt(*limits, **named)
 
     async def scale_down(self, workers: Iterable[str]) -> None:
         """Called by ``adapt``, which has retired them."""

@@ -95,11 +95,27 @@ def _check_strangers(cluster: Any) -> None:
 def test_what_is_wrong_is_told_at_once() -> None:
     with pytest.raises(hb.UsageError, match="no setting 'idle'"):
         hb.DaskCluster(idle=3)
+    with pytest.raises(
+        hb.UsageError, match=r"'n_workers'; did you mean 'workers'\? \(known: .*clu"
+    ):
+        hb.DaskCluster(n_workers=2)
     with pytest.raises(hb.UsageError, match="none or more"):
         hb.DaskCluster(workers=-1)
     with pytest.raises(hb.ConfigError, match="unknown cluster"):
         hb.DaskCluster("no-such-cluster")
     assert hb.pools() == []
+
+
+def test_without_a_dashboard_nothing_is_served_and_adapt_knows_its_names() -> None:
+    with hb.DaskCluster() as cluster:
+        assert cluster.dashboard_link == ""
+        assert cluster.scheduler.services == {}
+        for name, meant in (("minimum_jobs", "minimum"), ("maximun", "maximum")):
+            with pytest.raises(hb.UsageError, match=f"no '{name}'; did you mean '{meant}'"):
+                cluster.adapt(**{name: 1})
+        cluster.adapt(minimum=0, maximum_cores=4, interval="1h")
+    with hb.DaskCluster(dashboard_address="127.0.0.1:0") as cluster:
+        assert "/status" in cluster.dashboard_link
 
 
 def test_a_cluster_that_cannot_launch_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
