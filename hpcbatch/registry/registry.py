@@ -147,10 +147,8 @@ class Registry:
         if len(found) == 1:
             return found[0]
         if not found:
-            name = safe_name(text)
-            named = [each for each in ids if name and each.endswith(f"__{name}")]
-            hint = f": that is a name, of {', '.join(named[:8])}" if named else ""
-            raise NotFound(f"there is no task {text!r} {where}{hint or nearest(text, ids[:200])}")
+            hint = _hint_of_id(ids, text) if is_task_id(text) else _hint_of_name(ids, text)
+            raise NotFound(f"there is no task {text!r} {where}{hint}")
         raise NotFound(f"{text!r} is the beginning of several tasks: {', '.join(found[:8])}")
 
     def _made(self, task_id: str) -> int:
@@ -179,6 +177,23 @@ class Registry:
         for entry in list(os.scandir(self.root)):
             if is_grave(entry.name) or (is_draft(entry.name) and _is_abandoned(entry)):
                 remove_tree(entry.path)
+
+
+def _hint_of_name(ids: list[str], text: str) -> str:
+    name = safe_name(text)
+    named = [each for each in ids if name and each.endswith(f"__{name}")]
+    return f": that is a name, of {', '.join(named[:8])}" if named else nearest(text, ids[:200])
+
+
+def _hint_of_id(ids: list[str], text: str) -> str:
+    """One whose random part is another is another task, however alike their names are."""
+    import difflib
+
+    parts = {each.partition("__")[0]: each for each in ids}
+    close = difflib.get_close_matches(text.partition("__")[0], parts, 1, 0.75)
+    if close:
+        return f"; did you mean {parts[close[0]]!r}?"
+    return ": if it is a task of another site, name that (--site)"
 
 
 def another_task(task_id: str) -> StateError:

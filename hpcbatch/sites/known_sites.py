@@ -3,6 +3,7 @@ name and address, whose keys are in ~/.ssh/known_hosts."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import asdict, dataclass, replace
 from urllib.parse import urlsplit
@@ -126,8 +127,19 @@ def find(text: str) -> Card:
             return card
     raise NotFound(
         f"there is no site {text!r}{nearest(text, known)}. A server is known by its card: hpcbatch "
-        "site add CARD; a login node by hpcbatch remote setup"
+        f"site add CARD; a login node is {_as_login(text)}, once hpcbatch remote setup has put "
+        "hpcbatch there"
     )
+
+
+def _as_login(text: str) -> str:
+    """The address of a login node that ``text`` may mean, or an example of one."""
+    from .ssh.address import Address
+
+    with contextlib.suppress(UsageError):
+        if "://" not in text:
+            return str(Address.read(f"ssh://{text}"))
+    return "ssh://me@login"
 
 
 def _publish(known: dict[str, Card]) -> None:

@@ -220,6 +220,14 @@ def test_a_folder_without_a_task_hides_no_other(own_registry: Path) -> None:
         Registry().find("last")
 
 
+def test_a_whole_id_is_no_misspelt_one() -> None:
+    made = hb.create(abs, [1], name="long")
+    text = f"{'00000000' if made.id[0] != '0' else 'ffffffff'}__long"
+    with pytest.raises(NotFound, match=f"no task '{text}' in .*: if it is .*--site") as caught:
+        Registry().find(text)
+    assert made.id not in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["", "nonsense", "..", ".", "../x", "*", "\0"])
 def test_what_is_not_there_is_not_found(text: str) -> None:
     hb.create(abs, [1])

@@ -48,6 +48,17 @@ def test_what_is_none(text: str) -> None:
         Address.read(text)
 
 
-def test_a_name_that_nobody_has_given() -> None:
-    with pytest.raises(hb.NotFound, match="no site 'nowhere'"):
-        connect("nowhere")
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("nowhere", "a login node is ssh://nowhere, once hpcbatch remote setup"),
+        ("me@login", "a login node is ssh://me@login, once"),
+        ("https://other:7033", "a login node is ssh://me@login, once"),
+        ("two words", "a login node is ssh://me@login, once"),
+    ],
+)
+def test_a_name_that_nobody_has_given(text: str, told: str) -> None:
+    with pytest.raises(hb.NotFound) as caught:
+        connect(text)
+    assert str(caught.value).startswith(f"there is no site {text!r}")
+    assert told in str(caught.value)

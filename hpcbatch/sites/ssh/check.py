@@ -37,7 +37,11 @@ def check(site: Ssh, cluster: str | None, seconds: float) -> Iterator[Finding]:
     try:
         health = site.exchange.ask("health", cluster=cluster)
     except UsageError as error:
-        yield wrong("scheduler", str(error))
+        advice = (
+            f"give --cluster NAME for the test job, or mend hpcbatch.yaml at {site.line.login}: "
+            "the one on this machine does not count"
+        )
+        yield wrong("scheduler", str(error), advice if cluster is None else "")
         return
     except HpcbatchError as error:
         yield wrong("registry", _full(str(error)))
