@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +12,6 @@ from ..registry.registry import Registry
 from ..use.create import Mended
 from ..use.resubmit import Resubmission
 from ..words.errors import (
-    NotSubmitted,
     StateError,
     SubmissionDeferred,
     SubmissionError,
@@ -20,10 +19,8 @@ from ..words.errors import (
 )
 from ..words.options import SubmitOptions
 from ..words.ranges import chosen
-from ..words.text import counted
 from .common import (
     Invocation,
-    command,
     common,
     completed,
     jobs_option,
@@ -33,10 +30,9 @@ from .common import (
     states_option,
     task_argument,
 )
-from .exit_status import SCHEDULER, final_exit
 from .options import submit_options
-from .stopping import Stop, interruptible, left_alone, stop_for
-from .tables import hint_at_failures, print_status
+from .stopping import Stop, interruptible, stop_for
+from .submitted import finish, how_to_go_on, or_away
 from .waiting import Busy
 from .work import Work, asked_options, load_with_project, named_project, project_option
 
@@ -83,7 +79,7 @@ def map_command(invocation: Invocation, asked: Work, options: SubmitOptions, wai
     with interruptible(_if_interrupted(site)), Busy("storing them"):
         spec = site.create(draft)
     attempt = _submit_new(site, spec, options)
-    _finish(invocation, site, spec, attempt, wait)
+    finish(invocation, site, spec, attempt, wait)
 
 
 @click.command("script")
@@ -155,10 +151,10 @@ def resubmit(
             _tell_of_changed(site, spec)
         else:
             mended = Mended.chosen(spec, *load_with_project(function, with_project))
-    with interruptible(_how_to_go_on(task_id)), Busy("submitting"):
+    with interruptible(how_to_go_on(task_id)), Busy("submitting"):
         asked = Resubmission(options, listed(only), chosen(jobs), mended, revoke)
         attempt = site.resubmit(task_id, asked)
-    _finish(invocation, site, spec, attempt, wait)
+    finish(invocation, site, spec, attempt, wait)
 
 
 def _tell_of_changed(site: Site, spec: TaskSpec) -> None:
@@ -182,7 +178,7 @@ def _if_interrupted(site: Site) -> str:
 
 def _submit_new(site: Site, spec: TaskSpec, options: SubmitOptions) -> Attempt | None:
     try:
-        with interruptible(_how_to_go_on(spec.id)), Busy("submitting"):
+        with interruptible(how_to_go_on(spec.id)), Busy("submitting"):
             return site.submit(spec.id, options)
     except Stop:
         raise  # it says how to go on
@@ -193,12 +189,8 @@ def _submit_new(site: Site, spec: TaskSpec, options: SubmitOptions) -> Attempt |
         keeps = isinstance(error, SubmissionError) and not isinstance(error, SubmissionDeferred)
         again = ", with other options" if keeps else ", with these options once more"
         stop = stop_for(error)
-        told = f"{stop.message}\nThe task is stored: {_or_away(spec.id, again)}."
+        told = f"{stop.message}\nThe task is stored: {or_away(spec.id, again)}."
         raise Stop(told, stop.status, stop.kind) from error
-
-
-def _or_away(task_id: str, again: str) -> str:
-    return f"{command('resubmit', task_id)}{again}, or {command('remove', task_id)}"
 
 
 def _could_remove(site: Site, spec: TaskSpec) -> bool:
@@ -207,72 +199,3 @@ def _could_remove(site: Site, spec: TaskSpec) -> bool:
         site.remove(spec.id)
         return True
     return False
-
-
-def _how_to_go_on(task_id: str) -> str:
-    """When Ctrl-C comes in the middle of a submission."""
-    return (
-        f"the task is stored. {command('status', task_id)} tells what was submitted; in a minute "
-        f"{command('resubmit', task_id)} goes on with the rest: give it the same options"
-    )
-
-
-def _finish(
-    invocation: Invocation, site: Site, spec: TaskSpec, attempt: Attempt | None, wait: bool
-) -> None:
-    """Tell what was submitted; wait for it when asked to."""
-    from ..handles.task import Task
-
-    try:
-        if not invocation.json:
-            say(_what_was_submitted(site, spec, attempt))
-            click.echo(spec.id)
-        status = Task(site, spec.id).wait() if wait else None
-    except KeyboardInterrupt:
-        raise left_alone("waiting for", site.status(spec.id)) from None
-    except NotSubmitted as error:  # it waited for its release, which was refused
-        stored = f"The task is stored: {_or_away(spec.id, ', with other options')}."
-        raise Stop(f"{error}\n{stored}", SCHEDULER, type(error).__name__) from error
-    if invocation.json:
-        told = status.to_json() if status is not None else None
-        print_json({**_as_json(site, spec, attempt), **({"status": told} if told else {})})
-    elif status is not None:
-        print_status(status)
-        hint_at_failures(status)
-    if status is not None:
-        click.get_current_context().exit(final_exit(status))
-
-
-def _what_was_submitted(site: Site, spec: TaskSpec, attempt: Attempt | None) -> str:
-    if attempt is None and (notes := _waits_for_release(site, spec)):
-        return f"{spec.id}: {notes}. See: {command('watch', spec.id)}"
-    if attempt is None:
-        return f"{spec.id}: nothing to submit, each job has a result or was not chosen"
-    ids = ", ".join(str(array.id) for array in attempt.arrays)
-    if attempt.arrays:
-        elements = counted(attempt.plan.elements, "element")
-        word = "array" if len(attempt.arrays) == 1 else "arrays"
-        told = f"{counted(len(attempt.plan.jobs), 'job')} in {elements} on {attempt.cluster} "
-        told += f"({word} {ids})"
-    else:
-        told = f"nothing submitted to {attempt.cluster} yet"
-    if held_back := attempt.held_back.jobs:
-        told += f"; {counted(len(held_back), 'job')} held back: status tells until when"
-    return f"{told}. See: {command('watch', spec.id)}"
-
-
-def _waits_for_release(site: Site, spec: TaskSpec) -> str:
-    status = site.status(spec.id)
-    return "; ".join(status.notes) if status.unreleased else ""
-
-
-def _as_json(site: Site, spec: TaskSpec, attempt: Attempt | None) -> dict[str, Any]:
-    told: dict[str, Any] = {"id": spec.id, "name": spec.name, "njobs": spec.njobs}
-    told["folder"] = site.folder(spec.id)
-    told["attempt"] = attempt.number if attempt else None
-    told["jobs"] = len(attempt.plan.jobs) if attempt else 0
-    told["elements"] = attempt.plan.elements if attempt else 0
-    told["held_back"] = len(attempt.held_back.jobs) if attempt else 0
-    told["cluster"] = attempt.cluster if attempt else None
-    told["arrays"] = [array.id for array in attempt.arrays] if attempt else []
-    return told
