@@ -26,9 +26,24 @@ def test_a_scheduler_that_objects(hb: Shell) -> None:
     (note,) = hb.json("status", task, status=1)["notes"]
     assert note.startswith("attempt 1 was canceled, but")
     assert "no way" in note
+    hb("cancel", task, "--jobs", "0")  # of which nothing is asked of the scheduler
+    assert hb.json("status", task, status=1)["notes"] == [note]
     program.write_text(obeys)
     hb.ok("cancel", task)
     assert hb.json("status", task, status=1)["notes"] == []
+
+
+def test_an_objection_is_history_once_all_was_submitted_again(hb: Shell) -> None:
+    hb.fakes.hold()
+    task = hb.map("echo")
+    program = hb.fakes.folder / "scancel"
+    obeys = program.read_text()
+    program.write_text("#!/bin/bash\necho no way >&2; exit 1\n")
+    hb.fails(4, "cancel", task)
+    program.write_text(obeys)
+    hb.fakes.obey()
+    assert hb("resubmit", task, "--wait").exit_code == 0
+    assert hb.json("status", task)["notes"] == []
 
 
 def test_remove(hb: Shell) -> None:

@@ -78,6 +78,27 @@ def test_what_a_killed_job_had_printed_is_in_its_log(isolate: bool) -> None:
     assert "the last line of 0\n" in case.log()
 
 
+@pytest.mark.parametrize("isolate", [False, True])
+def test_a_crash_is_told_in_the_log_and_in_no_file_of_the_job(
+    isolate: bool, tmp_path: Path
+) -> None:
+    def job(path: str) -> None:
+        import ctypes
+        import os
+
+        os.close(2)
+        with open(path, "wb", buffering=0) as file:
+            file.write(b"data")
+            ctypes.string_at(0)
+
+    case = Case.of(job, [str(tmp_path / "data")])
+    case.submit(isolate=isolate)
+    assert case.run() != 0
+    assert (tmp_path / "data").read_bytes() == b"data"
+    assert "Segmentation fault" in case.log()
+    assert " in job" in case.log()
+
+
 def test_what_a_job_does_to_its_streams_ends_with_it() -> None:
     def job(k: int) -> int:
         import io

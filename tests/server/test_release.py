@@ -19,9 +19,11 @@ from hpcbatch.cluster.cluster import Cluster
 from hpcbatch.registry.attempts import mark_canceled, read_attempts, write_attempt
 from hpcbatch.registry.registry import Registry
 from hpcbatch.server import release
+from hpcbatch.server.dashboard import views
 from hpcbatch.server.queue import QueuedSubmission, SubmissionQueue
 from hpcbatch.server.settings import ServerOptions, ServerSettings
 from hpcbatch.server.users import User
+from hpcbatch.sites import queued
 from hpcbatch.sites.here import Here
 from hpcbatch.sites.keys import public_pem
 from hpcbatch.sites.run_file import Run
@@ -342,6 +344,11 @@ def test_its_owner_sees_what_waits_without_asking_the_server(
     status = task.status()
     assert (status.submitted, status.unreleased, status.resolved) == (1, True, False)
     assert "does not run" in status.notes[-1]
+    ((_, error),) = queued.collect(house.site.registry, spec.id)
+    assert isinstance(error, hb.JobError)
+    assert (error.state, error.message) == ("submitted", "waits in the queue of the server")
+    asked = views.TaskRequest(id=spec.id)
+    assert views.view_grid(house.alice, house.site, asked)["runs"] == "b1"
     (info,) = task.jobs("submitted")
     assert (info.index, info.state) == (0, "submitted")
     assert task.jobs("defined") == []
