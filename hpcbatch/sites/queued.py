@@ -28,9 +28,11 @@ def jobs(
     if not waits_whole(registry, task_id):
         return jobs(registry, task_id, states, only)
     wanted = known_states(states)
-    if wanted is not None and "submitted" not in wanted:
-        return []
-    return [replace(info, state="submitted") for info in jobs(registry, task_id, None, only)]
+    found = [  # some may have been released meanwhile
+        replace(info, state="submitted") if info.state == "defined" else info
+        for info in jobs(registry, task_id, None, only)
+    ]
+    return [info for info in found if wanted is None or info.state in wanted]
 
 
 def collect(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from .conftest import Shell
 
 
@@ -14,33 +17,35 @@ def test_cancel(hb: Shell) -> None:
     assert (hb.fakes.folder / "queue").read_text() == ""
 
 
-def test_a_scheduler_that_objects(hb: Shell) -> None:
+@contextlib.contextmanager
+def objecting(hb: Shell) -> Iterator[str]:
+    """A task that waits, while scancel refuses."""
     hb.fakes.hold()
     task = hb.map("echo")
     program = hb.fakes.folder / "scancel"
     obeys = program.read_text()
     program.write_text("#!/bin/bash\necho no way >&2; exit 1\n")
-    told = hb.fails(4, "cancel", task)
-    assert "no way" in told
-    assert f"hpcbatch cancel {task}" in told
-    (note,) = hb.json("status", task, status=1)["notes"]
-    assert note.startswith("attempt 1 was canceled, but")
-    assert "no way" in note
-    hb("cancel", task, "--jobs", "0")  # of which nothing is asked of the scheduler
-    assert hb.json("status", task, status=1)["notes"] == [note]
+    yield task
     program.write_text(obeys)
+
+
+def test_a_scheduler_that_objects(hb: Shell) -> None:
+    with objecting(hb) as task:
+        told = hb.fails(4, "cancel", task)
+        assert "no way" in told
+        assert f"hpcbatch cancel {task}" in told
+        (note,) = hb.json("status", task, status=1)["notes"]
+        assert note.startswith("attempt 1 was canceled, but")
+        assert "no way" in note
+        hb("cancel", task, "--jobs", "0")  # of which nothing is asked of the scheduler
+        assert hb.json("status", task, status=1)["notes"] == [note]
     hb.ok("cancel", task)
     assert hb.json("status", task, status=1)["notes"] == []
 
 
 def test_an_objection_is_history_once_all_was_submitted_again(hb: Shell) -> None:
-    hb.fakes.hold()
-    task = hb.map("echo")
-    program = hb.fakes.folder / "scancel"
-    obeys = program.read_text()
-    program.write_text("#!/bin/bash\necho no way >&2; exit 1\n")
-    hb.fails(4, "cancel", task)
-    program.write_text(obeys)
+    with objecting(hb) as task:
+        hb.fails(4, "cancel", task)
     hb.fakes.obey()
     assert hb("resubmit", task, "--wait").exit_code == 0
     assert hb.json("status", task)["notes"] == []

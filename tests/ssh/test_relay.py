@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -200,36 +201,34 @@ def test_a_laptop_that_sleeps_for_longer_than_its_silence(
     eventually(lambda: is_over(there, worker), "all to end")
 
 
-def test_nothing_stays_behind_a_connection_that_does_not_come_back(
-    far: Callable[..., hb.Controller],
-    own_sshd: Sshd,
-    own_host: Host,
-) -> None:
-    pool = far(workers=1, away=2)
+@contextlib.contextmanager
+def long_away(pool: hb.Controller, own_sshd: Sshd, own_host: Host) -> Iterator[Pool]:
+    """While its connection is away, for so long that all behind it has ended."""
     worker = pool.submit(by_value(lambda: __import__("os").getpid())).result(60)
     there = pool_there(own_host)
     own_sshd.stop()
     try:
         eventually(lambda: is_over(there, worker), "all to end")
+        yield pool_there(own_host)
     finally:
         own_sshd.start()
+
+
+def test_nothing_stays_behind_a_connection_that_does_not_come_back(
+    far: Callable[..., hb.Controller], own_sshd: Sshd, own_host: Host
+) -> None:
+    pool = far(workers=1, away=2)
+    with long_away(pool, own_sshd, own_host):
+        pass
     assert pool.submit(by_value(lambda: 5)).result(60) == 5, "it is all made again"
 
 
 def test_a_pool_that_was_terminated_meanwhile_is_not_made_again(
-    far: Callable[..., hb.Controller],
-    own_sshd: Sshd,
-    own_host: Host,
+    far: Callable[..., hb.Controller], own_sshd: Sshd, own_host: Host
 ) -> None:
     pool = far(workers=1, away=2)
-    worker = pool.submit(by_value(lambda: __import__("os").getpid())).result(60)
-    there = pool_there(own_host)
-    own_sshd.stop()
-    try:
-        eventually(lambda: is_over(there, worker), "all to end")
-        assert pool_there(own_host).terminate() == []
-    finally:
-        own_sshd.start()
+    with long_away(pool, own_sshd, own_host) as there:
+        assert there.terminate() == []
     with pytest.raises(hb.PoolClosed, match="ended by somebody else"):
         pool.submit(by_value(lambda: 5)).result(60)
 
