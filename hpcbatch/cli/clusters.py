@@ -49,8 +49,9 @@ def clusters(context: click.Context) -> None:
 
 @clusters.command("init")
 @click.option("--output", type=click.Path(dir_okay=False), help="Where to; '-' prints it.")
+@click.option("--default", metavar="NAME", help="The usual cluster, where several are here.")
 @common_here
-def init(invocation: Invocation, output: str | None) -> None:
+def init(invocation: Invocation, output: str | None, default: str | None) -> None:
     """Write an hpcbatch.yaml for the schedulers of this host.
 
     It goes to ~/.config/hpcbatch/hpcbatch.yaml, and never over a file that is there.
@@ -60,6 +61,7 @@ def init(invocation: Invocation, output: str | None) -> None:
       hpcbatch clusters init
       hpcbatch clusters init --output ./hpcbatch.yaml
       hpcbatch clusters init --output -
+      hpcbatch clusters init --default slurm
     """
     from ..cluster.config_file import home_file
     from ..cluster.overview import built_in
@@ -69,7 +71,7 @@ def init(invocation: Invocation, output: str | None) -> None:
         found = built_in(invocation.registry().root)
     for note in found.notes:
         say(note)
-    text = proposed(_found(found))
+    text = proposed(_found(found), default)
     if output == "-":
         print_json({"text": text}) if invocation.json else click.echo(text, nl=False)
         return
@@ -111,7 +113,9 @@ def _show(invocation: Invocation) -> None:
     ]
     if queues:
         click.echo()
-        print_table(QUEUE_HEADINGS, queues, right=QUEUE_HEADINGS[4:])
+        print_table(
+            QUEUE_HEADINGS, queues, right=QUEUE_HEADINGS[4:], spare=("if not asked", "cpus")
+        )
     if isinstance(site, Here):
         _propose(found)
 

@@ -38,6 +38,8 @@ from .tables import print_table, print_words
 from .waiting import Busy
 
 HEADINGS = ("job", "state", "reason", "attempt", "host", "elapsed", "cpu", "memory")
+NUMBERS = ("job", "attempt", "elapsed", "cpu", "memory")
+SPARE = ("cpu", "attempt", "memory", "elapsed")  # left out first on a narrow terminal
 PAUSE = 0.5  # seconds between two looks at a log that is followed
 LINES = 8  # of a message that are shown behind its first
 
@@ -67,7 +69,7 @@ def jobs(invocation: Invocation, task: str, state: tuple[str, ...], jobs: str | 
     if invocation.json:
         click.echo(text)
     elif found:
-        print_table(HEADINGS, rows, right=("job", "attempt", *HEADINGS[5:]))
+        print_table(HEADINGS, rows, right=NUMBERS, spare=SPARE)
     else:
         say(f"No job of {task_id} is in that state.")
 

@@ -222,7 +222,7 @@ def list_keys(invocation: Invocation, settings: str | None) -> None:
         [u.name, "admin" if u.admin else "", clock(u.added), clock(u.revoked),
          u.id] for u in found
     ]  # fmt: skip
-    print_table(("name", "", "added", "revoked", "id"), rows)
+    print_table(("name", "", "added", "revoked", "id"), rows, spare=("id", "added"))
 
 
 @keys.command("revoke", short_help="Let a user in no more.")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -66,6 +67,12 @@ def _all() -> list[Callable[..., Any]]:
             )
             for name, told in (("--after", "has ended"), ("--after-ok", "is done"))
         ),
+        click.option(
+            "--env",
+            multiple=True,
+            metavar="NAME[=VALUE]",
+            help="A variable that jobs get; without a value, that of here.",
+        ),
         click.option("--notify", metavar="COMMAND", help="Or URL, called when it has resolved."),
     ]
     return [cluster_option, *resources, *last]
@@ -85,6 +92,7 @@ def _taken(values: dict[str, Any]) -> SubmitOptions:
         chunk=_chunk(values.pop("chunk")),
         retry_on=None if reasons is None else tuple(reasons.replace(" ", "").split(",")),
         retry_scale=_factors(values.pop("retry_scale")),
+        env=_variables(values.pop("env")),
         **{name: values.pop(name) for name in _AS_THEY_ARE},
     )
 
@@ -110,6 +118,16 @@ def _factors(text: str | None) -> dict[str, float] | None:
             found[name] = float(factor)
         except ValueError:
             raise UsageError(f"--retry-scale {text!r} is no list such as memory=2") from None
+    return found
+
+
+def _variables(texts: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for text in texts:
+        name, has_value, value = text.partition("=")
+        if not has_value and name not in os.environ:
+            raise UsageError(f"--env {name} has no value, and there is no such variable here")
+        found[name] = value if has_value else os.environ[name]
     return found
 
 

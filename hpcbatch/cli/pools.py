@@ -64,7 +64,7 @@ def list_pools(invocation: Invocation) -> None:
         for each in found
     ]
     headings = ("pool", "state", "cluster", "workers", "controller", "begun")
-    print_table(headings, rows, right=("workers",))
+    print_table(headings, rows, right=("workers",), spare=("begun", "controller"))
 
 
 @pool.command("workers")
@@ -92,7 +92,9 @@ def list_workers(invocation: Invocation, pool_id: str) -> None:
     if not rows:
         say(f"No worker of {meant.there} is alive.")
         return
-    print_table(("worker", "state", "array", "pid", "log"), rows, right=("pid",))
+    print_table(
+        ("worker", "state", "array", "pid", "log"), rows, right=("pid",), spare=("array", "pid")
+    )
 
 
 @pool.command("logs")

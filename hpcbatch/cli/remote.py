@@ -72,7 +72,8 @@ def setup(
     """Put this version of hpcbatch on a login node, and run a test job there.
 
     Its wheel is sent along; what it needs comes from the package index there, or from here where
-    there is none. Safe to repeat; what was set up before is kept.
+    there is none. The schedulers there are written down in a configuration, unless there is one,
+    with --cluster as the usual one. Safe to repeat; what was set up before is kept.
 
     \b
     Examples:
@@ -90,7 +91,7 @@ def setup(
         found = steps.look(site.line, python, lines)
         say(f"{found.host} has Python {found.minor}: {found.python}")
         steps.install(site.line, found, say)
-        told = steps.configure(site.line)
+        told = steps.configure(site.line, cluster)
         if "file" in told:
             say(f"Its clusters are written down in {told['file']} there")
         host = Address.read(site.place).host

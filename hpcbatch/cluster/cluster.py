@@ -64,7 +64,7 @@ class Cluster:
 
     def as_here(self) -> Cluster:
         """With what scripts take from this process written down: the interpreter, the variables
-        passed on. Raises ConfigError."""
+        passed on."""
         env = passed_environment(self.config.env)
         return Cluster(replace(self.config, python=self.python, env=env))
 
@@ -200,8 +200,9 @@ class Cluster:
                 "submitted: is its scheduler up? Where it never tells them, "
                 f"give 'array_limit' in its configuration. {error}"
             ) from error
-        make_folder(polls.folder)
-        publish(polls.limits, json.dumps({"time": time.time(), **asdict(limits)}).encode())
+        if os.path.isdir(root):  # who only looks makes none
+            make_folder(polls.folder)
+            publish(polls.limits, json.dumps({"time": time.time(), **asdict(limits)}).encode())
         return limits
 
     def run(self, argv: list[str], stdin: str = "", timeout: float | None = None) -> Output:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..words.errors import ConfigError
 from ..words.resources import Resources
 
 PASSED_ON = (
@@ -19,7 +17,6 @@ PASSED_ON = (
     "LANG",
     "LC_ALL",
 )
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 @dataclass(frozen=True)
@@ -60,15 +57,7 @@ class ScriptOrder:
     after_ok: tuple[str, ...] = ()  # ids of arrays all of whose elements must end with status 0
 
 
-def check_variables(names: Iterable[str]) -> None:
-    """Raises ConfigError for one that no shell takes."""
-    for name in names:
-        if not _VARIABLE.match(name):
-            raise ConfigError(f"{name!r} is no name of an environment variable")
-
-
 def passed_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """The submitter's variables that elements get, and the profile's. Raises ConfigError."""
-    check_variables(extra)
+    """The submitter's variables that elements get, and the profile's."""
     own = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {**own, **extra}

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..words.resources import MEMORY_UNITS, Resources, parse_memory, parse_walltime
-from .orders import check_variables
+from ..words.variables import read_variables
 from .schedulers import get_scheduler
 
 
@@ -115,12 +115,6 @@ def _queues(value: Any) -> dict[str, int]:
     return {name: parse_walltime(limit) for name, limit in table.items()}
 
 
-def _variables(value: Any) -> dict[str, str]:
-    table = _table(value)
-    check_variables(table)
-    return {name: _text(entry) for name, entry in table.items()}
-
-
 def _count(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{value!r} is no whole number from 1 up")
@@ -178,7 +172,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "max_nodes": _count,
     "queues": _queues,
     "setup": _lines,
-    "env": _variables,
+    "env": read_variables,
     "python": _text,
     "container": _words,
     "launch": _words,

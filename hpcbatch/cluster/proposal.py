@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..words.errors import UsageError
+from ..words.messages import nearest
 from ..words.text import bytes_text
 from .schedulers.answers import Limits, Queue, Survey
 
@@ -25,11 +27,18 @@ class FoundCluster:
     survey: Survey
 
 
-def proposed(found: Sequence[FoundCluster]) -> str:
-    """The text of an hpcbatch.yaml. With several clusters the default is left to the user."""
-    names = [_yaml(each.name) for each in found] or ["local"]
-    several = len(names) > 1
-    lines = [f"# default: one of {', '.join(names)}, local" if several else f"default: {names[0]}"]
+def proposed(found: Sequence[FoundCluster], default: str | None = None) -> str:
+    """The text of an hpcbatch.yaml. With several clusters ``default`` is left to the user, where
+    none is given. Raises UsageError for one that is not here."""
+    names = [*(each.name for each in found), "local"]
+    if default is None and len(names) <= 2:
+        default = names[0]
+    if default is None:
+        lines = [f"# default: one of {', '.join(map(_yaml, names))}"]
+    elif default in names:
+        lines = [f"default: {_yaml(default)}"]
+    else:
+        raise UsageError(f"there is no cluster {default!r} here{nearest(default, names)}")
     if found:
         lines.append("clusters:")
     for each in found:

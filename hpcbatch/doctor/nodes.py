@@ -21,6 +21,7 @@ from ..disk.files import read, remove_tree
 from ..disk.mounts import is_local_disk
 from ..handles.task import Task
 from ..handles.tasks import create
+from ..registry.root import made_root
 from ..words.errors import HpcbatchError, SubmissionError
 from ..words.finding import Finding, fine, note, wrong
 from ..words.messages import in_short
@@ -37,7 +38,7 @@ SLOW = 5.0  # seconds there and back, from which on results are seen late
 
 def check_node(cluster: str, root: str, patience: float) -> Iterator[Finding]:
     """By a task of one job, which is removed afterwards. ``patience``: seconds until it begins."""
-    folder = tempfile.mkdtemp(prefix="doctor-", dir=root)
+    folder = tempfile.mkdtemp(prefix="doctor-", dir=made_root(root))
     try:
         with opened(Cluster.named(cluster).config.scheduler == "local") as door:
             task, exchange = _task(folder, root, patience, door), _Exchange(folder)

@@ -29,8 +29,6 @@ def takes_resources(method: Callable[P, R]) -> Callable[P, R]:
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         check_no_resource(kwargs)
         for name in kwargs if not takes_all else ():
-            if name == "env":
-                raise UsageError("env is a key of a cluster's profile, in hpcbatch.yaml")
             if name not in known:
                 raise UsageError(f"unknown option {name!r}{nearest(name, known)}")
         return method(*args, **kwargs)

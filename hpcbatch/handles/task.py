@@ -86,6 +86,7 @@ class Task:
         after: Task | str | Iterable[Task | str] = (),
         after_ok: Task | str | Iterable[Task | str] = (),
         notify: str | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> Task:
         """Submit the jobs that never were, as one attempt; returns the task itself.
 
@@ -105,6 +106,7 @@ class Task:
 
         ``after`` are tasks that must have ended before, ``after_ok`` such that must be done.
         ``notify`` is a shell command or URL that gets the status as JSON when the task resolves.
+        ``env`` are environment variables that the jobs get, over those of the cluster's profile.
 
         Raises AlreadySubmitted; UsageError, ResourceError or ConfigError for what cannot be right,
         NotFound for a task to wait for that is none, and StateError for one that can never be
@@ -125,6 +127,7 @@ class Task:
             after,  # type: ignore[arg-type]
             after_ok,  # type: ignore[arg-type]
             notify,
+            env=env or {},
         )
         self.site.submit(self.id, options)
         return self

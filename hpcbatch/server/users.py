@@ -56,7 +56,6 @@ class Users:
     def __init__(self, folder: str):
         self._folder = folder
         self._known: dict[str, tuple[_Version, User | None]] = {}
-        make_folder(folder)
 
     def add(self, pem: bytes, name: str, admin: bool = False, *, is_local: bool = False) -> User:
         """The same key again changes its name and rights. Raises UsageError."""
@@ -64,6 +63,7 @@ class Users:
             check_name(name)
         key = load_public(pem)
         user = User(key_id(key), name, admin, public_pem(key).decode(), time.time(), None)
+        make_folder(self._folder)
         with held(self._lock, PATIENCE):
             for other in self.all():
                 if other.id == user.id:
@@ -77,7 +77,11 @@ class Users:
 
     def all(self) -> list[User]:
         """Oldest first, those that were revoked included. Raises DamagedFile, NewerFormat."""
-        ids = (name.removesuffix(".json") for name in os.listdir(self._folder))
+        try:
+            names = os.listdir(self._folder)
+        except FileNotFoundError:  # none was added yet
+            return []
+        ids = (name.removesuffix(".json") for name in names)
         found = (self._read(one) for one in ids if _ID.fullmatch(one))
         return sorted(found, key=lambda user: (user.added, user.id))
 
@@ -98,6 +102,7 @@ class Users:
 
     def revoke(self, text: str) -> User:
         """For good: that key will not be added again. Raises NotFound."""
+        self.find(text)  # where there is none, there may be no folder for the lock
         with held(self._lock, PATIENCE):
             user = self.find(text)
             if user.revoked is None:

@@ -117,6 +117,7 @@ class Composition:
         # two arrays throttled to 2 each would run 4: they go one after another
         before = attempt.arrays[max(number - 1, 0) : number] if attempt.throttle else ()
         own = {
+            **attempt.options.env,
             "HPCBATCH_ROOT": os.path.dirname(self.layout.folder),
             "HPCBATCH_TASK": self.spec.id,
         }

@@ -9,6 +9,7 @@ from typing import Any
 from .errors import ResourceError, UsageError
 from .messages import nearest
 from .resources import Resources, parse_walltime
+from .variables import read_variables
 
 AUTO = "auto"
 # why jobs end without a result: the words that retry_on takes
@@ -43,7 +44,8 @@ class SubmitOptions:
     often a job that expired is submitted again, for the reasons ``retry_on``, with the resources
     times ``retry_scale``; ``after`` and ``after_ok`` ids of tasks that must have ended, or must
     be done; ``notify`` a command or URL that is told when the task resolves; ``request`` its
-    client's own word for it, by which one that is repeated is known.
+    client's own word for it, by which one that is repeated is known; ``env`` the variables that
+    jobs get, over the cluster's.
     """
 
     cluster: str | None = None
@@ -59,6 +61,7 @@ class SubmitOptions:
     after_ok: tuple[str, ...] = ()
     notify: str | None = None
     request: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, **options: Any) -> SubmitOptions:
@@ -107,6 +110,7 @@ class SubmitOptions:
             for each in fields(self)
             if getattr(self, each.name) in (None, {}) and each.name not in left
         }
+        kept["env"] = {**last.env, **self.env}
         if same_cluster:
             kept["resources"] = {**last.resources, **self.resources}
         return replace(self, **kept)
@@ -128,6 +132,13 @@ def _resources(name: str, value: Any) -> dict[str, Any]:
         raise ResourceError(f"{name} {value!r} is no table such as {{'walltime': '10m'}}")
     Resources.parse(value)
     return dict(value)
+
+
+def _variables(name: str, value: Any) -> dict[str, str]:
+    try:
+        return read_variables(value)
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}") from None
 
 
 def _chunk(name: str, value: Any) -> int | str:
@@ -210,4 +221,5 @@ _READERS: dict[str, Any] = {
     "after_ok": _ids,
     "notify": _text,
     "request": _text,
+    "env": _variables,
 }

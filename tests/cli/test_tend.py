@@ -193,12 +193,13 @@ def test_tend_ended_by_ctrl_c(sim: Shell) -> None:
     assert "Traceback" not in said
 
 
-def test_options_arrive(sim: Shell) -> None:
+def test_options_arrive(sim: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = submit(sim), submit(sim, function="better")
+    monkeypatch.setenv("HERE", "1")
     task = submit(
         sim, "--retries", "2", "--retry-on", "timeout, lost", "--isolate", "--job-timeout", "2m",
         "--retry-scale", "memory=2,walltime=1.5", "--after", first, "--after-ok", second,
-        "--notify", "true",
+        "--notify", "true", "--env", "HERE", "--env", "THERE=a=b c",
     )  # fmt: skip
     (attempt,) = attempts(task)
     options = attempt.options
@@ -206,6 +207,7 @@ def test_options_arrive(sim: Shell) -> None:
     assert options.retry_scale == {"memory": 2, "walltime": 1.5}
     assert (options.isolate, options.job_timeout, options.notify) == (True, 120, "true")
     assert options.after == (first,)
+    assert options.env == {"HERE": "1", "THERE": "a=b c"}
     sim("resubmit", task, "--revoke", "--no-isolate", "--retries", "0")
     options = attempts(task)[-1].options
     assert (options.isolate, options.retries, options.after) == (False, 0, ())
@@ -232,8 +234,10 @@ def test_last_is_the_task_before(sim: Shell) -> None:
         (["--after", "nowhere"], "there is no task 'nowhere'"),
         (["--after-ok", ""], "no text"),
         (["--notify", " "], "notify ' ' is no text"),
+        (["--env", "NOT_HERE"], "--env NOT_HERE has no value, and there is no such variable here"),
+        (["--env", "A B=1"], "'A B' is no name of an environment variable"),
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_options_that_cannot_be_right_store_nothing(
     sim: Shell, options: list[str], told: str

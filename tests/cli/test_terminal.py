@@ -16,6 +16,7 @@ from collections.abc import Callable
 import pytest
 
 from hpcbatch.cli.waiting import CLEAR
+from hpcbatch.pool.folder import make_pool
 from tests.core import at_rest, eventually
 
 from .conftest import PROGRAM, Shell
@@ -89,6 +90,18 @@ def test_a_narrow_terminal_gets_fewer_columns_and_no_broken_ones(hb: Shell) -> N
     assert "attempts" not in shown
     assert left_out.startswith("attempts")
     assert len([line for line in staying(shown) if line.strip()]) == 4, shown
+
+
+@pytest.mark.parametrize("argv", [("pool", "list"), ("jobs", "last"), ("clusters",)])
+def test_no_word_of_a_table_is_broken(hb: Shell, argv: tuple[str, ...]) -> None:
+    make_pool("n" * 20, "slurm", 10, "0")
+    hb.map("echo")
+
+    def words(cols: int) -> set[str]:
+        shown = "\n".join(staying(talk(*argv, cols=cols)[1])).partition("For want of room")[0]
+        return set(re.sub(r"\x1b\[[0-9;]*m|─", "", shown).split())
+
+    assert words(60) <= words(200)
 
 
 def test_where_many_states_find_no_room_they_are_words(hb: Shell) -> None:

@@ -316,3 +316,31 @@ def test_config_show_tells_where_settings_come_from(
     path.write_text("default: lsf\n")
     assert hb.json("config", "show")["default"] == "lsf"
     assert f"Read from {path}. The default is lsf." in hb("config", "show").stderr
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("list",),
+        ("status",),
+        ("clusters",),
+        ("clusters", "init", "--output", "-"),
+        ("config", "show"),
+        ("doctor", "--no-node"),
+        ("keys", "list"),
+        ("pool", "list"),
+        ("script", "sim.py:echo", "--arg", "x=1", "-c", "slurm"),
+        ("server", "status"),
+        ("site", "list"),
+    ],
+    ids=" ".join,
+)
+def test_who_only_looks_makes_no_folder(
+    hb: Shell, argv: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = hb.work / "absent" / "registry"
+    monkeypatch.setenv("HPCBATCH_ROOT", str(root))
+    result = hb(*argv)
+    assert result.exit_code in (0, 1, 3), result.output
+    assert "Traceback" not in result.output
+    assert not root.parent.exists()

@@ -24,6 +24,7 @@ from hpcbatch.cluster.scripts import render, template_folders
 from hpcbatch.words.errors import ConfigError, ResourceError
 from hpcbatch.words.layout import new_job_name, new_task_id
 from hpcbatch.words.resources import Resources
+from hpcbatch.words.variables import read_variables
 
 INDEX = {
     "slurm": "SLURM_ARRAY_TASK_ID",
@@ -310,8 +311,8 @@ def test_zero_byte_is_told(name: str) -> None:
 
 @pytest.mark.parametrize("variable", ["", "1A", "A B", "A=B", "A\n", "$A", "é", "A;touch x"])
 def test_names_of_variables(variable: str) -> None:
-    with pytest.raises(ConfigError, match="no name of an environment variable"):
-        passed_environment({variable: "x"})
+    with pytest.raises(ValueError, match="no name of an environment variable"):
+        read_variables({variable: "x"})
 
 
 def test_passed_environment(monkeypatch: pytest.MonkeyPatch) -> None:

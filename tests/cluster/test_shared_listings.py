@@ -277,6 +277,7 @@ def scontrol(folder: Path, said: str) -> Path:
 
 def test_limits_are_asked_once_a_day(squeue: Squeue, cluster: Cluster, tmp_path: Path) -> None:
     root = tmp_path / "registry"
+    root.mkdir()
     calls = scontrol(tmp_path, "MaxArraySize = 1001")
     assert [cluster.limits(str(root)).array for _ in range(3)] == [1001] * 3
     assert calls.read_text() == "."
@@ -309,6 +310,7 @@ def test_limits_that_cannot_be_asked_now_are_those_of_before(
     squeue: Squeue, cluster: Cluster, tmp_path: Path
 ) -> None:
     root = tmp_path / "registry"
+    root.mkdir()
     scontrol(tmp_path, "MaxArraySize = 1001")
     cluster.limits(str(root))
     path = root / "polls" / f"limits-slurm-{os.uname().nodename}.json"

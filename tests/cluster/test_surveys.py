@@ -16,6 +16,7 @@ from hpcbatch.cluster.proposal import FoundCluster, proposed
 from hpcbatch.cluster.schedulers import get_scheduler
 from hpcbatch.cluster.schedulers.answers import Limits, Queue, Survey
 from hpcbatch.cluster.shell import Output
+from hpcbatch.words.errors import UsageError
 
 GB = 1 << 30
 
@@ -206,6 +207,9 @@ def test_among_several_schedulers_the_user_chooses() -> None:
     text = proposed(found)
     assert "# default: one of slurm, sge, local" in text
     assert set(yaml.safe_load(text)["clusters"]) == {"slurm", "sge"}
+    assert yaml.safe_load(proposed(found, "sge"))["default"] == "sge"
+    with pytest.raises(UsageError, match="no cluster 'slrum' here; did you mean 'slurm'"):
+        proposed(found, "slrum")
     assert yaml.safe_load(proposed([])) == {"default": "local"}
 
 

@@ -80,7 +80,11 @@ def test_jobs_statuses_and_mended_functions() -> None:
 
 def test_options() -> None:
     options = SubmitOptions.read(
-        cluster="slurm", resources={"memory": "2GB"}, retries=2, after=("0123abcd__a",)
+        cluster="slurm",
+        resources={"memory": "2GB"},
+        retries=2,
+        after=("0123abcd__a",),
+        env={"A": "b c"},
     )
     assert wire.options_from(wire.options_json(options)) == options
     asked = Resubmission(options, "error", Ranges.of([1, 2]), Mended(b"f", None), revoke=True)

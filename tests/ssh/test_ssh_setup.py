@@ -84,14 +84,15 @@ def test_a_node_is_set_up(client: Client, bare: tuple[Host, Sshd]) -> None:
             (venv / "bin" / name).write_text(WITHOUT_PIP.format(python=host.python))
             (venv / "bin" / name).chmod(0o755)
         host.own(host.home)
-    else:
-        (host.home / ".config/hpcbatch/hpcbatch.yaml").unlink()
+    config = host.home / ".config/hpcbatch/hpcbatch.yaml"
+    config.unlink()
     lines = ("--setup", "export FROM_SETUP='two words'", "--setup", "echo noise")
     python = () if IS_LONG else ("--python", host.python)
     on = ("--cluster", "local")
     done = run("setup", "ssh://login", "--name", "lab", *lines, *python, *on, "--json")
     assert all(each["state"] == "fine" for each in found(done).values()), done.stdout
     assert known_sites.find("lab").address == "ssh://login"
+    assert "\ndefault: local\n" in config.read_text(), "the usual one is the one of --cluster"
     assert "FROM_SETUP='two words'" in host.enter.read_text()
     assert host.enter.stat().st_mode & 0o777 == 0o600
     left = [path.name for path in host.enter.parent.iterdir() if "setup." in path.name]

@@ -144,6 +144,27 @@ def test_options_stay_as_they_were_unless_others_are_asked_for(local: Local, tas
     assert last.plan.elements == 2
 
 
+def test_variables_are_those_of_the_attempt_before_and_others_beside(local: Local) -> None:
+    def variables(k: int) -> list[str | None]:
+        import os
+
+        if k == 0 and "MENDED" not in os.environ:
+            raise ValueError(k)
+        return [os.environ.get(name) for name in ("HOSTILE", "PATH", "MENDED")]
+
+    hostile = "it's \n$(touch pwned) `id` \\ é"
+    task = local.create(variables, range(2))
+    path = os.environ["PATH"]
+    local.run(task, env={"HOSTILE": hostile, "PATH": f"/first:{path}"})
+    assert states(task) == ["error", "done"]
+    task.resubmit(env={"MENDED": 1})
+    task.wait(60)
+    assert task.collect() == [
+        [hostile, f"/first:{path}", "1"],
+        [hostile, f"/first:{path}", None],
+    ]
+
+
 def test_what_is_about_retries_goes_with_them(local: Local, task: hb.Task) -> None:
     asked = {"retry_on": ("killed",), "retry_scale": {"memory": 2.0}}
     task.resubmit(retries=1, **asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,12 @@ from hpcbatch.words.options import SubmitOptions
         ("retry_scale", 2, "no table"),
         ("after", 7, "neither a task nor a task's id"),
         ("notify", " ", "notify"),
+        ("env", "A=1", "env: 'A=1' is no table"),
+        ("env", {"A-B": "1"}, "env: 'A-B' is no name of an environment variable"),
+        ("env", {1: "1"}, "env: 1 is no name"),
+        ("env", {"A": 0.1}, "env: A: 0.1 is no text"),
+        ("env", {"A": None}, "env: A: None is no text"),
+        ("env", {"A": True}, "env: A: True is no text"),
     ],
 )
 def test_refused(name: str, value: Any, said: str) -> None:
@@ -40,10 +47,13 @@ def test_read() -> None:
     assert options.job_timeout == 120
     assert options.retry_on == ("timeout", "killed")
     assert options.after == ("3f9a12c4__x",)
+    assert SubmitOptions(env={"N": 4, "P": Path("/p")}).env == {"N": "4", "P": "/p"}
 
 
 def test_json_and_back() -> None:
-    options = SubmitOptions("slurm", {"memory": "1GB"}, 5, 2, True, 60, 1, ("lost",), {"memory": 2})
+    options = SubmitOptions(
+        "slurm", {"memory": "1GB"}, 5, 2, True, 60, 1, ("lost",), {"memory": 2}, env={"A": ""}
+    )
     assert SubmitOptions(**options.to_json(), resources={"memory": "1GB"}) == options
 
 
@@ -53,6 +63,12 @@ def test_over_the_last_ones() -> None:
     assert here == SubmitOptions("slurm", {"memory": "2GB", "cpus": 2}, 5, 2, retries=1)
     there = SubmitOptions("sge", chunk=1).over(last, same_cluster=False)
     assert there == SubmitOptions("sge", chunk=1, retries=1)
+
+
+@pytest.mark.parametrize("same_cluster", [True, False])
+def test_variables_over_the_last_ones(same_cluster: bool) -> None:
+    last = SubmitOptions("slurm", env={"A": "1", "B": "2"})
+    assert SubmitOptions(env={"B": "3"}).over(last, same_cluster).env == {"A": "1", "B": "3"}
 
 
 def test_a_resource_error_is_a_usage_error() -> None:

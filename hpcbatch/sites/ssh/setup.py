@@ -196,11 +196,13 @@ def _entrance(found: LoginNode) -> str:
     return "\n".join([_BEGIN, scripts.file('"$T/enter"', content), f'mv "$T/enter" {target}'])
 
 
-def configure(line: Line) -> dict[str, Any]:
+def configure(line: Line, default: str | None) -> dict[str, Any]:
     """Write a configuration for the schedulers there, unless its user has one; what was written,
-    if any."""
+    if any. ``default``: the usual cluster, where several are there."""
     own = '"${XDG_CONFIG_HOME:-$HOME/.config}/hpcbatch/hpcbatch.yaml"'
     init = f"{remote_paths.command()} hpcbatch clusters init --json"
+    if default is not None:
+        init += f" --default {shlex.quote(default)}"
     done = scripts.run(line, f"[ -e {own} ] || {init}")
     told = (done.output.strip().splitlines() or ["{}"])[-1]
     try:
