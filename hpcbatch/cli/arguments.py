@@ -62,7 +62,10 @@ def read_constants(pairs: Sequence[str], *, for_shell: bool) -> dict[str, Any]:
     for pair in pairs:
         name, text = _pair("--const", pair, "y=3 or y=some text")
         _check_new("--const", name, constants)
-        constants[name] = reader(text)
+        constants[name] = value = reader(text)
+        if value == text and text.startswith(("[", "{")) and not for_shell:
+            quoted = shlex.quote(f"{name}={json.dumps(text)}")
+            raise InputError(f"--const {pair} is no JSON; where a text is meant: --const {quoted}")
     return constants
 
 

@@ -156,6 +156,8 @@ def _heading(name: str) -> str:
 
 
 def _cell(job: int, value: Any) -> str:
+    """Lists and tables as JSON, but for nan and inf, as Python writes them."""
+    value = _plain(value) if hasattr(value, "tolist") else value
     if value is None:
         return ""
     if isinstance(value, str):
@@ -179,7 +181,7 @@ def _failed(value: Any) -> bool:
 
 def _dumps(job: int, value: Any, form: str = "JSON") -> str:
     try:
-        return json.dumps(value, allow_nan=False, default=_plain)
+        return json.dumps(value, allow_nan=form != "JSON", default=_plain)
     except (TypeError, ValueError, RecursionError) as error:
         others = ", and CSV has nan and inf" if form == "JSON" and _has_nan(value) else ""
         raise UsageError(

@@ -10,6 +10,7 @@ from typing import Any
 from ..words.errors import ConfigError
 from ..words.layout import config_folder
 from ..words.messages import nearest, without_file
+from ..words.yaml_text import read_yaml
 
 FILE_NAME = "hpcbatch.yaml"
 DEPTH = 4  # clusters, name, setting, and what a setting holds
@@ -35,11 +36,8 @@ class ConfigFile:
                 if path == FILE_NAME != os.environ.get("HPCBATCH_CONFIG"):
                     _check_found_here(os.fstat(file.fileno()))
                 text = file.read()
-            loader = yaml.SafeLoader(text)
-            loader.name = os.path.basename(path)  # in errors, with the line
-            document = loader.get_single_node()
+            content, document = read_yaml(text, os.path.basename(path))
             entries = _lines(document)
-            content = loader.construct_document(document) if document is not None else None
         except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
             raise ConfigError(f"{path} cannot be read: {without_file(error)}") from error
         if not isinstance(content or {}, dict):

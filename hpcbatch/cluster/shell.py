@@ -21,7 +21,8 @@ log = logging.getLogger("hpcbatch.shell")
 TIMEOUT = 120.0  # seconds; Slurm's own commands give up after 30 to 60 (MessageTimeout)
 
 # All that a scheduler's program gets to see. What is left out would override directives
-# (SBATCH_*), make it believe it runs inside a job (SLURM_*), or travel to the nodes.
+# (SBATCH_*), make it believe it runs inside a job (SLURM_*), or travel to nodes: sbatch and bsub
+# hand on what they get. A name with * at its end stands for all that begin so.
 PASSED = (
     "PATH",
     "HOME",
@@ -34,10 +35,10 @@ PASSED = (
     "LD_LIBRARY_PATH",
     "KRB5CCNAME",
     "BASH_ENV",
-    "BASH_FUNC_module",
-    "BASH_FUNC_ml",
-    "MODULE",
-    "LMOD",
+    "BASH_FUNC_module*",
+    "BASH_FUNC_ml*",
+    "MODULE*",
+    "LMOD*",
 )
 
 
@@ -70,8 +71,8 @@ def run(
     CommandTimeout, CommandFailed where it cannot be started now.
 
     ``timeout`` is in seconds, by default ``TIMEOUT``.
-    ``variables`` are prefixes of environment variables passed on beside ``PASSED``, ``settings``
-    such that are set.
+    ``variables`` are environment variables passed on beside ``PASSED``, and named as there;
+    ``settings`` such that are set.
     A program that does not end in time is killed with all that it started: what they did until
     then is not known.
     """
@@ -123,8 +124,13 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _environment(environment: Mapping[str, str], prefixes: tuple[str, ...]) -> dict[str, str]:
-    passed = {name: value for name, value in environment.items() if name.startswith(prefixes)}
+def _environment(environment: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    beginnings = tuple(name[:-1] for name in names if name.endswith("*"))
+    passed = {
+        name: value
+        for name, value in environment.items()
+        if name in names or name.startswith(beginnings)
+    }
     return {**passed, "LC_ALL": "C"}
 
 

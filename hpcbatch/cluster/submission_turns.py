@@ -6,13 +6,13 @@ import contextlib
 import os
 import time
 
-from ..disk.files import make_folder
+from ..disk.files import make_folder, private_opener
 from ..disk.locks import held
 from ..words.errors import RegistryError
 from ..words.layout import PollsLayout
 from .cluster import Cluster
 
-LOCK_SECONDS = 120.0
+PATIENCE = 120.0  # seconds
 
 
 def wait_for_turn(root: str, cluster: Cluster) -> None:
@@ -24,12 +24,12 @@ def wait_for_turn(root: str, cluster: Cluster) -> None:
     # a courtesy: a submission that is about to be made must not fail by it
     with contextlib.suppress(RegistryError, OSError):
         make_folder(polls.folder)
-        with held(polls.turn_lock, LOCK_SECONDS):
+        with held(polls.turn_lock, PATIENCE):
             pause = _touched(last) + shortest - time.time()
             if 0 < pause <= shortest:  # else a clock was set
                 time.sleep(pause)
             now = time.time()
-            with open(last, "w"):
+            with open(last, "w", opener=private_opener):
                 os.utime(last, (now, now))
 
 

@@ -9,6 +9,7 @@ from ..disk.mounts import is_local_disk, locks_reach_other_hosts
 from ..registry.root import safe_root
 from ..words.errors import HpcbatchError
 from ..words.finding import Finding, fine, note, wrong
+from ..words.text import size_text
 
 FEW_BYTES = 1 << 30
 FEW_FILES = 10_000
@@ -47,7 +48,7 @@ def _room(folder: str) -> Iterator[Finding]:
     """Quotas are not in it: no program tells them alike everywhere."""
     found = os.statvfs(folder)
     free = found.f_bavail * found.f_frsize
-    told = f"{free / (1 << 30):,.1f} GiB free"
+    told = f"{size_text(free)} free"
     if found.f_files:
         told += f", {found.f_favail:,} more files"
     few = found.f_files > 0 and found.f_favail < FEW_FILES

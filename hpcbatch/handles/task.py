@@ -92,7 +92,7 @@ class Task:
 
         ``resources`` overrule the cluster's defaults: ``walltime`` of one job (``"10m"``, a
         timedelta, or a number of seconds), ``memory`` (``"4GB"``, or a number of bytes), ``cpus``
-        and ``gpus`` of one element, and more. ``chunk`` is the number of jobs an element runs;
+        and ``gpus`` of one element, and more. ``chunk`` is the most jobs that an element runs;
         ``throttle`` limits the elements that run at once. ``isolate`` gives each job a process of
         its own: one that dies leaves the others of its element alone; ``job_timeout`` ends single
         jobs after that time, which is given as a walltime is, and isolates as well.

@@ -21,13 +21,12 @@ import zmq
 from ..words.errors import PoolClosed
 from ..worker import wire
 from ..worker.link import has_message, receive_frames, send_frames
-from ..worker.wire import ERROR, Failure
 from .batches import pack_batch
 from .dispatch import Dispatch, TaskBatch, Worker
 from .interrupts import PutOff
 from .listening_socket import ListeningSocket
 from .receiver import Receiver
-from .task import PoolTask, Result
+from .task import PoolTask, Result, crash
 
 log = logging.getLogger("hpcbatch.pool")
 
@@ -238,6 +237,4 @@ class Broker:
                 f"its worker was lost {task.crashes} times while it ran, the last was "
                 f"{worker.name}: {command} tells what it printed"
             )
-            failure = Failure("WorkerLost", told, "")
-            crash = Result("crash", ERROR, failure, worker=worker.name, controller=self.name)
-            self._over.append((task, crash))
+            self._over.append((task, crash(told, worker.name, self.name)))

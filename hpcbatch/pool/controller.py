@@ -35,7 +35,7 @@ class Controller(Lifecycle, Pushed, Displayed, Executor):
     its values. A task whose worker is lost is tried again, up to ``crashes_max`` times; then it
     goes to ``backup``, another controller, or is a row with the status ``crash``.
 
-    ``settings`` are those of ``pool.settings.Settings``, such as ``resources``, ``max_tasks``,
+    ``settings`` are those of ``pool.settings.PoolSettings``, such as ``resources``, ``max_tasks``,
     ``walltime`` and ``idle`` (seconds, or as "2h"), ``seconds_launch`` (seconds), ``host``,
     ``interface``, ``port``, ``launcher``, ``site``. Raises ConfigError, ResourceError, UsageError.
     """
@@ -53,6 +53,10 @@ class Controller(Lifecycle, Pushed, Displayed, Executor):
         self.name = name or cluster
         self.workers, self.backup = workers, backup
         self.settings = PoolSettings.of(cluster, workers, settings)
+        if not isinstance(crashes_max, int) or isinstance(crashes_max, bool) or crashes_max < 0:
+            raise UsageError(f"crashes_max={crashes_max!r} is no whole number from 0 up")
+        if not isinstance(backup, Controller | None):
+            raise UsageError(f"backup={backup!r} is no Controller")
         self._dispatch = Dispatch(crashes_max)
         self._factory = TaskFactory()
         Lifecycle.__init__(self)

@@ -6,11 +6,13 @@ that number. So a worker that was given up and comes back can say nothing about 
 A worker is given as many small tasks in advance as keep it busy for a moment, and one where they
 take long. Of a worker that is lost, the task that was running has crashed once. Which one that
 was is known where it told, or held but one; else all that it held are *alone* from then on: each
-is given to a worker that has nothing beside it.
+is given to a worker that has nothing beside it. One that was broken off since its worker's time
+was over is alone as well, and given to a worker that has more time left.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from operator import attrgetter
@@ -20,6 +22,7 @@ from .task import PoolTask
 
 _HELD = attrgetter("held")
 CHUNKS = 2  # that a worker holds at most
+NEARLY = 0.9  # of a worker's time: what has that much of it has all that there is
 
 
 class TaskBatch(NamedTuple):
@@ -30,16 +33,24 @@ class TaskBatch(NamedTuple):
 
 
 class Worker:
-    """A connection of a worker. ``name`` is the worker's own, which outlives connections."""
+    """A connection of a worker. ``name`` is the worker's own, which outlives connections. ``ends``
+    is when its time is over, which is ``time`` seconds in all."""
 
     __slots__ = (
         *("key", "name", "held", "running", "functions", "left", "ends", "slow", "is_closed"),
-        "forgotten",
+        *("forgotten", "time"),
         *("about", "done", "seconds"),
     )
 
-    def __init__(self, key: bytes, name: str, left: int | None = None, ends: float | None = None):
-        self.key, self.name, self.left, self.ends = key, name, left, ends
+    def __init__(
+        self,
+        key: bytes,
+        name: str,
+        left: int | None = None,
+        ends: float = math.inf,
+        time: float = math.inf,
+    ):
+        self.key, self.name, self.left, self.ends, self.time = key, name, left, ends, time
         self.held: dict[int, PoolTask] = {}
         self.running: int | None = None  # the dispatch of a task that takes long
         self.functions: set[int] = set()
@@ -151,15 +162,28 @@ class Dispatch:
         if not worker.held and not worker.is_closed:
             self._open[key] = worker
 
-    def lose(self, key: bytes, is_planned: bool = False) -> list[PoolTask]:
+    def leave(self, key: bytes, broken_off: Iterable[int] = ()) -> list[PoolTask]:
+        """A worker has gone as it was to; what it held goes back. Returns the task, if any, that
+        was ``broken_off`` by the end of its time, and had all the time that a worker has."""
+        worker = self._without(key)
+        if worker is None:
+            return []
+        tried = [worker.held[one] for one in broken_off if one in worker.held]
+        over: list[PoolTask] = []
+        for task in tried:
+            task.alone, task.needs = True, 2 * task.had
+            if not task.is_over and task.had >= NEARLY * worker.time:
+                over += self._given_up(task)
+        self._put_back(list(worker.held.values()))
+        return over
+
+    def lose(self, key: bytes) -> list[PoolTask]:
         """What a worker held goes back. Returns the task that has crashed too often, if any."""
-        worker = self.workers.pop(key, None)
-        self._open.pop(key, None)
+        worker = self._without(key)
         if worker is None:
             return []
         held = [task for task in worker.held.values() if not task.is_over]
-        if is_planned or not held:
-            self._put_back(held)
+        if not held:
             return []
         culprit = worker.held.get(worker.running) if worker.running is not None else None
         if culprit is None and len(worker.held) == 1:
@@ -176,20 +200,29 @@ class Dispatch:
         """It is wanted no more; its result will not count."""
         task.is_over = True
 
+    def _without(self, key: bytes) -> Worker | None:
+        self._open.pop(key, None)
+        return self.workers.pop(key, None)
+
+    def _given_up(self, task: PoolTask) -> list[PoolTask]:
+        """The task, which is over; of a chunk each item gets a try of its own."""
+        task.is_over = True
+        if task.size <= 1:
+            return [task]
+        pieces = task.split()
+        self.live.update({piece.number: piece for piece in pieces})
+        self.alone.extend(pieces)
+        return []
+
     def _charge(self, worker: Worker, task: PoolTask) -> list[PoolTask]:
         if task.is_over:
             return []
         if task.size > 1:
-            task.is_over = True
-            pieces = task.split()
-            self.live.update({piece.number: piece for piece in pieces})
-            self.alone.extend(pieces)
-            return []
+            return self._given_up(task)
         task.crashes += 1
         task.alone = True
         if task.crashes > self.crashes_max:
-            task.is_over = True
-            return [task]
+            return self._given_up(task)
         if worker.name:
             wanted = {name: one for name, one in self._charged.items() if not one.is_over}
             self._charged = {**wanted, worker.name: task}
@@ -211,7 +244,7 @@ class Dispatch:
                 self.alone.popleft()
             if self.alone and _fits(worker, self.alone[0], now):
                 task = self.alone.popleft()
-                dispatch = self._hand_out(worker, task)
+                dispatch = self._hand_out(worker, task, now)
                 worker.slow.add(dispatch)
                 del self._open[worker.key]
                 batches[worker.key] = TaskBatch(worker, [(dispatch, task)])
@@ -219,7 +252,7 @@ class Dispatch:
     def _take(self, worker: Worker, share: int, now: float) -> list[tuple[int, PoolTask]]:
         taken: list[tuple[int, PoolTask]] = []
         waiting, held = self.waiting, worker.held
-        is_for_ever = worker.left is None and worker.ends is None
+        is_for_ever = worker.left is None and worker.ends == math.inf
         while waiting and len(taken) < share:
             task = waiting[0]
             if task.is_over:
@@ -232,17 +265,18 @@ class Dispatch:
                 self._open.pop(worker.key, None)
                 break
             waiting.popleft()
-            dispatch = self._hand_out(worker, task)
+            dispatch = self._hand_out(worker, task, now)
             if pace.is_slow and not task.size:
                 worker.slow.add(dispatch)
             taken.append((dispatch, task))
         return taken
 
-    def _hand_out(self, worker: Worker, task: PoolTask) -> int:
+    def _hand_out(self, worker: Worker, task: PoolTask, now: float) -> int:
         dispatch = self._next
         self._next += 1
         worker.held[dispatch] = task
         task.is_out = True
+        task.had = worker.ends - now
         if worker.left is not None:
             worker.left -= 1
         return dispatch
@@ -252,6 +286,7 @@ def _fits(worker: Worker, task: PoolTask, now: float) -> bool:
     """Whether a worker may begin one more, and will be there at its end as far as is known."""
     if worker.left is not None and worker.left <= 0:
         return False
-    if worker.ends is None or task.function.pace.mean is None:
-        return True
-    return now + task.function.pace.mean * (task.size or 1) <= worker.ends
+    left = worker.ends - now
+    if left >= NEARLY * worker.time:
+        return True  # no other has more
+    return left >= max(task.needs, (task.function.pace.mean or 0.0) * (task.size or 1))

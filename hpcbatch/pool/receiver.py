@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import pickle
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from ..words.version import PYTHON, VERSION
 from ..worker import wire
 from ..worker.link import Message
 from .dispatch import Dispatch, Worker
-from .task import PoolTask, Result
+from .task import PoolTask, Result, crash
 
 log = logging.getLogger("hpcbatch.pool")
 
@@ -57,9 +58,15 @@ class Receiver:
             dispatch, returned = pickle.loads(body)
             self._dispatch.busy(key, dispatch, returned)
         elif kind == wire.LEAVING:
-            reason, _ = pickle.loads(body)
+            reason, running = pickle.loads(body)
             log.info("worker %s leaves: %s", worker.name, reason)
-            self._dispatch.lose(key, is_planned=True)
+            broken_off = running if reason == wire.WALLTIME else ()
+            for task in self._dispatch.leave(key, broken_off):
+                told = (
+                    f"it was not done within {worker.time:.0f} s, which is all the time that a "
+                    "worker has: give workers a longer walltime, or make smaller calls"
+                )
+                self._over.append((task, crash(told, worker.name, self._name)))
         else:
             raise ValueError(f"there is no kind {kind!r}")
 
@@ -79,8 +86,8 @@ class Receiver:
 
     def _greet(self, key: bytes, told: dict[str, Any]) -> None:
         left, walltime = told.get("max_tasks"), told.get("walltime")
-        ends = None if walltime is None else time.monotonic() + walltime
-        worker = Worker(key, str(told["worker"]), left, ends)
+        lives = math.inf if walltime is None else float(walltime)
+        worker = Worker(key, str(told["worker"]), left, time.monotonic() + lives, lives)
         worker.about = told
         refusal = _refusal(told)
         if refusal:

@@ -11,6 +11,7 @@ from ..words.errors import UsageError
 from ..words.messages import nearest
 from ..words.resources import check_no_resource, parse_walltime
 
+LARGEST_PORT = 65535
 SLOW_HEARTBEAT = 10.0  # seconds: behind a connection that others' words may fill
 
 
@@ -54,19 +55,20 @@ class PoolSettings:
                 raise UsageError(f"a Controller has no setting {name!r}{nearest(name, known)}")
         if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
             raise UsageError(f"workers={workers!r}: a pool has at least one")
-        told = dict(given)
-        for name in ("idle", "walltime", "away"):
-            if told.get(name) is not None:
-                told[name] = _seconds(told[name], name)
-        if told.get("seed") is None:
+        told = {
+            name: _READERS[name](value, name) for name, value in given.items() if value is not None
+        }
+        if "seed" not in told:
             told["seed"] = int.from_bytes(os.urandom(6), "little")
-        if told.get("site") is not None:
+        if "site" in told:
             told.setdefault("heartbeat", SLOW_HEARTBEAT)
         elif "away" in told:
             raise UsageError("away is about a controller that is elsewhere: it goes with site")
-        if told.get("options_metrics") is not None:
-            told["options_metrics"] = _metrics(told["options_metrics"])
         return cls(cluster, workers, **told)
+
+
+def _anything(value: Any, name: str) -> Any:
+    return value
 
 
 def _seconds(value: Any, name: str) -> float:
@@ -74,9 +76,46 @@ def _seconds(value: Any, name: str) -> float:
     return float(value) if is_number and value > 0 else float(parse_walltime(value, name))
 
 
-def _metrics(given: Mapping[str, Any]) -> dict[str, Any]:
+def _whole(value: Any, name: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise UsageError(f"{name}={value!r} is no whole number")
+    return value
+
+
+def _count(value: Any, name: str) -> int:
+    if _whole(value, name) < 1:
+        raise UsageError(f"{name}={value!r} is no whole number from 1 up")
+    return int(value)
+
+
+def _port(value: Any, name: str) -> int:
+    if not 0 <= _whole(value, name) <= LARGEST_PORT:
+        raise UsageError(f"{name}={value!r} is no port: 0, which is any, to {LARGEST_PORT}")
+    return int(value)
+
+
+def _flag(value: Any, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"{name}={value!r} is neither True nor False")
+    return value
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise UsageError(f"{name}={value!r} is no text")
+    return value
+
+
+def _table(value: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{name}={value!r} is no table such as {{'memory': '4GB'}}")
+    return value
+
+
+def _metrics(value: Any, name: str) -> dict[str, Any]:
     """What workers log of themselves: ``form``, csv or prometheus; ``seconds`` between two samples;
     ``folder``, by default the pool's own. Raises UsageError."""
+    given = _table(value, name)
     told = {"form": "csv", "seconds": 5.0, "folder": None, **given}
     for name in given:
         if name not in ("form", "seconds", "folder"):
@@ -88,3 +127,24 @@ def _metrics(given: Mapping[str, Any]) -> dict[str, Any]:
     if told["folder"] is not None:
         told["folder"] = os.path.abspath(os.path.expanduser(told["folder"]))
     return told
+
+
+_READERS: dict[str, Any] = {
+    "idle": _seconds,
+    "walltime": _seconds,
+    "away": _seconds,
+    "heartbeat": _seconds,
+    "seconds_launch": _seconds,
+    "max_tasks": _count,
+    "seed": _whole,
+    "port": _port,
+    "reset_globals": _flag,
+    "reset_packages": _flag,
+    "garbage_collection": _flag,
+    "host": _text,
+    "interface": _text,
+    "resources": _table,
+    "options_metrics": _metrics,
+    "launcher": _anything,
+    "site": _anything,
+}

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ..use.pickling import dumps
 from ..worker import wire
+from ..worker.wire import Failure
 from .sent_functions import Function
 
 
@@ -24,6 +25,12 @@ class Result(NamedTuple):
     controller: str = ""
 
 
+def crash(told: str, worker: str, controller: str) -> Result:
+    """Of a task that no worker can do, with why."""
+    failure = Failure("WorkerLost", told, "")
+    return Result("crash", wire.ERROR, failure, worker=worker, controller=controller)
+
+
 class Sink(Protocol):
     """Whoever waits for tasks."""
 
@@ -34,12 +41,15 @@ class PoolTask:
     """``items`` are the columns of a chunk, ``size`` is their length; 0 for a single call.
     ``alone`` is set where a worker was lost that held it among others: the next that is lost with
     it is its doing.
+    ``had`` is how many seconds of its worker's time were left when it was handed out last,
+    ``needs`` how many there have to be.
     ``is_out`` tells whether it was handed out, ``is_over`` that no result of it counts any more.
     ``result``, and ``row`` once that is made of it, are kept of one that was pushed."""
 
     __slots__ = (
         *("number", "function", "how", "payload", "parts", "seed", "items", "size", "sink"),
         *("name", "crashes", "is_out", "is_over", "alone", "result", "row"),
+        *("had", "needs"),
     )
 
     def __init__(
@@ -58,6 +68,7 @@ class PoolTask:
         self.sink, self.seed, self.name, self.parts = sink, seed, name, parts
         self.items, self.size = items, len(items[0]) if items else 0
         self.crashes = 0
+        self.had = self.needs = 0.0
         self.result: Result | None = None
         self.row: Any = None
         self.is_out = self.is_over = self.alone = False

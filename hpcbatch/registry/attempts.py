@@ -21,13 +21,13 @@ from ..words.options import SubmitOptions
 from ..words.plan import Plan
 from ..words.ranges import Ranges
 
-LOCK_SECONDS = 180.0
+SUBMITS_WITHIN = 180.0  # seconds
 _PUT_BACK = "Put it back from a backup, or collect what there is, and run the rest in a new task"
 _CANCEL_AGAIN = "Remove it, and cancel again what still waits or runs"
 _FORGET = "Remove it once nothing of that attempt runs any more"
 
 
-def submitting(layout: TaskLayout, seconds: float = LOCK_SECONDS) -> AbstractContextManager[None]:
+def submitting(layout: TaskLayout, seconds: float = SUBMITS_WITHIN) -> AbstractContextManager[None]:
     """Hold the task's submit lock: one attempt is made at a time. Raises RegistryBusy."""
     return held(layout.submit_lock, seconds)
 

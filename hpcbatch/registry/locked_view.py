@@ -18,7 +18,7 @@ from .repair import mend_index
 from .snapshot import read_snapshot
 from .view import View
 
-LOCK_SECONDS = 120.0
+FOLDS_WITHIN = 120.0  # seconds
 FOLD_HERE = "HPCBATCH_FOLD_HERE"
 
 
@@ -26,7 +26,7 @@ FOLD_HERE = "HPCBATCH_FOLD_HERE"
 def locked_view(layout: TaskLayout, spec: TaskSpec) -> Iterator[View]:
     """The task as it is while its lock is held. Raises RegistryBusy, DamagedFile,
     RegistryUnwritable."""
-    with held(layout.tracker_lock, LOCK_SECONDS):
+    with held(layout.tracker_lock, FOLDS_WITHIN):
         try:
             attempts, snapshot = read_attempts(layout), read_snapshot(layout.status)
             _check_folds_here(layout, attempts)

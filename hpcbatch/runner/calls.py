@@ -11,6 +11,7 @@ from .job import JobCall
 from .leaving import Leave, Leaving, tell_of_swallowing
 from .markers import Markers
 from .outcome import Outcome
+from .segment import Segment
 
 if TYPE_CHECKING:
     from .isolated import IsolatedCall
@@ -49,6 +50,12 @@ class JobCalls:
             raise
         self._leaving.in_job = False
         return outcome
+
+    def finished(self, job: int, segment: Segment) -> None:
+        """Its result is in ``segment``: until that is on disk, its checkpoint is all there is."""
+        if self._call.has_checkpoint:
+            segment.flush()
+            self._call.forget_checkpoint(job)
 
     def _prepare(self) -> None:
         self._is_prepared = True

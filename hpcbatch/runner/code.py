@@ -39,6 +39,14 @@ def import_paths(archive: ZipFile) -> list[str]:
     return list(json.loads(archive.comment)) if archive.comment else ["."]
 
 
+def extract(archive: ZipFile, folder: str) -> None:
+    """All that is in it; zipfile forgets which files are programs."""
+    for member in archive.infolist():
+        path = archive.extract(member, folder)
+        if member.external_attr >> 16 & 0o100:
+            os.chmod(path, 0o700)
+
+
 @contextlib.contextmanager
 def _unpacked(archive: str) -> Iterator[list[str]]:
     import tempfile
@@ -50,10 +58,7 @@ def _unpacked(archive: str) -> Iterator[list[str]]:
             fcntl.flock(fd, fcntl.LOCK_EX)  # held by us and by the jobs that we fork
             _remove_left(os.path.dirname(folder))
             with zipfile.ZipFile(archive) as file:
-                for member in file.infolist():
-                    path = file.extract(member, folder)
-                    if member.external_attr >> 16 & 0o100:  # a program, which zipfile forgets
-                        os.chmod(path, 0o700)
+                extract(file, folder)
                 paths = import_paths(file)
             yield [os.path.normpath(f"{folder}/{path}") for path in paths]
         finally:

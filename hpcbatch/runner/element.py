@@ -102,7 +102,10 @@ class Element:
                 outcome = calls.outcome(job, payload)
                 if outcome is not None:
                     self.segment.finish(job, started, outcome)
-                self.failed += outcome is None or outcome.kind not in RESULTS
+                if outcome is None or outcome.kind not in RESULTS:
+                    self.failed += 1
+                else:
+                    calls.finished(job, self.segment)
 
     def _was_done_meanwhile(self, job: int) -> bool:
         """Whether an element of another attempt has done it; asked at most once a second."""

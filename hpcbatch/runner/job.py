@@ -113,6 +113,10 @@ class JobCall:
 
             save(self._function, self._checkpoint(job))
 
+    def forget_checkpoint(self, job: int) -> None:
+        """When its result is on disk."""
+        unlink_quietly(self._checkpoint(job))
+
     def _outcome(self, job: int, payload: bytes | DamagedFile) -> Outcome:
         try:
             if isinstance(payload, DamagedFile):
@@ -135,8 +139,6 @@ class JobCall:
             return Outcome(events.ERROR, pack_text(*describe(error, Leave)))
         if os.getpid() != self._pid:
             end_forked_child(None)
-        if self.has_checkpoint:
-            unlink_quietly(self._checkpoint(job))
         try:
             return Outcome(events.DONE, dumps(value))
         except Leave:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import select
 import shlex
 import stat
@@ -37,44 +36,6 @@ class _Quoting(string.Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:
         return shlex.quote(str(super().format_field(value, format_spec)))
-
-
-_HERE_DOCUMENT = re.compile(r"(?<!<)<<(?!<)")
-
-
-def placeholders(template: str) -> set[str]:
-    """The names used in ``template``. Raises ValueError on unbalanced braces; for a placeholder
-    within quotes: values come quoted, and would end those around them; and for one behind the
-    beginning of a here-document, where quotes keep nothing from the shell."""
-    found = set()
-    quote = before = ""
-    for text, name, _, _ in string.Formatter().parse(template):
-        quote = _quote_after(text, quote)
-        before += text
-        if name is not None:
-            if quote:
-                raise ValueError(f"write {{{name}}} without {quote} around it, values are quoted")
-            if _HERE_DOCUMENT.search(before):
-                raise ValueError(
-                    f"{{{name}}} comes after <<: give it to the program as an argument"
-                )
-            found.add(name.partition(".")[0].partition("[")[0])
-    return found
-
-
-def _quote_after(text: str, quote: str) -> str:
-    """The quote that is open behind ``text``, when ``quote`` was open before it (sh(1))."""
-    escaped = False
-    for character in text:
-        if escaped:
-            escaped = False
-        elif character == "\\" and quote != "'":
-            escaped = True
-        elif character == quote:
-            quote = ""
-        elif character in "'\"" and not quote:
-            quote = character
-    return quote
 
 
 class ShellProgram:

@@ -68,6 +68,10 @@ class Segment:
         except OSError:  # a full disk must not keep a job from leaving: close() tells of it
             self._leave = event
 
+    def flush(self) -> None:
+        """Write what is held back. Raises OSError when the disk does not take it."""
+        self._write()
+
     def close(self) -> None:
         """Write what is left, and the end. Raises OSError when the disk does not take it."""
         self._write(self._event(events.END, ended=time.time()))
@@ -97,11 +101,11 @@ class Segment:
         )
         return head + body
 
-    def _write(self, payload: bytes) -> None:
+    def _write(self, *payload: bytes) -> None:
         self._writing = True
         try:
             before = [self._leave] if self._leave is not None else []  # which the disk did not take
-            self._writer.append(*self._held, *before, payload)
+            self._writer.append(*self._held, *before, *payload)
             self._held.clear()
             if before and self._leave is before[0]:  # else a signal has come meanwhile
                 self._leave = None

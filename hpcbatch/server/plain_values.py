@@ -16,7 +16,7 @@ LARGEST = 1 << 20  # bytes of a pickle that is looked at
 MOST = 200_000  # values in it, each counted where it stands
 DEEPEST = 100
 LARGEST_NUMBER = 14_000  # bits; Python writes no longer ones as text
-_MARK: Any = object()
+PER_VALUE = 3  # instructions at most: to make it, to remember it, and to mark where it begins
 
 
 class NotPlain(ValueError):
@@ -29,9 +29,11 @@ def plain_value(pickled: bytes) -> Any:
         raise NotPlain(f"{len(pickled)} bytes")
     machine = _Machine()
     try:
-        for instruction, argument, _ in pickletools.genops(pickled):
+        for number, (instruction, argument, _) in enumerate(pickletools.genops(pickled)):
             if instruction.name == "STOP":
                 break
+            if number > PER_VALUE * MOST:
+                raise NotPlain(f"more than {MOST} values")
             machine.follow(instruction.name, argument)
         [value] = machine.stack
         _check(value)
@@ -45,6 +47,7 @@ def plain_value(pickled: bytes) -> Any:
 class _Machine:
     def __init__(self) -> None:
         self.stack: list[Any] = []
+        self._marks: list[int] = []  # where in the stack
         self._memo: dict[int, Any] = {}
 
     def follow(self, name: str, argument: Any) -> None:
@@ -59,16 +62,21 @@ class _Machine:
     def recall(self, number: int) -> None:
         self.stack.append(self._memo[number])
 
+    def mark(self) -> None:
+        self._marks.append(len(self.stack))
+
     def marked(self) -> list[Any]:
         """What came since the last mark."""
-        begin = len(self.stack) - 1 - self.stack[::-1].index(_MARK)
-        taken = self.stack[begin + 1 :]
-        del self.stack[begin:]
-        return taken
+        return self._taken(self._marks.pop())
 
     def newest(self, count: int) -> list[Any]:
-        taken = self.stack[len(self.stack) - count :]
-        del self.stack[len(self.stack) - count :]
+        return self._taken(len(self.stack) - count)
+
+    def _taken(self, begin: int) -> list[Any]:
+        if not (self._marks[-1] if self._marks else 0) <= begin <= len(self.stack):
+            raise ValueError("it takes what is not there")
+        taken = self.stack[begin:]
+        del self.stack[begin:]
         return taken
 
     def extend(self, values: list[Any]) -> None:
@@ -95,7 +103,7 @@ _Step = Callable[[_Machine, Any], None]
 _STEPS: dict[str, _Step] = {
     "PROTO": lambda machine, _: None,
     "FRAME": lambda machine, _: None,
-    "MARK": _pushed(_MARK),
+    "MARK": lambda machine, _: machine.mark(),
     "NONE": _pushed(None),
     "NEWTRUE": _pushed(True),
     "NEWFALSE": _pushed(False),
@@ -146,6 +154,4 @@ def _inside(value: Any) -> list[Any]:
         raise NotPlain(f"the number {value}")
     if isinstance(value, int) and value.bit_length() > LARGEST_NUMBER:
         raise NotPlain(f"a number of {value.bit_length()} bits")
-    if value is _MARK:
-        raise NotPlain("a damaged pickle")
     return []

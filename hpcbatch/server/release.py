@@ -124,12 +124,17 @@ class Releaser(Thread):
         owner = self._users.get(entry.owner)
         if owner is not None and owner.revoked is not None:
             raise AccessDenied(f"the key of {owner.name} was revoked")
+        try:
+            self._registry.spec(entry.task)
+        except NotFound:  # it was removed
+            self._queue.finish(entry)
+            return
         made = made_for(self._registry, entry.task, entry.request)
         if made is not None and made.is_in_doubt:
             self._wait(entry)  # whoever tracks it finds out; one that is given up is made again
             return
         if made is None or not made.is_taken:
-            with contextlib.suppress(AlreadySubmitted, NotFound):
+            with contextlib.suppress(AlreadySubmitted):
                 self._submit(entry)
         try:
             self._tracking.look_again(entry.task)  # first: nobody sees it as never submitted

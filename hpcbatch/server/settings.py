@@ -12,6 +12,7 @@ from ..disk.exposure import check_trusted
 from ..words.errors import ConfigError, ResourceError
 from ..words.messages import nearest, without_file
 from ..words.resources import parse_walltime
+from ..words.yaml_text import read_yaml
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 7033
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -79,8 +80,8 @@ def _read(path: str) -> ServerSettings:
     try:
         with open(path, encoding="utf-8") as file:
             check_trusted(path, os.fstat(file.fileno()), "make it yours alone (chown, chmod 600)")
-            content = yaml.safe_load(file) or {}
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+            content = read_yaml(file.read(), os.path.basename(path))[0] or {}
+    except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read: {without_file(error)}") from error
     return _settings(path, _table(path, "", content, TOP))
 

@@ -142,7 +142,8 @@ class Site(ABC):
 
     @abstractmethod
     def newest_failures(self, task_id: str, limit: int) -> list[JobError]:
-        """Jobs in error or expired, the newest first."""
+        """Jobs in error or expired, the newest first; where more than 10,000 failed, the newest of
+        those with the lowest numbers."""
 
     @abstractmethod
     def log(self, task_id: str, job: int) -> str:

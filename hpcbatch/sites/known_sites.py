@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from urllib.parse import urlsplit
 
 from ..disk.files import make_folder, publish
+from ..disk.locks import held
 from ..words.errors import ConfigError, NotFound, UsageError
 from ..words.layout import config_folder
 from ..words.messages import nearest, without_file
 
+PATIENCE = 30.0  # seconds that another process may need to change them
 _KEY = re.compile(r"[a-z2-7]{52}\Z")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,40}\Z")
 
@@ -87,20 +91,20 @@ def checked_name(name: str) -> str:
 def add(card: Card, name: str) -> None:
     """Under a name of its own; another card under the same name takes its place, and a key that
     the same server has made stays in use."""
-    known = all_known()
-    former = known.get(checked_name(name))
-    if former and former.key == card.key and not card.own:
-        card = replace(card, own=former.own)
-    _publish({**known, name: card})
+    checked_name(name)
+    with _changing() as known:
+        former = known.get(name)
+        if former and former.key == card.key and not card.own:
+            card = replace(card, own=former.own)
+        known[name] = card
 
 
 def remove(name: str) -> None:
     """Raises NotFound."""
-    known = all_known()
-    if name not in known:
-        raise NotFound(f"there is no site {name!r}{nearest(name, known)}")
-    del known[name]
-    _publish(known)
+    with _changing() as known:
+        if name not in known:
+            raise NotFound(f"there is no site {name!r}{nearest(name, known)}")
+        del known[name]
 
 
 def all_known() -> dict[str, Card]:
@@ -142,15 +146,20 @@ def _as_login(text: str) -> str:
     return "ssh://me@login"
 
 
-def _publish(known: dict[str, Card]) -> None:
+@contextmanager
+def _changing() -> Iterator[dict[str, Card]]:
+    """Those of ``all_known``, published as they are at the end."""
     import yaml
 
-    told = {
-        name: {field: value for field, value in asdict(card).items() if value}
-        for name, card in sorted(known.items())
-    }
     make_folder(config_folder())
-    publish(_path(), yaml.safe_dump(told).encode())
+    with held(f"{config_folder()}/sites.lock", PATIENCE):
+        known = all_known()
+        yield known
+        told = {
+            name: {field: value for field, value in asdict(card).items() if value}
+            for name, card in sorted(known.items())
+        }
+        publish(_path(), yaml.safe_dump(told).encode())
 
 
 def _path() -> str:

@@ -75,7 +75,9 @@ def unpack(path: str, registry: Registry, task_id: str, owner: str) -> TaskSpec:
             tempfile.TemporaryDirectory(prefix="unpack-", dir=os.path.dirname(path)) as folder,
         ):
             return _store(parcel, folder, registry, task_id, owner)
-    except (zipfile.BadZipFile, ValueError, TypeError, KeyError, EOFError) as error:
+    except (
+        zipfile.BadZipFile, ValueError, TypeError, KeyError, EOFError, RuntimeError
+    ) as error:  # fmt: skip
         if isinstance(error, HpcbatchError):
             raise
         raise InputError(f"what was uploaded is no task: {error}") from error

@@ -24,7 +24,7 @@ from ..words.layout import is_task_id
 from ..words.model import Array, Attempt, TaskSpec
 from ..words.options import SubmitOptions
 from ..words.plan import Plan
-from ..words.ranges import Ranges, chosen
+from ..words.ranges import Ranges
 from ..words.status import JobInfo
 from ..words.text import plain
 
@@ -121,7 +121,7 @@ def resubmission_from(told: Mapping[str, Any]) -> Resubmission:
     return Resubmission(
         options_from(told["options"]),
         told["states"],
-        chosen(told["jobs"]),
+        jobs_from(told["jobs"]),
         None if told["mended"] is None else mended_from(told["mended"]),
         told["revoke"],
     )
@@ -164,6 +164,17 @@ def new_request() -> str:
 
 def ranges_text(jobs: Ranges | None) -> str | None:
     return None if jobs is None else str(jobs)
+
+
+def ranges_from(text: str) -> Ranges:
+    """The reverse: of no jobs the text is empty. Raises UsageError."""
+    return Ranges.parse(text) if text else Ranges()
+
+
+def jobs_from(text: str | None) -> Ranges | None:
+    """Those that a request is about; None, which is all of them, where nothing is said. Raises
+    UsageError."""
+    return None if text is None else ranges_from(text)
 
 
 def mended_json(mended: Mended) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ..words.model import TaskSpec
 def changed_sources(spec: TaskSpec, archives: Sequence[str]) -> list[str]:
     """Names of files that are others here by now: of those in the newest of the ``archives``, or
     the one that the function was written in. Empty where they are not on this machine."""
-    file = os.path.abspath(spec.function.rpartition(" (")[2].removesuffix(")"))
+    file = os.path.abspath(spec.function.partition(" (")[2].removesuffix(")"))
     if not file.endswith(".py") or not os.path.isfile(file):
         return []
     for archive in archives[-1:]:

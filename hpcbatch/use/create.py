@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 from ..cluster.shell import user_name
 from ..registry.draft import Draft
-from ..runner.program import placeholders
 from ..words.errors import InputError
 from ..words.messages import nearest
 from ..words.model import TaskSpec
 from ..words.version import PYTHON
 from .code import take_code
+from .command_templates import placeholders
 from .importing import check_not_importing
 from .inputs import pack_inputs
 from .project import WithProject
@@ -70,11 +70,10 @@ def draft_program(
     except ValueError as error:
         raise InputError(f"{command!r}: {error} ({{{{ and }}}} are plain braces)") from error
     given = {*named, *constants}
-    for name in sorted(used - given - set(OWN_PLACEHOLDERS)):
-        hint = nearest(name, {*given, *OWN_PLACEHOLDERS})
-        raise InputError(
-            f"{command!r} names {{{name}}}, which is no input{hint}; {{{{ and }}}} are plain braces"
-        )
+    for other in sorted(used - given - set(OWN_PLACEHOLDERS)):
+        hint = nearest(other, {*given, *OWN_PLACEHOLDERS})
+        told = f"names {{{other}}}, which is no input{hint}; {{{{ and }}}} are plain braces"
+        raise InputError(f"{command!r} {told}")
     for extra in sorted(given - used):
         raise InputError(f"{command!r} does not use the input {extra!r}: write {{{extra}}} in it")
     pickled = pickle.dumps(command), _pickle_constants(constants)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ..disk.files import make_folder
 from ..disk.locks import held
-from ..registry.attempts import LOCK_SECONDS, read_attempts
+from ..registry.attempts import SUBMITS_WITHIN, read_attempts
 from ..registry.registry import Registry
 from ..words.errors import StateError
 from ..words.model import Attempt
@@ -26,7 +26,7 @@ def submit_once(
     """
     layout = RemoteLayout(registry.root)
     make_folder(layout.uploads)
-    with held(layout.once_lock(task_id), LOCK_SECONDS):
+    with held(layout.once_lock(task_id), SUBMITS_WITHIN):
         give_up = time.monotonic() + 2 * GRACE
         while True:
             made = made_for(registry, task_id, word)

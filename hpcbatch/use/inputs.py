@@ -57,13 +57,15 @@ def pack_inputs(positional: tuple[Any, ...], named: Mapping[str, Any]) -> Iterat
 def _rows(columns: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
     if not columns:
         raise InputError("there are no inputs: give at least one column of values")
+    lengths: dict[str, int] = {}
     for name, values in columns.items():
-        if hasattr(values, "__len__") and len(values) > MOST_JOBS:
-            raise InputError(
-                f"the input {name} has {len(values):,} values, and a task {MOST_JOBS:,} at most"
-            )
         _check_series(f"the input {name}", values)
-    lengths = {n: len(v) for n, v in columns.items() if hasattr(v, "__len__")}
+        if hasattr(values, "__len__"):
+            lengths[name] = length = len(values)
+            if length > MOST_JOBS:
+                raise InputError(
+                    f"the input {name} has {length:,} values, and a task {MOST_JOBS:,} at most"
+                )
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         raise InputError(f"the inputs are of unequal length: {told}")
@@ -73,12 +75,15 @@ def _rows(columns: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
 def _check_series(what: str, values: Any) -> None:
     """Raises InputError; a text is one value for everybody who writes one, and a table as well."""
     kind = type(values).__name__
+    if isinstance(values, (set, frozenset)):
+        raise InputError(f"{what} is a {kind}, which has no order: sorted(...) gives it one")
     if isinstance(values, (str, bytes, bytearray, Mapping)):
         raise InputError(
             f"{what} ({kind}) is one value, and no series of values: [...] around it makes a "
             "series, const={...} gives it to every job, and list(...) is a series of what it holds"
         )
-    if not isinstance(values, Iterable) and not hasattr(values, "__getitem__"):
+    is_one = getattr(values, "shape", None) == ()  # of NumPy
+    if is_one or (not isinstance(values, Iterable) and not hasattr(values, "__getitem__")):
         raise InputError(
             f"{what} ({kind}) is no series of values; a value that is the same for every job goes "
             "into const={...}"

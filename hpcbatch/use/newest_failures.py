@@ -19,7 +19,8 @@ COMPARED = 10_000  # failures; a look at more would take long
 
 
 def newest_failures(registry: Registry, task_id: str, limit: int) -> list[JobError]:
-    """Jobs in error or expired, the newest first. Asks no scheduler."""
+    """Jobs in error or expired, the newest first; where very many failed, the newest of those with
+    the lowest numbers. Asks no scheduler."""
     view = tracker.refresh(registry.layout(task_id), registry.spec(task_id))
     failed = Ranges.of(islice(view.jobs_in(WENT_WRONG), COMPARED))
     entries = read_entries(view.layout.index, failed)

@@ -20,14 +20,14 @@ from .text import counted
 WALLTIME_FORMS = "90s, 10m, 2h, 1d12h, 01:30:00 or 1-12:00:00"
 MEMORY_FORMS = "500MB, 4GB, 1.5G, 2TB, or bytes as a whole number"
 
-LEAST_MEMORY = 2**20  # bytes: a number without its unit is far below
+LEAST_MEMORY = 2**20  # bytes: a number of gigabytes is far below
 LARGEST = 2**63  # bytes, or seconds: no scheduler counts further
 
 MEMORY_UNITS = {f"{prefix}B": 1024**power for power, prefix in enumerate("KMGTP", 1)}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _PARTS = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+\Z")
 _PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
-_CLOCK = re.compile(r"(?:(\d+)-)?(\d+):([0-5]?\d):([0-5]?\d)\Z")
+_CLOCK = re.compile(r"(?:(\d{1,9})-)?(\d{1,9}):([0-5]?\d):([0-5]?\d)\Z")
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(?:I?B)?\Z", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z0-9._,:/@+=&|!*()\[\]<>%#-]+\Z")
 
@@ -91,7 +91,7 @@ def parse_memory(value: Any) -> int:
 
 def _parse_element_memory(value: Any) -> int:
     size = parse_memory(value)
-    if isinstance(value, str) and size < LEAST_MEMORY:  # a number is of bytes, and meant so
+    if size < LEAST_MEMORY:
         raise ResourceError(
             f"memory {value!r} is {counted(size, 'byte')}, and nothing runs in less than 1MB; "
             f"write {MEMORY_FORMS}"

@@ -17,6 +17,7 @@ import time
 from typing import Any, NoReturn
 
 from ..words.door import Door
+from . import wire
 from .calls import TaskCalls
 from .exchange import Exchange
 from .link import Link
@@ -112,7 +113,7 @@ class Loop:
             left = min(left, self._rested + self._door.idle - now)
         if self._door.walltime is not None:
             if now - self._started >= self._door.walltime:
-                self.leave("walltime")
+                self.leave(wire.WALLTIME)
             left = min(left, self._started + self._door.walltime - now)
         return left
 
@@ -147,7 +148,7 @@ class Loop:
             if has_returned and self._exchange.queue:
                 self._exchange.tell_busy(dispatched, self._exchange.take_back())
             if self._door.walltime is not None and now - self._started > self._door.walltime:
-                self.leave("walltime")
+                self.leave(wire.WALLTIME)
             seconds = min(self._link.seconds(), 1.0) if has_returned else TICK
             poll = select.poll()
             for fd in (*self._link.filenos(), self._asked):

@@ -16,6 +16,7 @@ from ..words.plain_types import PLAIN_TYPES
 
 # from a worker
 HELLO, RESULTS, BUSY, LEAVING = b"H", b"R", b"B", b"L"
+WALLTIME = "walltime"  # why one leaves whose time is over, also in the middle of a task
 # to a worker
 WELCOME, TASKS, RETIRE, BYE, PROBE = b"W", b"T", b"E", b"X", b"P"
 REFUSED, UNKNOWN = b"N", b"U"

@@ -130,6 +130,11 @@ def test_a_grid_has_every_combination() -> None:
 
 
 def test_constants() -> None:
+    for broken in ("[1", "{x"):
+        with pytest.raises(InputError, match="is no JSON; where a text is meant: --const 'y="):
+            read_constants([f"y={broken}"], for_shell=False)
+    assert read_constants(['y="[1"'], for_shell=False) == {"y": "[1"}
+    assert read_constants(["y=[1"], for_shell=True) == {"y": "[1"}
     found = read_constants(["a=1", "b=x=y", "c=[1, 2]", "d="], for_shell=False)
     assert found == {"a": 1, "b": "x=y", "c": [1, 2], "d": ""}
     assert read_constants(["a=0.10"], for_shell=True) == {"a": "0.10"}

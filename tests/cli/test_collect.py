@@ -240,6 +240,13 @@ def test_arrays_become_lists() -> None:
     assert json.loads(_written("json", values)) == [3, {"v": [0, 1, 2], "f": 0.5}]
 
 
+def test_csv_has_nan_and_inf() -> None:
+    numpy = pytest.importorskip("numpy")
+    nan = numpy.float32("nan")
+    values = [{"a": nan, "b": [1.0, -math.inf]}, {"a": 0.5, "b": numpy.array([nan])}]
+    assert _written("csv", values) == 'job,a,b\n0,nan,"[1.0, -Infinity]"\n1,0.5,[NaN]\n'
+
+
 @pytest.mark.parametrize("value", [math.nan, {1, 2}, b"x", {(1, 2): 3}], ids=repr)
 def test_no_json_is_written_that_is_none(value: Any) -> None:
     with pytest.raises(UsageError, match="job 1 "):

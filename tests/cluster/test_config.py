@@ -173,6 +173,8 @@ def test_a_built_in_one_is_overridden(folder: Path) -> None:
         ("clusters: {a: {scheduler: slurm, resources: 2h}}", "resources: '2h' is no table"),
         ("clusters: {a: {scheduler: slurm, resources: {extra: 5}}}", "resources"),
         ("clusters: {a: {scheduler: slurm, max_walltime: long}}", "max_walltime"),
+        ("clusters: {a: {scheduler: slurm, max_walltime: 1:30}}", "'1:30' is not understood"),
+        ("clusters:\n  a: {scheduler: slurm, resources: {walltime: 10:00}}", "'10:00' is not"),
         ("clusters: {a: {scheduler: slurm, array_limit: many}}", "array_limit: 'many'"),
         ("clusters: {a: {scheduler: slurm, array_limit: 0}}", "array_limit: 0"),
         ("clusters: {a: {scheduler: slurm, elements: -1}}", "elements: -1"),

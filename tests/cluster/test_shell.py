@@ -126,6 +126,9 @@ DROPPED = {
     "BSUB_QUIET": "1",
     "MY_SECRET": "s",
     "PYTHONSTARTUP": "/x",
+    "USER_API_TOKEN": "s",
+    "HOMEBREW_TOKEN": "s",
+    "PATH_TO_KEY": "s",
 }
 KEPT = {
     "HOME": "/home/someone",
@@ -154,13 +157,15 @@ def test_environment_is_filtered(monkeypatch: pytest.MonkeyPatch) -> None:
     assert plain["PATH"] == os.environ["PATH"]
     assert plain["LC_ALL"] == "C"
     assert seen("SLURM_CONF")["SLURM_CONF"] == "/c"
+    assert seen("SLURM_*")["SLURM_CONF"] == "/c"
+    assert "SLURM_CONF" not in seen("SLURM_")
     assert seen("SGE_ROOT", "SGE_CELL")["SGE_ROOT"] == "/s"
 
 
 def test_settings_overrule_what_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LSB_NTRIES", "99")
     body = python("import os; print(os.environ['LSB_NTRIES'], os.environ['LC_ALL'])")
-    output = shell.run(body, variables=("LSB_",), settings={"LSB_NTRIES": "1"})
+    output = shell.run(body, variables=("LSB_*",), settings={"LSB_NTRIES": "1"})
     assert output.stdout == "1 C\n"
     assert os.environ["LSB_NTRIES"] == "99"
 

@@ -300,5 +300,13 @@ def test_settings_are_checked() -> None:
         hb.Controller(workers=0)
     with pytest.raises(hb.UsageError, match="workers='two': a pool has at least one"):
         hb.Controller(workers="two")  # type: ignore[arg-type]
-    with pytest.raises(hb.UsageError):
-        hb.Controller(idle="soon")
+    for wrong in (
+        {"idle": "soon"}, {"max_tasks": 0}, {"max_tasks": -1}, {"max_tasks": "3"}, {"port": 99999},
+        {"port": "7033"}, {"heartbeat": 0}, {"heartbeat": -5}, {"heartbeat": "x"}, {"seed": 1.5},
+        {"seconds_launch": "soon"}, {"resources": "4GB"}, {"reset_globals": 1}, {"host": 5},
+        {"options_metrics": "csv"}, {"crashes_max": -1}, {"backup": "x"},
+    ):  # fmt: skip
+        [name] = wrong
+        with pytest.raises(hb.UsageError, match=name):
+            hb.Controller(**wrong)
+    assert hb.Controller(seconds_launch="1m", resources=None).settings.seconds_launch == 60

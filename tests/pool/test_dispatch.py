@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Any
 
@@ -124,7 +125,7 @@ def test_a_planned_stop_is_no_crash() -> None:
     task = a_task(function)
     dispatch.add([task])
     dispatch.assign(0.0)
-    dispatch.lose(b"a", is_planned=True)
+    dispatch.leave(b"a")
     assert task.crashes == 0
     assert list(dispatch.waiting) == [task]
 
@@ -179,6 +180,45 @@ def test_no_task_is_given_that_cannot_end_in_time() -> None:
     assert dispatch.assign(4.5) == []
     dispatch.arrive(Worker(b"new", "new", ends=100.0))
     assert numbers(dispatch.assign(4.5)) == {"new": [1]}
+
+
+def a_worker(name: str, ends: float, time: float = 10.0) -> Worker:
+    return Worker(name.encode(), name, ends=ends, time=time)
+
+
+def test_what_takes_long_is_given_to_a_worker_that_has_all_its_time() -> None:
+    dispatch = Dispatch(1)
+    dispatch.arrive(a_worker("old", 5.0))
+    dispatch.add([a_task(a_function(100.0), 1)])
+    assert dispatch.assign(0.0) == []
+    dispatch.arrive(a_worker("new", 10.0))
+    assert numbers(dispatch.assign(0.0)) == {"new": [1]}, "more than that nobody has"
+
+
+def test_what_was_broken_off_is_given_to_who_has_more_time() -> None:
+    dispatch = Dispatch(1)
+    dispatch.arrive(a_worker("first", 5.0))
+    task = a_task(a_function(), 1)
+    dispatch.add([task])
+    [(_, [(number, _)])] = dispatch.assign(1.0)
+    assert dispatch.leave(b"first", [number]) == []
+    dispatch.arrive(a_worker("second", 12.0))
+    assert dispatch.assign(5.0) == []
+    dispatch.arrive(a_worker("third", 15.0))
+    [(_, [(number, _)])] = dispatch.assign(5.1)
+    assert dispatch.leave(b"third", [number]) == [task], "that was all the time that a worker has"
+    assert task.is_over
+    assert not dispatch.alone
+
+
+def test_a_chunk_that_was_broken_off_is_tried_item_by_item() -> None:
+    dispatch = Dispatch(1)
+    dispatch.arrive(a_worker("a", 10.0))
+    chunk = PoolTask(7, a_function(), 0, [[1, 2, 3]], NoSink(), items=[[1, 2, 3]])
+    dispatch.add([chunk])
+    [(_, [(number, _)])] = dispatch.assign(0.0)
+    assert dispatch.leave(b"a", [number]) == []
+    assert [task.number for task in dispatch.alone] == [7, 8, 9]
 
 
 def test_a_worker_is_given_no_more_than_it_will_run() -> None:
@@ -264,12 +304,12 @@ class Machine(RuleBasedStateMachine):
         self.made += tasks
         self.dispatch.add(tasks)
 
-    @rule()
-    def arrive(self) -> None:
+    @rule(left=st.sampled_from([5.0, 10.0, math.inf]))
+    def arrive(self, left: float) -> None:
         self.keys += 1
         key = str(self.keys).encode()
         self.given[key] = []
-        self.dispatch.arrive(Worker(key, f"w{self.keys % 3}"))
+        self.dispatch.arrive(Worker(key, f"w{self.keys % 3}", ends=left, time=max(left, 10.0)))
 
     @rule()
     def assign(self) -> None:
@@ -301,12 +341,23 @@ class Machine(RuleBasedStateMachine):
             self.given[key] = [running]
 
     @precondition(lambda self: self.given)
-    @rule(data=st.data(), planned=st.booleans())
-    def lose(self, data: st.DataObject, planned: bool) -> None:
+    @rule(data=st.data())
+    def lose(self, data: st.DataObject) -> None:
         key = data.draw(st.sampled_from(sorted(self.given)))
         self.late += [(key, number) for number in self.given.pop(key)]
-        for task in self.dispatch.lose(key, planned):
+        for task in self.dispatch.lose(key):
             assert task.crashes > self.dispatch.crashes_max
+            self.crashed.add(task.number)
+
+    @precondition(lambda self: self.given)
+    @rule(data=st.data(), at_its_end=st.booleans())
+    def leave(self, data: st.DataObject, at_its_end: bool) -> None:
+        key = data.draw(st.sampled_from(sorted(self.given)))
+        worker, held = self.dispatch.workers[key], self.given.pop(key)
+        self.late += [(key, number) for number in held]
+        breaks_off = at_its_end and worker.ends < math.inf
+        for task in self.dispatch.leave(key, held[:1] if breaks_off else []):
+            assert (breaks_off, worker.ends) == (True, worker.time)
             self.crashed.add(task.number)
 
     @precondition(lambda self: self.late)
@@ -332,7 +383,7 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """With a worker that goes on, all that is left is done."""
-        self.arrive()
+        self.arrive(math.inf)
         key = str(self.keys).encode()
         for other in [other for other in self.given if other != key]:
             self.late += [(other, number) for number in self.given.pop(other)]

@@ -355,7 +355,7 @@ def test_sightings_are_matched_by_array_and_index(clock: Clock) -> None:
 
 def test_the_lock_of_another_process_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     case = case_of()
-    monkeypatch.setattr(locked_view, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(locked_view, "FOLDS_WITHIN", 0.05)
     with FileLock(case.layout.tracker_lock), pytest.raises(RegistryBusy, match="try again"):
         case.view()
     assert case.states() == ["submitted"] * 4

@@ -227,6 +227,40 @@ def test_a_job_that_fails_keeps_its_checkpoint(tmp_path: Path) -> None:
     assert case.values() == {0: 2}
 
 
+def test_a_job_whose_result_is_lost_keeps_its_checkpoint(tmp_path: Path) -> None:
+    folder = str(tmp_path)
+
+    class Costly:
+        step = 0
+
+        def __call__(self, k: int) -> Any:
+            import os
+            import time
+
+            self.step += 1
+            if self.step == 1:
+                with open(f"{folder}/steps", "a") as file:
+                    file.write("x\n")
+                while True:
+                    time.sleep(0.05)
+            return self.step if os.path.exists(f"{folder}/mended") else (k for k in "abc")
+
+        def checkpoint(self) -> None:
+            self.step = self.step
+
+    by_value(Costly)
+    case = Case.of(Costly(), range(1))
+    leave_once(case, tmp_path)
+    checkpoint = Path(case.layout.checkpoint(0, "function.pkl"))
+    assert case.run(submit(case)) == 1
+    assert "cannot be pickled" in case.error(0)[1]
+    assert checkpoint.exists()
+    (tmp_path / "mended").touch()
+    assert case.run(submit(case)) == 0
+    assert case.values() == {0: 2}
+    assert not checkpoint.exists()
+
+
 def test_a_job_that_is_asked_to_leave_before_its_callable_is_there_stores_none(
     tmp_path: Path,
 ) -> None:

@@ -21,6 +21,7 @@ from hpcbatch.sites.ssh.site import Ssh
 from hpcbatch.sites.ssh.verbs import VERBS
 from hpcbatch.words.errors import InputError
 from hpcbatch.words.options import SubmitOptions
+from hpcbatch.words.ranges import Ranges
 
 from .test_doors import client
 
@@ -72,14 +73,38 @@ def _general(script: str) -> str:
     return "\n".join(line for line in lines if "__true" not in line and "true-" not in line)
 
 
-def test_a_login_node_tells_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
+@pytest.fixture
+def login_node(tmp_path: Path) -> tuple[Here, Ssh]:
+    """What is there, and the site that asks it without a connection."""
     here, far = Here(str(tmp_path / "root")), Ssh(Address.read("ssh://login"))
 
     def ask(verb: str, **asked: Any) -> Any:
         return json.loads(json.dumps(VERBS[verb](here, json.loads(json.dumps(asked)), None)))
 
     far._ask = ask  # type: ignore[assignment]
+    return here, far
+
+
+def test_no_jobs_at_all_are_none_there_as_well(
+    site: Rest, login_node: tuple[Here, Ssh], tmp_path: Path
+) -> None:
+    registries = (f"{tmp_path}/served", login_node[0].registry.root)
+    for far, root in zip((site, login_node[1]), registries, strict=True):
+        spec = hb.create(abs, [1], root=root).spec
+        path = Path(root, spec.id, "task.json")
+        path.write_text(path.read_text().replace('"owner": ""', '"owner": "anonymous"'))
+        task = hb.Task(far, spec.id)
+        assert far.resolved_jobs(spec.id) == Ranges()
+        assert far.jobs(spec.id, None, Ranges()) == []
+        task.cancel(jobs=[])
+        assert task.status().defined == 1
+
+
+def test_a_login_node_tells_the_same(
+    login_node: tuple[Here, Ssh], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    here, far = login_node
     assert far.clusters() == here.clusters()
     spec = hb.create(abs, [1], root=str(tmp_path / "laptop")).spec
     options = SubmitOptions("local", {"walltime": "1h"})

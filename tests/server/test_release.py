@@ -274,6 +274,24 @@ def test_who_waits_for_what_waits_is_released_behind_it(house: House) -> None:
     assert len(house.attempts(first)) == len(house.attempts(second)) == 1
 
 
+def test_what_waits_for_a_task_that_was_removed_is_refused(house: House) -> None:
+    first, second = house.task(house.alice), house.task(house.alice)
+    house.submit(second, after=[first.id])
+    house.site.registry.remove(first.id)
+    house.release()
+    assert f"no task {first.id!r}" in house.site.queue.refusal(second.id)
+    assert house.attempts(second) == []
+
+
+def test_what_was_removed_waits_no_more(house: House) -> None:
+    spec = house.task(house.alice)
+    house.submit(spec)
+    house.site.registry.remove(spec.id)
+    house.release()
+    assert house.site.queue.waiting() == []
+    assert house.site.queue.refusal(spec.id) == ""
+
+
 def test_the_last_is_never_the_task_itself(house: House) -> None:
     of_bob, first, second = map(house.task, (house.bob, house.alice, house.alice))
     house.submit(of_bob)

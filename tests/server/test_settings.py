@@ -75,6 +75,7 @@ options:
         ("options: {max_concurrent_tasks: 0}", "from 1 up"),
         ("options: {keep_alive: -1}", "above 0"),
         ("options: {max_nodetime: soon}", "max_nodetime"),
+        ("options: {max_nodetime: 1:30}", "max_nodetime"),
         ("options: [1]", "no table"),
         ("modules: {mine: pack.module:router}", "no path"),
         ("modules: {/mine: pack.module}", "package.module:name"),

@@ -99,6 +99,7 @@ def test_what_arrived_runs(task: hb.Task, sent: Path, tmp_path: Path) -> None:
         ({"task_json": b"{}"}, "no task"),
         ({"task_json": b"nonsense"}, "no task"),
         ({"task_json": b"[]"}, "no task"),
+        ({"task_json": b"[" * 100_000}, "no task"),
         ({"inputs_rec": b"short"}, "cannot be read here"),
         ({"function_pkl": b"short"}, "no function"),
         ({"function_pkl": b""}, "no function"),
@@ -114,6 +115,18 @@ def test_what_is_no_task_is_refused(
         parcel.unpack(str(rewritten(sent, **members)), there, task.id, OWNER)
     assert os.listdir(there.root) == []
     assert os.listdir(sent.parent) == [sent.name]
+
+
+def test_what_is_encrypted_is_refused(task: hb.Task, sent: Path, tmp_path: Path) -> None:
+    content = bytearray(sent.read_bytes())
+    for mark, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        at = content.find(mark)
+        while at >= 0:
+            content[at + flags] |= 1
+            at = content.find(mark, at + 1)
+    sent.write_bytes(content)
+    with pytest.raises(hb.InputError, match="no task"):
+        parcel.unpack(str(sent), empty_registry(tmp_path / "there"), task.id, OWNER)
 
 
 def test_another_id_is_refused(task: hb.Task, sent: Path, tmp_path: Path) -> None:

@@ -93,6 +93,8 @@ def test_inputs_may_be_large_and_the_same(large: Any) -> None:
         (([1, 2],), {"y": [1, 2, 3]}, "number 1 has 2, y has 3"),
         (([1, 2], iter([1])), {}, "number 2 is shorter"),
         (([1],), {"y": iter([1, 2])}, "y is longer"),
+        (({1, 2},), {}, "is a set, which has no order"),
+        (([1],), {"y": frozenset({1})}, "is a frozenset, which has no order"),
     ],
 )
 def test_inputs_that_are_none_are_refused(
@@ -147,6 +149,12 @@ def test_inputs_may_be_any_iterable() -> None:
             return k * 10
 
     assert stored(hb.create(add, Old())) == [(0,), (10,), (20,)]
+
+
+def test_an_array_without_dimensions_is_no_series() -> None:
+    numpy = pytest.importorskip("numpy")
+    with pytest.raises(hb.InputError, match="is no series of values"):
+        hb.create(abs, numpy.array(3))
 
 
 @pytest.mark.parametrize("value", ["fast", b"ab", {"lr": 1}, bytearray(2)])

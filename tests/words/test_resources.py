@@ -47,6 +47,7 @@ def test_walltime_is_read_and_rounded_up(value: Any, seconds: int) -> None:
     [
         "", "h", "10", "2 fortnights", "1:30", "1:60:00", "-1h", "1h-2h", "nan", None, True,
         [], b"1h", float("nan"), float("inf"), "9" * 400 + "s",
+        "9" * 5000 + ":00:00", "9" * 5000 + "-00:00:00",
     ],
 )  # fmt: skip
 def test_walltime_that_is_none_is_refused_with_the_forms(value: Any) -> None:
@@ -92,7 +93,7 @@ def test_memory_that_is_none_is_refused_with_the_forms(value: Any) -> None:
         parse_memory(value)
 
 
-@pytest.mark.parametrize("value", ["4", "512", "64K"])
+@pytest.mark.parametrize("value", ["4", "512", "64K", 4, 1000])
 def test_memory_without_its_unit_is_no_resource(value: Any) -> None:
     with pytest.raises(ResourceError, match="nothing runs in less than 1MB; write 500MB, 4GB"):
         Resources.parse({"memory": value})

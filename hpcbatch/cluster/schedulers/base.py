@@ -37,7 +37,7 @@ class Scheduler(ABC):
     template: str
     programs: tuple[str, ...]  # that must be on PATH; without any, only who names it gets it
     known_by: str = ""  # a program that others, whose programs have the same names, do not have
-    variables: tuple[str, ...] = ()  # prefixes of environment variables that the programs need
+    variables: tuple[str, ...] = ()  # of the environment, that the programs need
     settings: Mapping[str, str] = {}  # environment variables that the programs are given
     base: int = 0  # the index of an array's first element
     longest_name: int = 63

@@ -22,8 +22,8 @@ class Drmaa(OwnProgram):
     module = "hpcbatch.drmaa_front"
     forgotten = "there is no array"
     variables = (
-        "HPCBATCH_DRMAA_",
-        "DRMAA_",
+        "HPCBATCH_DRMAA_*",
+        "DRMAA_*",
         *OwnProgram.variables,
         *("SGE_ROOT", "SGE_CELL", "SGE_QMASTER_PORT", "SGE_EXECD_PORT", "SGE_CLUSTER_NAME"),
         *("LSF_ENVDIR", "LSF_LIBDIR", "LSF_BINDIR", "LSF_SERVERDIR"),

@@ -21,7 +21,7 @@ class Local(OwnProgram):
     forgotten = "there is no submission"
     checks_after_ok = True
     deferred_words = ("the supervisor di",)  # "died before it stood", "did not stand within"
-    variables = ("HPCBATCH_LOCAL_", *OwnProgram.variables)
+    variables = ("HPCBATCH_LOCAL_*", *OwnProgram.variables)
     grace = 0.5  # one host and one disk: nothing is late
     poll_seconds = (0.5, 1.0)
 

@@ -21,7 +21,7 @@ class Torque(Pbs):
     name = "torque"
     template = "torque.sh.j2"
     programs, known_by = ("qsub", "qstat", "qdel"), "qchkpt"
-    variables = ("PBS_DEFAULT", "PBS_SERVER")
+    variables = ("PBS_DEFAULT", "PBS_SERVER*")
     base = 1
     codes = EndingCodes(
         ended="C",  # shown for keep_completed seconds

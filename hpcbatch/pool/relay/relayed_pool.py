@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...disk.boot_id import boot_id
+from ...runner.code import extract
 from ...sites.ssh.verbs import Request
 from ...words.door import Door
 from ...words.errors import UsageError
@@ -126,7 +127,7 @@ class RelayedPool:
 def _keep_code(layout: PoolLayout, archive: bytes) -> None:
     if archive:
         with zipfile.ZipFile(io.BytesIO(archive)) as file:
-            file.extractall(layout.code)
+            extract(file, layout.code)
 
 
 def _code(layout: PoolLayout) -> list[str]:

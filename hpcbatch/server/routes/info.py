@@ -10,7 +10,6 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from ...sites import queued, streams, wire
 from ...words.errors import JobError
-from ...words.ranges import chosen
 from ..access import Caller, Served
 from ..metrics import TYPE
 from ..plain_values import NotPlain, plain_value
@@ -48,7 +47,7 @@ def results(
     """Results as JSON, one line a job in their order: ``value`` where JSON has it (else
     ``not_plain`` says what it is: see /task/download), or ``error`` and ``message``."""
     spec = site.spec(user, id)
-    found = queued.collect(site.registry, spec.id, chosen(jobs))
+    found = queued.collect(site.registry, spec.id, wire.jobs_from(jobs))
     name = f'attachment; filename="{spec.id}.jsonl"'
     lines = (_line(job, value).encode() for job, value in found)
     return StreamingResponse(

@@ -15,7 +15,6 @@ from ...sites import queued, streams, wire
 from ...use import collect, job_logs, service
 from ...use.newest_failures import newest_failures
 from ...words.look import Look
-from ...words.ranges import chosen
 from ..access import Caller, Served
 
 router = APIRouter(prefix="/task", tags=["task"])
@@ -116,7 +115,7 @@ def resolved_jobs(user: Caller, site: Served, asked: TaskRequest) -> dict[str, A
 @router.post("/jobs")
 def jobs(user: Caller, site: Served, asked: JobsRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
-    found = queued.jobs(site.registry, spec.id, asked.states, chosen(asked.jobs))
+    found = queued.jobs(site.registry, spec.id, asked.states, wire.jobs_from(asked.jobs))
     return {"jobs": [wire.job_json(info) for info in found]}
 
 
@@ -143,7 +142,8 @@ def errors(user: Caller, site: Served, asked: TaskRequest) -> dict[str, Any]:
 
 @router.post("/newest_failures")
 def newest(user: Caller, site: Served, asked: NewestFailuresRequest) -> dict[str, Any]:
-    """Jobs in error or expired, the newest first."""
+    """Jobs in error or expired, the newest first; where more than 10,000 failed, the newest of
+    those with the lowest numbers."""
     spec = site.spec(user, asked.id)
     found = newest_failures(site.registry, spec.id, asked.limit)
     return {"errors": list(map(wire.failure_json, found))}
@@ -174,7 +174,7 @@ def resubmit(user: Caller, site: Served, asked: ResubmitRequest) -> dict[str, An
 @router.post("/cancel")
 def cancel(user: Caller, site: Served, asked: SomeJobsRequest) -> dict[str, Any]:
     spec = site.spec(user, asked.id)
-    done = site.cancel(spec, chosen(asked.jobs))
+    done = site.cancel(spec, wire.jobs_from(asked.jobs))
     return {"id": spec.id, "canceled": done.jobs, "objections": done.objections, "left": done.left}
 
 
@@ -183,7 +183,7 @@ def download(user: Caller, site: Served, asked: SomeJobsRequest) -> Any:
     """Results, as records of bytes, in the order of the jobs; whoever was cut off asks for the
     jobs that are missing."""
     spec = site.spec(user, asked.id)
-    found = queued.collect(site.registry, spec.id, chosen(asked.jobs))
+    found = queued.collect(site.registry, spec.id, wire.jobs_from(asked.jobs))
     blocks = streams.begun(streams.in_blocks(streams.results_stream(found)))
     return StreamingResponse(blocks, media_type="application/x-hpcbatch")
 

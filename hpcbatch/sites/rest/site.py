@@ -106,7 +106,7 @@ class Rest(Site):
         return [wire.job_from(job) for job in told["jobs"]]
 
     def resolved_jobs(self, task_id: str) -> Ranges:
-        return Ranges.parse(self._ask("resolved_jobs", id=task_id)["jobs"])
+        return wire.ranges_from(self._ask("resolved_jobs", id=task_id)["jobs"])
 
     def collect(
         self, task_id: str, only: Ranges | None = None

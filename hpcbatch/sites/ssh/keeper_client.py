@@ -19,8 +19,8 @@ from ...words.errors import SiteError, SiteUnreachable, UsageError
 from ...words.text import plain
 from ..wire import error_from
 from . import frames
-from .folder import socket_of
 from .frames import Messages
+from .private_folders import socket_of
 
 KEEP = 600.0  # seconds that a connection is kept which nobody uses
 SPARES = 2  # started before they are asked for: a command of ours often is a look-up and a verb

@@ -11,7 +11,7 @@ from struct import Struct
 from ...disk.files import unlink_quietly, write_all
 from ...disk.records import RecordReader, frame, read_records
 from ...words.errors import RegistryError
-from . import folder
+from . import private_folders
 
 DAYS = 30.0  # that results are kept which nobody asks for
 LARGEST = 64 << 20  # bytes of a result that is kept
@@ -77,7 +77,7 @@ def _opened(place: str, task_id: str) -> tuple[str, int]:
     """Its file; where the disk takes none, one that keeps nothing."""
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
     try:
-        path = f"{folder.results(place)}/{task_id}.rec"
+        path = f"{private_folders.results(place)}/{task_id}.rec"
         return path, os.open(path, flags, 0o600)
     except OSError:
         return os.devnull, os.open(os.devnull, flags)
@@ -85,11 +85,11 @@ def _opened(place: str, task_id: str) -> tuple[str, int]:
 
 def forget(place: str, task_id: str) -> None:
     with contextlib.suppress(OSError, RegistryError):
-        unlink_quietly(f"{folder.results(place)}/{task_id}.rec")
+        unlink_quietly(f"{private_folders.results(place)}/{task_id}.rec")
 
 
 def forget_old(place: str) -> None:
     with contextlib.suppress(OSError, RegistryError):
-        for file in os.scandir(folder.results(place)):
+        for file in os.scandir(private_folders.results(place)):
             if file.stat().st_mtime < time.time() - DAYS * 86400:
                 unlink_quietly(file.path)

@@ -167,7 +167,7 @@ def _wheels(found: LoginNode) -> list[tuple[str, bytes]]:
 
 def _pip(*words: str) -> None:
     argv = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "--quiet"]
-    everything = ("",)  # hazard: pip has its index, proxies and certificates from variables
+    everything = ("*",)  # hazard: pip has its index, proxies and certificates from variables
     try:
         done = shell.run(
             [*argv, *words], timeout=FETCHED_WITHIN, variables=everything, folder=os.getcwd()

@@ -21,8 +21,8 @@ from . import frames
 from .address import Address
 from .exchange import Exchange
 from .keeper_client import Line
-from .progress import UploadBar
 from .status_cache import StatusCache
+from .upload_bar import UploadBar
 
 if TYPE_CHECKING:
     from ...cluster.overview import Overview
@@ -165,7 +165,7 @@ class Ssh(Site):
         return [wire.job_from(told) for told in self._ask("jobs", id=task_id, **asked)]
 
     def resolved_jobs(self, task_id: str) -> Ranges:
-        return Ranges.parse(self._ask("resolved_jobs", id=task_id))
+        return wire.ranges_from(self._ask("resolved_jobs", id=task_id))
 
     def collect(
         self, task_id: str, only: Ranges | None = None

@@ -11,7 +11,6 @@ from typing import Any
 
 from ...words.errors import HpcbatchError, InputError, NotFound
 from ...words.look import Look
-from ...words.ranges import chosen
 from ...words.version import VERSION
 from .. import streams, wire
 from ..here import Here
@@ -48,7 +47,7 @@ def create(site: Here, asked: Request, talk: Talk) -> Any:
 
 def collect(site: Here, asked: Request, talk: Talk) -> None:
     """Results as records, in blocks; whoever was cut off asks for those that are missing."""
-    found = site.collect(asked["id"], chosen(asked["jobs"]))
+    found = site.collect(asked["id"], wire.jobs_from(asked["jobs"]))
     for block in streams.in_blocks(streams.results_stream(found), frames.BLOCK):
         talk.write(frames.message(frames.DATA, frames.packed(block)))
 
@@ -93,7 +92,7 @@ def resubmit(site: Here, asked: Request, talk: Talk) -> Any:
 
 
 def cancel(site: Here, asked: Request, talk: Talk) -> Any:
-    return site.cancel(asked["id"], chosen(asked["jobs"]))._asdict()
+    return site.cancel(asked["id"], wire.jobs_from(asked["jobs"]))._asdict()
 
 
 def remove(site: Here, asked: Request, talk: Talk) -> None:
@@ -123,7 +122,7 @@ def _news(asked: Request, told: Mapping[str, Any]) -> Any:
 
 
 def jobs(site: Here, asked: Request, talk: Talk) -> Any:
-    found = site.jobs(asked["id"], asked["states"], chosen(asked["jobs"]))
+    found = site.jobs(asked["id"], asked["states"], wire.jobs_from(asked["jobs"]))
     return [wire.job_json(info) for info in found]
 
 

@@ -22,7 +22,7 @@ class Toy(Scheduler):
     name = "toy"
     template = str(Path(__file__).with_name("toy.sh.j2"))
     programs = ("toysub", "toystat", "toydel")
-    variables = ("TOY_",)
+    variables = ("TOY_*",)
     base = 1
     deferred_words = ("is away",)
 

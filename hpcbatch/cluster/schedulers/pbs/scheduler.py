@@ -40,7 +40,7 @@ class Pbs(Scheduler):
     variables: tuple[str, ...] = (
         "PBS_CONF_FILE",
         "PBS_DEFAULT",
-        "PBS_SERVER",
+        "PBS_SERVER*",
         "PBS_PRIMARY",
         "PBS_SECONDARY",
     )

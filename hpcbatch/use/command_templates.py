@@ -1,0 +1,115 @@
+"""Command lines with placeholders, which get values that are quoted for the shell: where in a
+command that quoting holds (Shell Command Language, POSIX.1-2017, 2.2 to 2.6)."""
+
+from __future__ import annotations
+
+import string
+
+_COMMAND = "command"  # where words stand, and quoting holds
+_ARITHMETIC = "arithmetic"
+_COMMENT = "comment"
+_QUOTED_BRACE = '"${'  # where ' is a character as any other
+_HERE_DOCUMENT = "<<"
+_UNCLEAR = "unclear"  # where it ends differs between shells, or takes all of their grammar
+_ADVICE = {
+    "\\": "write %s without \\ before it, values are quoted",
+    "'": "write %s without ' around it, values are quoted",
+    '"': 'write %s without " around it, values are quoted',
+    "`": "write $( ) in place of the backquotes around %s",
+    _ARITHMETIC: "%s stands in arithmetic: set a variable before, as in v=%s; echo $((v + 1))",
+    "${": "%s stands within ${ }: set a variable before, as in v=%s",
+    _QUOTED_BRACE: "%s stands within ${ }: set a variable before, as in v=%s",
+    _COMMENT: "%s stands behind a #, in a comment",
+    _HERE_DOCUMENT: "%s comes after <<: give it to the program as an argument",
+    _UNCLEAR: (
+        "%s comes after (( )), $[ ], quotes in arithmetic, or a case within ( ), whose end is not "
+        "known for every shell: set a variable before, as in v=%s"
+    ),
+}
+# what begins within what, the longest first; bash knows (( )) and $[ ] as arithmetic
+_EXPANSIONS = ("$((", "$(", "${", "$[", "`")
+_BEGIN = {
+    _COMMAND: ("<<<", "<<", "((", *_EXPANSIONS, "'", '"', "("),
+    _ARITHMETIC: (*_EXPANSIONS, "(", "'", '"'),
+    '"': _EXPANSIONS,
+    "${": (*_EXPANSIONS, "'", '"'),
+    _QUOTED_BRACE: (*_EXPANSIONS, '"'),
+}
+
+
+def placeholders(template: str) -> set[str]:
+    """The names used in ``template``. Raises ValueError on unbalanced braces, and for a placeholder
+    where quotes keep nothing from the shell, or end those around them."""
+    found = set()
+    place = _Place()
+    for text, name, _, _ in string.Formatter().parse(template):
+        place.pass_over(text)
+        if name is not None:
+            if advice := _ADVICE.get(place.kind):
+                raise ValueError(advice.replace("%s", f"{{{name}}}"))
+            place.pass_over("x")
+            found.add(name.partition(".")[0].partition("[")[0])
+    return found
+
+
+class _Place:
+    """What a part of a command stands in."""
+
+    def __init__(self) -> None:
+        self._within: list[tuple[str, str]] = []  # and what ends it
+        self._beyond = ""  # what is not followed to its end
+        self._is_escaped = False
+        self._begins_word = True
+
+    @property
+    def kind(self) -> str:
+        return self._beyond or ("\\" if self._is_escaped else self._inmost[0])
+
+    @property
+    def _inmost(self) -> tuple[str, str]:
+        return self._within[-1] if self._within else (_COMMAND, "")
+
+    def pass_over(self, text: str) -> None:
+        at = 0
+        while at < len(text):
+            at += self._step(text, at)
+
+    def _step(self, text: str, at: int) -> int:
+        """How many characters are taken."""
+        kind, end = self._inmost
+        begins_word, self._begins_word = self._begins_word, text[at] in " \t\n;&|()"
+        if self._is_escaped:
+            self._is_escaped = False
+            return 1
+        if text[at] == "\\" and kind not in ("'", _COMMENT):
+            self._is_escaped = True
+            return 1
+        if end and text.startswith(end, at):
+            self._within.pop()
+            return len(end)
+        if begins_word and kind == _COMMAND:
+            if text[at] == "#":
+                self._within.append((_COMMENT, "\n"))
+                return 1
+            if self._within and text.startswith(("case ", "case\t", "case\n"), at):
+                self._beyond = self._beyond or _UNCLEAR
+        begun = next((each for each in _BEGIN.get(kind, ()) if text.startswith(each, at)), "")
+        self._begin(begun, kind)
+        return len(begun) or 1
+
+    def _begin(self, begun: str, kind: str) -> None:
+        if begun == "<<":
+            self._beyond = self._beyond or _HERE_DOCUMENT
+        elif begun in ("((", "$[") or (begun in ("'", '"') and kind == _ARITHMETIC):
+            self._beyond = self._beyond or _UNCLEAR
+        elif begun == "$((":
+            self._within += [(_ARITHMETIC, ")")] * 2
+        elif begun == "(":
+            self._within.append((kind, ")"))
+        elif begun == "$(":
+            self._within.append((_COMMAND, ")"))
+            self._begins_word = True
+        elif begun == "${":
+            self._within.append((_QUOTED_BRACE if kind in ('"', _QUOTED_BRACE) else "${", "}"))
+        elif begun in ("'", '"', "`"):
+            self._within.append((begun, begun))
