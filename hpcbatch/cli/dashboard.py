@@ -24,14 +24,16 @@ PAUSE = 0.5  # seconds between two questions whether the code was used
 
 
 @click.command("dashboard")
-@click.option("--print", "is_printed", is_flag=True, help="Tell the file's path, open no browser.")
+@click.option(
+    "--print", "is_printed", is_flag=True, help="Open no browser: tell the file's path, and wait."
+)
 @common
 def dashboard(invocation: Invocation, is_printed: bool) -> None:
     """See a server's tasks in the browser.
 
     It is the server of your registry here, or that of --site. The browser opens a file that
     only you can read. It holds a code that lets the browser in once. The file is removed when that
-    was used, or after two minutes.
+    was used, or after two minutes, for which the command waits.
 
     \b
     Examples:
@@ -92,7 +94,10 @@ def _tell(invocation: Invocation, path: str, address: str, given: dict[str, Any]
         print_json({**told, "lives": given["lives"]})
     else:
         click.echo(path)
-        say(f"Open it in your browser within {roughly(given['lives'])}; it goes when it was used.")
+        say(
+            f"Open it in your browser within {roughly(given['lives'])}: this command waits for "
+            "that, and removes the file; Ctrl-C ends that at once."
+        )
 
 
 def _open(path: str, lives: float) -> None:

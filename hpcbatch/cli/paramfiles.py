@@ -82,6 +82,11 @@ def _read_csv(
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows = _csv_rows(path, lines)
     names = [name.strip() for name in next(rows, (0, []))[1]]
+    if len(names) == 1 and (other := next(filter(names[0].__contains__, ",;\t"), "")):
+        raise InputError(
+            f"{path} is divided by {other!r}, it seems, and is read as if by {delimiter!r}: a .csv "
+            "has commas, and a .tsv tabs"
+        )
     taken = names if chosen is None else _taken(names, chosen)
     _check_names(path, names, taken)
     columns: Columns = {name: [] for name in taken}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from ..disk.files import read
+from ..words.errors import UsageError
+from ..words.text import counted
 from .canceling import ask, yes_option
 from .common import Invocation, common, completed, global_options, print_json, say
 from .exit_status import SCHEDULER
@@ -30,6 +32,7 @@ def pool() -> None:
       hpcbatch pool logs 3f9a 1-0
       hpcbatch pool list --site login.cluster
       hpcbatch pool terminate 3f9a              # its controller is dead, its workers are not
+      hpcbatch pool remove --closed
     """
 
 
@@ -166,3 +169,41 @@ def terminate(invocation: Invocation, pool_id: str, yes: bool) -> None:
         say(f"hpcbatch: {objection}")
     if objections:
         click.get_current_context().exit(SCHEDULER)
+
+
+@pool.command("remove")
+@click.argument("pool_id", required=False, metavar="[POOL]", shell_complete=completed("pool_ids"))
+@click.option("--closed", is_flag=True, help="All that are closed.")
+@yes_option
+@common
+def remove(invocation: Invocation, pool_id: str | None, closed: bool, yes: bool) -> None:
+    """Delete what is kept of a pool that is over: its record, and the logs of its workers.
+
+    On a terminal it asks first.
+
+    \b
+    Examples:
+      hpcbatch pool remove 3f9a
+      hpcbatch pool remove --closed --yes
+    """
+    from ..pool.monitor import CLOSED, pools
+
+    if closed == bool(pool_id):
+        raise UsageError("name a pool, or give --closed")
+    if pool_id is None:
+        site, there = login_node(invocation), "--closed"
+        known = [] if site else pools(invocation.registry().root)
+        over = [each for each in known if each.state == CLOSED]
+    else:
+        here, site, there = find(invocation, pool_id)
+        over = [here] if here else []
+    names = [each.id for each in over] or [there]
+    ask(f"Delete what is kept of {', '.join(names)}?", yes)
+    for each in over:
+        each.remove()
+    if done_there(site, invocation, "remove", there, "--yes"):
+        return
+    if invocation.json:
+        print_json({"removed": [each.id for each in over]})
+    else:
+        say(f"Removed {counted(len(over), 'pool')}.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..words.errors import UsageError
+from ..words.errors import NotFound, UsageError
 from ..words.finding import WRONG, Finding
 from ..words.resources import parse_walltime
 from .common import Invocation, common_here, completed, here_options, print_json, say
@@ -139,9 +139,16 @@ def close(invocation: Invocation, address: str) -> None:
 
 def _site(address: str) -> Ssh:
     from ..sites.connect import connect
+    from ..sites.known_sites import as_login
     from ..sites.ssh.site import Ssh
 
-    site = connect(address)
+    try:
+        site = connect(address)
+    except NotFound as error:
+        raise NotFound(
+            f"there is no site {address!r}: a login node is named by its address, which may be "
+            f"{as_login(address)}, or by its name once it was set up"
+        ) from error
     if not isinstance(site, Ssh):
         raise UsageError(f"{address} is no login node, such as ssh://me@login.cluster")
     return site

@@ -44,7 +44,7 @@ def finish(
     except KeyboardInterrupt:
         raise left_alone("waiting for", site.status(spec.id)) from None
     except NotSubmitted as error:  # it waited for its release, which was refused
-        stored = f"The task is stored: {or_away(spec.id, ', with other options')}."
+        stored = f"The task is stored: {or_away(spec.id, ', with options as for map')}."
         raise Stop(f"{error}\n{stored}", SCHEDULER, type(error).__name__) from error
     if invocation.json:
         told = status.to_json() if status is not None else None

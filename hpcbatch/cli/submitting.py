@@ -63,6 +63,8 @@ def map_command(invocation: Invocation, asked: Work, options: SubmitOptions, wai
     for what git ignores: FOLDER, or the nearest one above the file that is the top of a git
     repository or has a pyproject.toml. Write it behind the function, or as --with-project=FOLDER.
 
+    A dry run is hpcbatch script with the same arguments: it prints what would be submitted.
+
     \b
     Examples:
       hpcbatch map sim.py:simulate --arg x=range:0:100 --const y=3 --walltime 10m
@@ -73,9 +75,9 @@ def map_command(invocation: Invocation, asked: Work, options: SubmitOptions, wai
     """
     with interruptible(NOTHING):
         site = invocation.site()
-        options = site.checked(options)
         with Busy("reading the inputs"):
             draft = asked.draft()
+        options = site.checked(options)
     with interruptible(_if_interrupted(site)), Busy("storing them"):
         spec = site.create(draft)
     attempt = _submit_new(site, spec, options)

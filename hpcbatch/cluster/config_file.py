@@ -10,7 +10,6 @@ from typing import Any
 from ..words.errors import ConfigError
 from ..words.layout import config_folder
 from ..words.messages import nearest, without_file
-from ..words.yaml_text import read_yaml
 
 FILE_NAME = "hpcbatch.yaml"
 DEPTH = 4  # clusters, name, setting, and what a setting holds
@@ -30,6 +29,8 @@ class ConfigFile:
     def read(cls, path: str) -> ConfigFile:
         """Raises ConfigError."""
         import yaml
+
+        from ..words.yaml_text import read_yaml
 
         try:
             with open(path, encoding="utf-8") as file:

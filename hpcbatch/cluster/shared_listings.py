@@ -42,6 +42,11 @@ def poll(root: str, cluster: Cluster, interval: float) -> tuple[Listing | None, 
     return listing, failed
 
 
+def last_listing(root: str, cluster: Cluster) -> Listing | None:
+    """The newest that was made, whoever asked for it; nobody is asked now."""
+    return _read(PollsLayout(root, cluster.config.scheduler).listing)[0]
+
+
 def poll_interval(cluster: Cluster, age: float, look: Look) -> float:
     """Seconds between two listings for a submission that is ``age`` seconds old."""
     if look is Look.AFRESH:

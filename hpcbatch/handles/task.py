@@ -23,6 +23,7 @@ from ..words.options import AUTO, SubmitOptions
 from ..words.ranges import Ranges, whole_numbers
 from ..words.status import TaskStatus
 from ..words.text import counted
+from .interrupts import interrupted_with
 from .job import Job
 from .loading import Loader
 from .progress import Progress
@@ -34,9 +35,10 @@ ON_ERROR = ("raise", "return", "skip")
 class Task:
     """One function over many inputs. Made by ``create`` and ``restore``."""
 
-    def __init__(self, site: Site, task_id: str):
+    def __init__(self, site: Site, task_id: str, function: Callable[..., Any] | None = None):
         self.site = site
         self.id = task_id
+        self._function = function  # that it was made of, in this process
         self._spec: TaskSpec | None = None
 
     @property
@@ -129,7 +131,8 @@ class Task:
             notify,
             env=env or {},
         )
-        self.site.submit(self.id, options)
+        with interrupted_with(f"whether {self.id} was submitted is told by its status()"):
+            self.site.submit(self.id, options)
         return self
 
     def status(self) -> TaskStatus:
@@ -245,12 +248,18 @@ class Task:
         the place; and what ``submit`` does, but for AlreadySubmitted.
         """
         from ..use.create import Mended
+        from ..use.redefined import warn_of_redefined
         from ..use.resubmit import Resubmission
 
+        if function is None:
+            warn_of_redefined(self._function, stacklevel=3)
         asked = SubmitOptions.read(cluster=cluster, resources=resources or {}, **options)
         chosen = None if jobs is None else Ranges.of(whole_numbers("jobs", jobs))
         mended = Mended.chosen(self.spec, function, with_project)
-        return self.site.resubmit(self.id, Resubmission(asked, only, chosen, mended, revoke))
+        with interrupted_with(
+            f"whether jobs of {self.id} were submitted again is told by its status()"
+        ):
+            return self.site.resubmit(self.id, Resubmission(asked, only, chosen, mended, revoke))
 
     def _watched(self, timeout: float | None) -> Iterator[TaskStatus]:
         statuses = watch(self.site, self.id, timeout)
@@ -261,13 +270,11 @@ class Task:
             yield status
 
     def _next(self, statuses: Iterator[TaskStatus]) -> TaskStatus | None:
-        try:
+        with interrupted_with(
+            f"{self.id} goes on without this process: wait for it again, or restore it in another "
+            "session"
+        ):
             return next(statuses, None)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"{self.id} goes on without this process: wait for it again, or restore it in "
-                "another session"
-            ) from None
 
     def remove(self) -> None:
         """Delete the task and its results. Raises StateError while jobs are alive."""

@@ -53,7 +53,7 @@ def create(
             )
     place = _place(root, site)
     spec = place.create(draft_task(function, inputs, named, const, name, seed, with_project))
-    return Task(place, spec.id)
+    return Task(place, spec.id, function)
 
 
 def restore(task_id: str, root: str | None = None, site: Site | None = None) -> Task:

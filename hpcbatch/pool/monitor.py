@@ -13,13 +13,14 @@ from typing import Any
 
 from ..cluster.cluster import Cluster
 from ..disk.boot_id import boot_id
-from ..disk.files import unlink_quietly
+from ..disk.files import remove_tree, unlink_quietly
 from ..registry.root import safe_root
 from ..use.array_lookup import listing_of
-from ..words.errors import DamagedFile, NewerFormat, NotFound
+from ..words.errors import DamagedFile, NewerFormat, NotFound, StateError
 from ..words.ids import LAST, ids_meant
 from ..words.layout import PoolLayout
 from ..words.messages import nearest
+from ..words.text import counted
 from .folder import PoolRecord, close_pool, pool_ids, read_record
 from .launch_records import Launch, read_launches, write_launch
 from .listed_workers import adopted, alive_of, end_launches
@@ -108,6 +109,19 @@ class Pool:
         if self.state in (DEAD, CLOSED):  # a controller that comes back must not open it again
             close_pool(self.layout, replace(self.record, terminated=True))
         return objections
+
+    def remove(self) -> None:
+        """Delete its folder, with the logs of its workers. Raises StateError where its controller
+        or a worker may live, and SchedulerError for a cluster that does not list."""
+        if self.state not in (DEAD, CLOSED):
+            where = "" if self.state == OPEN else f" on {self.record.host}"
+            raise StateError(f"{self.id} is {self.state}: close it first{where}")
+        if alive := self.workers():
+            raise StateError(
+                f"{self.id} has {counted(len(alive), 'worker')} alive: hpcbatch pool terminate "
+                f"{self.id} ends them"
+            )
+        remove_tree(self.layout.folder)
 
     def to_json(self) -> dict[str, Any]:
         return {**self.record.to_json(), "state": self.state, "folder": self.layout.folder}

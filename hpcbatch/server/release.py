@@ -22,6 +22,7 @@ from ..words.errors import (
     ProgramMissing,
     StateError,
 )
+from ..words.messages import in_short
 from .queue import QueuedSubmission, SubmissionQueue
 from .settings import ServerOptions
 from .tracking import Tracking
@@ -157,7 +158,7 @@ class Releaser(Thread):
             self._queue.trouble(entry, str(error))
             self._wait(entry)
         else:
-            self._queue.refuse(entry, str(error) or repr(error))
+            self._queue.refuse(entry, in_short(error) or repr(error))
 
     def _wait(self, entry: QueuedSubmission) -> None:
         pause = max(RETRIED_AFTER, self._options.task_queue_interval)

@@ -17,7 +17,7 @@ from ..sites.parcel import as_here
 from ..sites.queued import cannot_part
 from ..sites.uploads import Uploads
 from ..use.cancel import Canceled, cancel
-from ..use.dependencies import with_whole_ids
+from ..use.dependencies import find_dependencies, with_whole_ids
 from ..use.job_selection import check_jobs
 from ..use.preview import Preview, preview
 from ..use.remove import remove
@@ -137,6 +137,8 @@ class ServedSite:
         is_known = self.queue.is_known(request) or self.queue.ahead_of(spec.id) is not None
         if not is_known and not self.tracking.status(spec.id).counts["defined"]:
             raise was_submitted(spec.id)
+        if not is_known:
+            self._check_awaited(spec, options, cluster)
         self._enqueue(user, spec, "submit", request, {"options": wire.options_json(options)})
 
     def resubmit(self, user: User, spec: TaskSpec, request: str, told: Mapping[str, Any]) -> None:
@@ -198,6 +200,17 @@ class ServedSite:
             for texts in (options.after, options.after_ok)
         )
         return replace(options, after=after, after_ok=after_ok)
+
+    def _check_awaited(self, spec: TaskSpec, options: SubmitOptions, cluster: Cluster) -> None:
+        """Raises StateError where a task to wait for, which waits in no queue itself, can never be
+        waited for."""
+        after, after_ok = (
+            tuple(other for other in others if self.queue.ahead_of(other) is None)
+            for others in (options.after, options.after_ok)
+        )
+        with contextlib.suppress(RegistryError, SchedulerError):  # which pass until its release
+            settled = replace(options, after=after, after_ok=after_ok)
+            find_dependencies(self.registry, settled, cluster, spec.id)
 
     def _check_time(self, njobs: int, options: SubmitOptions, defaults: Mapping[str, Any]) -> None:
         """What can be told at once; its release knows how many jobs an element has. ``njobs`` are

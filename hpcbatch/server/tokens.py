@@ -26,7 +26,9 @@ LARGEST = 8192  # characters of an assertion or a token
 SECRET_SIZE = 32  # bytes
 TYPE = "hpcbatch-token"
 NOT_VALID = "the assertion is not valid"
-NOT_KNOWN = "this key is not known here: have it added with hpcbatch keys add"
+NOT_KNOWN = (
+    "this key is not known here, or was revoked: have it added with hpcbatch keys add, or a new one"
+)
 BAD_TOKEN = "the token is not valid: ask for a new one"
 EXPIRED = "the token has expired: ask for a new one"
 

@@ -124,7 +124,9 @@ class Tracking:
     def _as_seen(self, status: TaskStatus, ahead: int | None) -> TaskStatus:
         if ahead is None:
             why = self._queue.refusal(status.id)
-            return replace(status, notes=(*status.notes, f"refused: {why}")) if why else status
+            if not why or any(why in note for note in status.notes):  # as its attempt tells
+                return status
+            return replace(status, notes=(*status.notes, f"refused: {why}"))
         first = f"{counted(ahead, 'other submission')} before it" if ahead else "it is the next"
         note = f"waits in the queue of the server: {first}"
         if trouble := self._queue.trouble_of(status.id):

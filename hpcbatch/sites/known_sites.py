@@ -131,12 +131,12 @@ def find(text: str) -> Card:
             return card
     raise NotFound(
         f"there is no site {text!r}{nearest(text, known)}. A server is known by its card: hpcbatch "
-        f"site add CARD; a login node is {_as_login(text)}, once hpcbatch remote setup has put "
+        f"site add CARD; a login node is {as_login(text)}, once hpcbatch remote setup has put "
         "hpcbatch there"
     )
 
 
-def _as_login(text: str) -> str:
+def as_login(text: str) -> str:
     """The address of a login node that ``text`` may mean, or an example of one."""
     from .ssh.address import Address
 

@@ -213,7 +213,8 @@ def _bound(view: View, attempt: Attempt, chosen: Ranges) -> Ranges:
 def _why_left(jobs: Ranges) -> str:
     if not jobs:
         return ""
+    told = f"what runs of jobs {jobs} is" if len(jobs) > 1 else f"job {jobs} runs"
     return (
-        f"jobs {jobs} run in one process with jobs that go on, and will end by themselves: submit "
-        "with isolate or a chunk of 1 where single jobs are to be ended"
+        f"{told} in one process with jobs that go on, and will end by itself: submit with isolate, "
+        "or a chunk of 1, where single jobs are to be ended"
     )

@@ -3,6 +3,7 @@ tried out here runs what was imported."""
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 import warnings
@@ -14,9 +15,10 @@ from typing import Any
 
 from ..disk.process_tree import born, look
 from ..words.errors import CodeWarning
+from .bindings import ANOTHER, Constant, Definition, last_bindings
+from .code_identity import Does, does, plain
 from .own_modules import root_of
 
-Does = tuple[Any, ...]
 MOST_DECORATORS = 20  # of one function
 
 
@@ -32,12 +34,15 @@ def warn_of_edited(roots: Sequence[str]) -> None:
     ]
     if edited:
         many = len(edited) > 1
-        warnings.warn(
+        caller = sys._getframe(4)
+        warnings.warn_explicit(
             f"{'modules' if many else 'module'} {', '.join(edited)} edited after the import here: "
             f"the task gets what {'their files hold' if many else 'its file holds'} now; reload "
             f"{'them' if many else 'it'}, or start Python anew, to have the same here",
             CodeWarning,
-            stacklevel=5,
+            caller.f_code.co_filename,
+            caller.f_lineno,
+            registry={},  # not once a session, in which each line of a prompt is the first
         )
 
 
@@ -47,7 +52,7 @@ def _is_as_written(module: ModuleType) -> bool:
 
 
 def _is_edited(module: ModuleType, since: float) -> bool:
-    """Whether a function or a method of the module is another one in its file as it is now."""
+    """Whether a function, a method or a constant is another one in the file as it is now."""
     path = str(module.__file__)
     try:
         found = os.stat(path)
@@ -56,36 +61,52 @@ def _is_edited(module: ModuleType, since: float) -> bool:
         now = _written(path, found.st_mtime_ns, found.st_size)
     except (OSError, SyntaxError, ValueError):
         return False  # whoever imports it there tells
-    return any(
-        code.co_filename == path and now.get(code.co_name, {what}).isdisjoint({what})
-        for code, what in ((code, _does(code)) for code in _code_of(vars(module)))
+    names = dict(vars(module))
+    return (
+        any(map(now.is_other_code, filter(lambda c: c.co_filename == path, _code_of(names))))
+        or any(map(now.is_other_function, names, names.values()))
+        or any(map(now.is_other_constant, names, names.values()))
     )
 
 
+class _Written:
+    """What a file says: the functions in it, and what binds a name of the module last."""
+
+    def __init__(self, path: str):
+        self._path = path
+        with open(path, "rb") as file:
+            content = file.read()
+        self._last = last_bindings(ast.parse(content))
+        self._does: dict[str, set[Does]] = {}  # several may have one name
+        self._at: dict[tuple[str, int], Does] = {}
+        for code in _all_code(compile(content, path, "exec", dont_inherit=True)):
+            self._does.setdefault(code.co_name, set()).add(does(code))
+            self._at[code.co_name, code.co_firstlineno] = does(code)
+
+    def is_other_code(self, code: CodeType) -> bool:
+        what = does(code)
+        return what not in self._does.get(code.co_name, {what})
+
+    def is_other_function(self, name: str, value: Any) -> bool:
+        """Whether the module's function ``name`` is not the one that the file ends with."""
+        if type(value) is not FunctionType:
+            return False
+        code = value.__code__
+        if (code.co_filename, code.co_name) != (self._path, name):
+            return False
+        last = self._last.get(name)
+        if isinstance(last, Definition):
+            return self._at.get((name, last.line)) != does(code)
+        return last is ANOTHER
+
+    def is_other_constant(self, name: str, value: Any) -> bool:
+        last = self._last.get(name)
+        return isinstance(last, Constant) and plain(last.value) != plain(value)
+
+
 @lru_cache(1000)
-def _written(path: str, mtime: int, size: int) -> dict[str, set[Does]]:
-    """What the functions of a file do, by their names; several may have one name."""
-    found: dict[str, set[Does]] = {}
-    with open(path, "rb") as file:
-        for code in _all_code(compile(file.read(), path, "exec", dont_inherit=True)):
-            found.setdefault(code.co_name, set()).add(_does(code))
-    return found
-
-
-def _does(code: CodeType) -> Does:
-    """The same for code that stands on other lines."""
-    consts = tuple(map(_plain, code.co_consts))
-    return code.co_code, code.co_flags, code.co_names, code.co_varnames, code.co_freevars, consts
-
-
-def _plain(const: Any) -> Any:
-    """To be compared: 1 is not True, and a set has no order."""
-    if isinstance(const, CodeType):
-        return _does(const)
-    if isinstance(const, (tuple, frozenset)):
-        parts = map(_plain, const)
-        return type(const), tuple(parts if isinstance(const, tuple) else sorted(parts, key=repr))
-    return type(const), repr(const)
+def _written(path: str, mtime: int, size: int) -> _Written:
+    return _Written(path)
 
 
 def _code_of(names: Mapping[str, Any]) -> Iterator[CodeType]:

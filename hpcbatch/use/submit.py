@@ -221,9 +221,9 @@ def _submit_arrays(ready: Prepared) -> Attempt:
     except SchedulerError as error:
         update_attempt(layout, attempt.given_up_for(in_short(error)))
         raise type(error)(
-            f"cluster {cluster.name} did not take the submission. {error}\n"
-            f"{_standing(attempt)} The script, kept in {path}, was:\n{text}\n"
-            f"{cluster.name} did not take it: {in_short(error)}"  # where a terminal ends
+            f"cluster {cluster.name} did not take the submission, see below. {_standing(attempt)} "
+            f"The script, kept in {path}, was:\n{text}\n"
+            f"{cluster.name} did not take it: {error}"  # where a terminal ends
         ) from error
     return attempt
 

@@ -187,8 +187,11 @@ def test_files(tmp_path: Path, name: str, text: str) -> None:
         ("p.jsonl", "\n\n", "no rows"),
         ("p.jsno", "[]", "did you mean 'json'"),
         ("params", "x\n1\n", "without an ending"),
+        ("p.csv", "x;y\n1;2\n", "is divided by ';', it seems"),
+        ("p.csv", "x\ty\n1\t2\n", "is divided by '\\\\t', it seems"),
+        ("p.tsv", "x,y\n1,2\n", "is divided by ',', it seems"),
     ],
-    ids=range(22),
+    ids=range(25),
 )
 def test_bad_files_are_refused_by_place(
     tmp_path: Path, name: str, text: str | bytes, told: str

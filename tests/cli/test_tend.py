@@ -255,6 +255,7 @@ def test_resubmit_with_a_mended_function(sim: Shell) -> None:
     assert [row["result"] for row in rows] == [100, 102, 104]
 
 
+@pytest.mark.filterwarnings("ignore::hpcbatch.CodeWarning")  # all commands are of one process here
 def test_a_file_that_was_mended_is_not_what_runs(sim: Shell) -> None:
     (sim.work / "beside.py").write_text("FACTOR = 0\n")
     (sim.work / "sim.py").write_text(
@@ -317,7 +318,7 @@ def test_one_that_shares_its_process_is_not_said_to_be_canceled(sim: Shell, loca
     eventually(lambda: sim.json("status", task)["counts"]["running"] == 1)
     told = sim.json("cancel", task, "--jobs", "0,2", status=3)
     assert (told["canceled_now"], told["objections"]) == (1, [])
-    assert "jobs 0 run in one process" in told["left"]
+    assert "job 0 runs in one process" in told["left"]
     told = sim.fails(3, "cancel", task, "--jobs", "0")
     assert "Nothing was canceled." in told
     assert "to ask it again" not in told

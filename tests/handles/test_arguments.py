@@ -13,7 +13,7 @@ import hpcbatch as hb
     ("given", "told"),
     [
         ({"throtle": 3}, "unknown option 'throtle'; did you mean 'throttle'"),
-        ({"env": {"A": "1"}}, "a cluster's profile"),
+        ({"env": "A=1"}, "env: 'A=1' is no table"),
         ({"walltime": "1h"}, "resources="),
     ],
 )

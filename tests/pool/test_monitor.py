@@ -62,6 +62,8 @@ def test_workers_of_a_dead_controller_are_found_and_ended(own_registry: Path) ->
         assert pool.state == "dead"
         (row,) = ask("list")
         assert (row["id"], row["state"], row["cluster"]) == (pool.id, "dead", "local")
+        with pytest.raises(hb.StateError, match="2 workers alive: hpcbatch pool terminate"):
+            pool.remove()
         for text in ("", "!"):
             with pytest.raises(hb.NotFound, match="there is no pool"):
                 find_pool(text)
@@ -73,6 +75,9 @@ def test_workers_of_a_dead_controller_are_found_and_ended(own_registry: Path) ->
         eventually(lambda: not any(map(is_alive, [*pids, child])), "all to end")
         assert ask("workers", "last") == []
         assert ask("list")[0]["state"] == "closed"
+        assert ask("remove", "--closed", "--yes") == {"removed": [pool.id]}
+        assert ask("list") == []
+        assert not os.path.exists(pool.layout.folder)
     finally:
         for pid in pids:
             if is_alive(pid):
@@ -173,8 +178,12 @@ def test_what_can_be_told_of_a_controller(own_registry: Path) -> None:
         return str(row["state"])
 
     assert state_of() == "open"
+    with pytest.raises(hb.StateError, match="is open: close it first"):
+        find_pool("last").remove()
     assert state_of(ended=record.begun + 1) == "closed"
     assert state_of(host="other") == "elsewhere"
+    with pytest.raises(hb.StateError, match="is elsewhere: close it first on other"):
+        find_pool("last").remove()
     assert state_of(boot="another") == "dead"
     assert state_of(begun=record.begun - 1e6) == "dead"  # a later process has its pid
     state_of(begun=1e300)  # by a clock that is nowhere

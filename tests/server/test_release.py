@@ -276,11 +276,35 @@ def test_who_waits_for_what_waits_is_released_behind_it(house: House) -> None:
 
 def test_what_waits_for_a_task_that_was_removed_is_refused(house: House) -> None:
     first, second = house.task(house.alice), house.task(house.alice)
+    house.submit(first)
     house.submit(second, after=[first.id])
     house.site.registry.remove(first.id)
     house.release()
     assert f"no task {first.id!r}" in house.site.queue.refusal(second.id)
     assert house.attempts(second) == []
+
+
+def test_what_can_never_be_waited_for_is_refused_at_once(house: House) -> None:
+    never, second = house.task(house.alice), house.task(house.alice)
+    with pytest.raises(hb.StateError, match=f"{never.id} was not submitted yet"):
+        house.submit(second, after=[never.id])
+    failed = house.task(house.alice, "no number")
+    house.submit(failed)
+    house.release()
+    eventually(lambda: house.site.tracking.status(failed.id).counts["error"], "it to fail")
+    with pytest.raises(hb.StateError, match="cannot end well as it is"):
+        house.submit(second, after_ok=[failed.id])
+    assert house.site.queue.waiting() == []
+
+
+def test_a_refusal_is_told_once_and_without_the_script(house: House) -> None:
+    spec = house.task(house.alice)
+    house.submit(spec, resources={"cpus": 100_000})
+    house.release()
+    notes = house.site.tracking.status(spec.id).notes
+    assert len(notes) == 1
+    assert "cpus" in notes[0]
+    assert "#!/bin/bash" not in notes[0]
 
 
 def test_what_was_removed_waits_no_more(house: House) -> None:

@@ -80,7 +80,7 @@ def test_waiting_and_running_ones_in_elements_of_one(local: Local, task: hb.Task
     local.began(2)
     running = sorted(map(int, local.lines()))[-1]
     task.cancel(jobs=[running, 5])
-    eventually(lambda: task.job(running).state == "canceled" and task.job(5).state == "canceled")
+    assert (task.job(running).state, task.job(5).state) == ("canceled", "canceled")
     local.open_gate()
     status = local.wait(task)
     assert (status.done, status.canceled) == (4, 2)
@@ -93,8 +93,9 @@ def test_a_running_one_in_a_shared_element_ends_by_itself_and_that_is_told(
 ) -> None:
     task.submit("local", chunk=6)
     local.began(1)
-    with pytest.warns(RuntimeWarning, match="jobs 1 run in one process with jobs that go on"):
+    with pytest.warns(RuntimeWarning, match="job 1 runs in one process with jobs that go on"):
         task.cancel(jobs=[1, 3, 4])
+    assert states(task)[1] == "running"
     assert states(task)[3:5] == ["canceled", "canceled"]
     log = Path(local.log)  # the element looks at most once a second
     eventually(lambda: time.time() - log.stat().st_mtime > 1.2, "the next look to be due")
@@ -110,6 +111,7 @@ def test_a_running_one_with_isolate_ends_at_once_and_the_others_go_on(
     task.submit("local", chunk=6, isolate=True)
     local.began(1)
     task.cancel(jobs=[1, 4])
+    assert states(task)[1] == "canceled"
     local.began(2)
     local.open_gate()
     local.wait(task)

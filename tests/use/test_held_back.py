@@ -513,6 +513,12 @@ def test_a_profile_that_is_lost_is_told_and_keeps_nothing_else_back(narrow: Loca
 def test_the_note_tells_what_is_waited_for(narrow: Local) -> None:
     first = submitted(narrow, 16)
     assert "until there is room in the queue" in first.status().notes[-1]
+    service.track(first.site.registry, first.id)
+    told = f"max_queued of local is {MOST}: {MOST} of yours were there at the last look)"
+    assert told in first.status().notes[-1]
+    other = submitted(narrow, 2)
+    service.track(other.site.registry, other.id)
+    assert f"at the last look, {MOST} of them not of this task" in other.status().notes[-1]
     second = submitted(narrow, 2, after=first)
     assert f"until none of {first.id} is held back" in second.status().notes[-1]
     second.cancel()
