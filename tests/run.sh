@@ -56,8 +56,9 @@ export PYTHONDONTWRITEBYTECODE=1
 make --no-print-directory lint VENV="${BIN%/bin}" & # beside the tests, whose real clusters are waited for
 checks=$!
 coverage=()
-if [ $# = 0 ]; then coverage=(--cov --cov-report=); fi
+if [ $# = 0 ]; then coverage=(-m slipcover); fi
 wait "$collection" ${user:+"$user"}
-"$BIN/python" -m pytest -n 6 -m "${MARKED-not long}" "${coverage[@]}" "$@"
+"$BIN/python" "${coverage[@]}" -m pytest -n 6 -m "${MARKED-not long}" "$@"
 tested=$?
+if [ ${#coverage[@]} -gt 0 ]; then tail -n 2 .coverage.txt; fi # the lines that were reached, in %
 wait "$checks" && exit "$tested"
