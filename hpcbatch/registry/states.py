@@ -109,7 +109,7 @@ def _is_ended(attempt: Attempt, element: int, job: int, said: bytes) -> bool:
     if job not in attempt.canceled_jobs:
         return False
     others = attempt.plan.jobs_of(element).without(attempt.canceled_jobs)
-    return attempt.options.isolates or all(said[other] for other in others)
+    return attempt.options.isolates or all(_SAYS[said[other]] for other in others)
 
 
 def _set(states: bytearray, jobs: Ranges, state: str) -> None:

@@ -28,7 +28,7 @@ from hpcbatch.sites.here import Here
 from hpcbatch.sites.keys import public_pem
 from hpcbatch.sites.run_file import Run
 from hpcbatch.sites.uploads import Upload
-from hpcbatch.use import busy_schedulers
+from hpcbatch.use import busy_schedulers, job_infos
 from hpcbatch.use.submit import submit_defined
 from hpcbatch.words.assignment import Assignment
 from hpcbatch.words.errors import SubmissionDeferred
@@ -439,6 +439,25 @@ def test_a_resubmission_of_what_is_ending_waits_for_it(house: House) -> None:
         house.site.resubmit(house.alice, spec, WORD, order)
     house.site.resubmit(house.alice, spec, WORD, {**order, "jobs": "0"})
     assert house.site.queue.is_known(house.site.queue.waiting()[0].request)
+
+
+def test_jobs_that_are_released_while_they_are_listed_have_their_own_state(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = house.task(house.alice)
+    house.submit(spec)
+    [waits] = queued.jobs(house.site.registry, spec.id)
+    assert waits.state == "submitted"
+    listed = job_infos.jobs
+
+    def released_first(*asked: Any) -> Any:
+        house.release()
+        eventually(lambda: listed(*asked)[0].state == "done", "it to run")
+        return listed(*asked)
+
+    monkeypatch.setattr(job_infos, "jobs", released_first)
+    [released] = queued.jobs(house.site.registry, spec.id)
+    assert released.state == "done"
 
 
 def stand_still(house: House, spec: TaskSpec) -> None:
