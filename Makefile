@@ -1,6 +1,6 @@
 # make demo   the main job on this machine
 # make test   all tests, real clusters included where this machine can have them, and the floor of
-#             the lines that they reach (pyproject.toml)
+#             the lines that they reach (tests/run.sh)
 # make check  format, lint, types, layers (make lint: these alone) and the quick tests: a minute
 # make docs   the documentation as a site, in build/docs
 # make recording  docs/images/terminal.svg, of a session that a script types
