@@ -13,23 +13,17 @@ from ..sites.watch import watch
 from ..words.errors import (
     JobError,
     NotSubmitted,
-    StateError,
-    TaskFailed,
-    UsageError,
 )
-from ..words.messages import nearest
-from ..words.model import RESOLVED, Attempt, TaskSpec
+from ..words.model import Attempt, TaskSpec
 from ..words.options import AUTO, SubmitOptions
 from ..words.ranges import Ranges, whole_numbers
 from ..words.status import TaskStatus
 from ..words.text import counted
+from .collected import collected
 from .interrupts import interrupted_with
 from .job import Job
-from .loading import Loader
 from .progress import Progress
 from .resource_arguments import takes_resources
-
-ON_ERROR = ("raise", "return", "skip")
 
 
 class Task:
@@ -185,26 +179,9 @@ class Task:
         NotFound for a job or a task that is not there, UsageError for another ``on_error``, or
         numbers that are none, RegistryError.
         """
-        if on_error not in ON_ERROR:
-            raise UsageError(f"on_error {on_error!r} is unknown{nearest(on_error, ON_ERROR)}")
         chosen = None if jobs is None else whole_numbers("jobs", jobs)
         only = None if chosen is None else Ranges.of(chosen)
-        loader = Loader(self.site, self.id)
-        found: dict[int, Any] = {}
-        failures: list[JobError] = []
-        for job, value in self.site.collect(self.id, only):
-            try:
-                if not isinstance(value, bytes):
-                    raise value
-                if not failures or on_error != "raise":
-                    found[job] = loader.load(job, value)
-            except JobError as error:
-                failures.append(error)
-                if on_error == "return":
-                    found[job] = error
-        if failures and on_error == "raise":
-            _check_finished(self.id, failures)
-            raise TaskFailed(self.id, failures, self.spec.njobs)
+        found = collected(self.site, self.id, only, on_error)
         if chosen is None:
             return list(found.values())
         return [found[job] for job in chosen if job in found]
@@ -279,13 +256,3 @@ class Task:
     def remove(self) -> None:
         """Delete the task and its results. Raises StateError while jobs are alive."""
         self.site.remove(self.id)
-
-
-def _check_finished(task_id: str, failures: Sequence[JobError]) -> None:
-    states = [failure.state for failure in failures if failure.state not in RESOLVED]
-    if states:
-        told = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-        raise StateError(
-            f"{task_id} is not finished ({told}): submit() and wait() first, or collect what is "
-            'there with on_error="skip"'
-        )
