@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from ..words.model import Attempt, TaskSpec
 
 NOTHING = "nothing was submitted"  # when Ctrl-C comes before that
-SHOWN = 5  # files that are named
 MAYBE_STORED = f"{NOTHING}; the site may have stored the task: hpcbatch list shows it there"
 
 
@@ -163,10 +162,9 @@ def _tell_of_changed(site: Site, spec: TaskSpec) -> None:
     """A bug that was mended in the file alone is run again."""
     from ..use.changed_sources import changed_sources
 
-    if spec.kind == "python" and (names := changed_sources(spec, site.modules(spec.id))):
-        shown = ", ".join(names[:SHOWN]) + (" and others" if len(names) > SHOWN else "")
+    if changed := changed_sources(spec, site.modules):
         say(
-            f"Changed since the task was made: {shown}. Its jobs run what was sent with it; "
+            f"Changed since the task was made: {changed}. Its jobs run what was sent with it; "
             "--function FILE.py:NAME sends the function, and what is beside it, as it is now."
         )
 

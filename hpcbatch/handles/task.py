@@ -10,10 +10,7 @@ from typing import Any
 
 from ..sites.base import Site
 from ..sites.watch import watch
-from ..words.errors import (
-    JobError,
-    NotSubmitted,
-)
+from ..words.errors import CodeWarning, JobError, NotSubmitted
 from ..words.model import Attempt, TaskSpec
 from ..words.options import AUTO, SubmitOptions
 from ..words.ranges import Ranges, whole_numbers
@@ -213,7 +210,8 @@ class Task:
         **options: Any,
     ) -> Attempt | None:
         """Submit again only the jobs without a result. Returns the attempt, not the task (``wait``
-        is the task's); None when no chosen job is without a result.
+        is the task's); None when no chosen job is without a result, and over HTTP, where the server
+        submits them later.
 
         By default on the last cluster, with its resources and options; ``options`` are others of
         ``submit``. ``only`` chooses states, such as ``"expired"``; ``jobs`` indices. ``function``
@@ -224,12 +222,20 @@ class Task:
         elements; NotFound for a job that is not there; InputError for a function that cannot take
         the place; and what ``submit`` does, but for AlreadySubmitted.
         """
+        from ..use.changed_sources import changed_sources
         from ..use.create import Mended
         from ..use.redefined import warn_of_redefined
         from ..use.resubmit import Resubmission
 
         if function is None:
             warn_of_redefined(self._function, stacklevel=3)
+            if changed := changed_sources(self.spec, self.site.modules):
+                warnings.warn(
+                    f"changed since the task was made: {changed}. Its jobs run what was sent with "
+                    "it; resubmit(function=...) sends the function as it is now",
+                    CodeWarning,
+                    stacklevel=3,
+                )
         asked = SubmitOptions.read(cluster=cluster, resources=resources or {}, **options)
         chosen = None if jobs is None else Ranges.of(whole_numbers("jobs", jobs))
         mended = Mended.chosen(self.spec, function, with_project)

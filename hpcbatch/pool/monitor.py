@@ -114,8 +114,10 @@ class Pool:
         """Delete its folder, with the logs of its workers. Raises StateError where its controller
         or a worker may live, and SchedulerError for a cluster that does not list."""
         if self.state not in (DEAD, CLOSED):
-            where = "" if self.state == OPEN else f" on {self.record.host}"
-            raise StateError(f"{self.id} is {self.state}: close it first{where}")
+            raise StateError(
+                f"{self.id} is {self.state}: its controller, process {self.record.pid} on "
+                f"{self.record.host}, has to close it first, or to end"
+            )
         if alive := self.workers():
             raise StateError(
                 f"{self.id} has {counted(len(alive), 'worker')} alive: hpcbatch pool terminate "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from operator import index
 from typing import Any
 
 from ..words.errors import UsageError
@@ -53,7 +54,7 @@ class PoolSettings:
         for name in given:
             if name not in known:
                 raise UsageError(f"a Controller has no setting {name!r}{nearest(name, known)}")
-        if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
+        if _whole(workers, "workers") < 1:
             raise UsageError(f"workers={workers!r}: a pool has at least one")
         told = {
             name: _READERS[name](value, name) for name, value in given.items() if value is not None
@@ -64,7 +65,7 @@ class PoolSettings:
             told.setdefault("heartbeat", SLOW_HEARTBEAT)
         elif "away" in told:
             raise UsageError("away is about a controller that is elsewhere: it goes with site")
-        return cls(cluster, workers, **told)
+        return cls(cluster, index(workers), **told)
 
 
 def _anything(value: Any, name: str) -> Any:
@@ -77,21 +78,22 @@ def _seconds(value: Any, name: str) -> float:
 
 
 def _whole(value: Any, name: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
+    """NumPy's as well."""
+    if not hasattr(value, "__index__") or isinstance(value, bool):
         raise UsageError(f"{name}={value!r} is no whole number")
-    return value
+    return index(value)
 
 
 def _count(value: Any, name: str) -> int:
-    if _whole(value, name) < 1:
+    if (count := _whole(value, name)) < 1:
         raise UsageError(f"{name}={value!r} is no whole number from 1 up")
-    return int(value)
+    return count
 
 
 def _port(value: Any, name: str) -> int:
-    if not 0 <= _whole(value, name) <= LARGEST_PORT:
+    if not 0 <= (port := _whole(value, name)) <= LARGEST_PORT:
         raise UsageError(f"{name}={value!r} is no port: 0, which is any, to {LARGEST_PORT}")
-    return int(value)
+    return port
 
 
 def _flag(value: Any, name: str) -> bool:

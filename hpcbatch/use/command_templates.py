@@ -12,6 +12,7 @@ _QUOTED_BRACE = '"${'  # where ' is a character as any other
 _HERE_DOCUMENT = "<<"
 _UNCLEAR = "unclear"  # where it ends differs between shells, or takes all of their grammar
 _ADVICE = {
+    "$": "write %s without $ before it: it stands for the value itself",
     "\\": "write %s without \\ before it, values are quoted",
     "'": "write %s without ' around it, values are quoted",
     '"': 'write %s without " around it, values are quoted',
@@ -20,7 +21,10 @@ _ADVICE = {
     "${": "%s stands within ${ }: set a variable before, as in v=%s",
     _QUOTED_BRACE: "%s stands within ${ }: set a variable before, as in v=%s",
     _COMMENT: "%s stands behind a #, in a comment",
-    _HERE_DOCUMENT: "%s comes after <<: give it to the program as an argument",
+    _HERE_DOCUMENT: (
+        "%s comes after <<: set a variable before, as in v=%s, or give it to the program as an "
+        "argument"
+    ),
     _UNCLEAR: (
         "%s comes after (( )), $[ ], quotes in arithmetic, or a case within ( ), whose end is not "
         "known for every shell: set a variable before, as in v=%s"
@@ -58,12 +62,13 @@ class _Place:
     def __init__(self) -> None:
         self._within: list[tuple[str, str]] = []  # and what ends it
         self._beyond = ""  # what is not followed to its end
-        self._is_escaped = False
+        self._is_escaped = self._has_dollar = False
         self._begins_word = True
 
     @property
     def kind(self) -> str:
-        return self._beyond or ("\\" if self._is_escaped else self._inmost[0])
+        before = "\\" if self._is_escaped else "$" if self._has_dollar else ""
+        return self._beyond or before or self._inmost[0]
 
     @property
     def _inmost(self) -> tuple[str, str]:
@@ -77,6 +82,7 @@ class _Place:
     def _step(self, text: str, at: int) -> int:
         """How many characters are taken."""
         kind, end = self._inmost
+        self._has_dollar = text[at] == "$" and not self._is_escaped and kind != _COMMENT
         begins_word, self._begins_word = self._begins_word, text[at] in " \t\n;&|()"
         if self._is_escaped:
             self._is_escaped = False

@@ -162,7 +162,8 @@ def _retries(name: str, value: Any) -> int:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    """NumPy's count as well."""
+    return hasattr(value, "__index__") and not isinstance(value, bool)
 
 
 def _flag(name: str, value: Any) -> bool:

@@ -298,7 +298,7 @@ def test_settings_are_checked() -> None:
         hb.Controller(memory="2GB")
     with pytest.raises(hb.UsageError, match="at least one"):
         hb.Controller(workers=0)
-    with pytest.raises(hb.UsageError, match="workers='two': a pool has at least one"):
+    with pytest.raises(hb.UsageError, match="workers='two' is no whole number"):
         hb.Controller(workers="two")  # type: ignore[arg-type]
     for wrong in (
         {"idle": "soon"}, {"max_tasks": 0}, {"max_tasks": -1}, {"max_tasks": "3"}, {"port": 99999},

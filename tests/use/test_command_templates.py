@@ -31,6 +31,8 @@ HOSTILE = (
         ('echo "{x}"', 'without " around it'),
         ('echo "$(echo "{x}")"', 'without " around it'),
         ("echo \\{x}", r"without \\ before it"),
+        ("echo ${x}", r"write \{x\} without \$ before it"),
+        ("rm -rf $${x}", r"without \$ before it"),
         ("echo `echo {x}`", r"write \$\( \) in place of the backquotes"),
         ("echo $(( {x} + 1 ))", r"v=\{x\}; echo \$\(\(v \+ 1\)\)"),
         ("echo $(( (1 + {x}) * 2 ))", "stands in arithmetic"),
@@ -51,7 +53,8 @@ def test_places_where_quotes_keep_nothing_from_the_shell(command: str, told: str
     "command",
     [
         "echo {x}", "v={x}; echo $((v + 1))", "echo $(cat {x}) > {x}.txt", 'echo "$(date)" {x}',
-        'echo "$(cat {x})"', "(cd {x} && ls); echo a#b {x}", "echo $# {x}", "# first\necho {x}",
+        'echo "$(cat {x})"', "(cd {x} && ls); echo a#b {x}", "echo $# {x}", "echo \\${x} $1{x}",
+        "# first\necho {x}",
         "echo $((1 << 2)) {x}", "cat <<<{x}", "case {x} in a) echo;; esac; echo {x}",
         "echo \"it's\" {x}", "echo it\\'s {x}", "awk '{{ print $1 }}' {x}", "echo ${{v#a}} {x}",
         "echo \"${{v:-it's}}\" {x}",

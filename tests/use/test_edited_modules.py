@@ -136,3 +136,24 @@ def test_an_edit_is_told_each_time(tmp_path: Path) -> None:
         cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     assert ended.stderr.count("main.py:6: CodeWarning: module helper edited") == 2
+
+
+def test_what_lies_beside_a_script_is_told_at_a_resubmission(tmp_path: Path) -> None:
+    folder = tmp_path / "my (new)"
+    folder.mkdir()
+    (folder / "lib.py").write_text("def half(x): return x / 0\n")
+    (folder / "main.py").write_text(
+        "import lib, hpcbatch as hb\n"
+        "from pathlib import Path\n"
+        "def f(x): return lib.half(x)\n"
+        "task = hb.create(f, [1])\n"
+        "for factor in (0, 2):\n"
+        "    Path(lib.__file__).write_text(f'def half(x): return x / {factor}\\n')\n"
+        "    task.resubmit(only='error')\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "main.py"],
+        cwd=folder, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert ended.stderr.count("CodeWarning") == 1
+    assert "changed since the task was made: lib.py. Its jobs run what was sent" in ended.stderr
