@@ -59,7 +59,7 @@ checks=$!
 coverage=()
 if [ $# = 0 ]; then coverage=(-m slipcover --json --out .coverage.json); fi
 wait "$collection" ${user:+"$user"}
-"$BIN/python" "${coverage[@]}" -m pytest -n 6 -m "${MARKED-not long}" "$@"
+"$BIN/python" "${coverage[@]}" -m pytest -n 8 -m "${MARKED-not long}" "$@"
 tested=$?
 reached=0
 if [ ${#coverage[@]} -gt 0 ]; then # slipcover's own --fail-under forgets what the workers told

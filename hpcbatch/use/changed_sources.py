@@ -15,16 +15,17 @@ SHOWN = 5  # files that are named
 def changed_sources(spec: TaskSpec, modules: Callable[[str], Sequence[str]]) -> str:
     """Names of files that are others here by now, for a person; empty where there are none.
     ``modules`` of a task's id are the archives that travelled with it."""
-    names = _changed(spec, modules(spec.id)) if spec.kind == "python" else []
+    names = _changed(spec, modules) if spec.kind == "python" else []
     return ", ".join(names[:SHOWN]) + (" and others" if len(names) > SHOWN else "")
 
 
-def _changed(spec: TaskSpec, archives: Sequence[str]) -> list[str]:
-    """Names of files that are others here by now: of those in the newest of the ``archives``, or
-    the one that the function was written in. Empty where they are not on this machine."""
+def _changed(spec: TaskSpec, modules: Callable[[str], Sequence[str]]) -> list[str]:
+    """Names of files that are others here by now: of those in the newest of the archives, or the
+    one that the function was written in. Empty where they are not on this machine."""
     file = os.path.abspath(spec.function.partition(" (")[2].removesuffix(")"))
     if not file.endswith(".py") or not os.path.isfile(file):
         return []
+    archives = modules(spec.id)
     for archive in archives[-1:]:
         with zipfile.ZipFile(archive) as travelled:
             names = [name for name in travelled.namelist() if name.endswith(".py")]

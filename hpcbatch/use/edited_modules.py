@@ -28,7 +28,7 @@ def warn_of_edited(roots: Sequence[str]) -> None:
     since = born(seen.process) if seen else 0.0  # before, nothing can be imported
     edited = [
         name
-        for name, module in sorted(sys.modules.items())
+        for name, module in sorted(sys.modules.copy().items())  # others may import
         if name != "__main__" and _is_as_written(module) and root_of(module) in roots
         if _is_edited(module, since)
     ]
