@@ -59,6 +59,7 @@ checks=$!
 coverage=()
 if [ $# = 0 ]; then coverage=(-m slipcover --json --out .coverage.json); fi
 wait "$collection" ${user:+"$user"}
+rm -f .coverage.json
 "$BIN/python" "${coverage[@]}" -m pytest -n 8 -m "${MARKED-not long}" "$@"
 tested=$?
 reached=0

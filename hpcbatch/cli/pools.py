@@ -197,8 +197,9 @@ def remove(invocation: Invocation, pool_id: str | None, closed: bool, yes: bool)
     else:
         here, site, there = find(invocation, pool_id)
         over = [here] if here else []
-    names = [each.id for each in over] or [there]
-    ask(f"Delete what is kept of {', '.join(names)}?", yes)
+    if over or site:
+        meant = ", ".join(each.id for each in over) or there.replace("--", "all that are ")
+        ask(f"Delete what is kept of {meant}?", yes)
     for each in over:
         each.remove()
     if done_there(site, invocation, "remove", there, "--yes"):

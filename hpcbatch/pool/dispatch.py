@@ -7,7 +7,7 @@ A worker is given as many small tasks in advance as keep it busy for a moment, a
 take long. Of a worker that is lost, the task that was running has crashed once. Which one that
 was is known where it told, or held but one; else all that it held are *alone* from then on: each
 is given to a worker that has nothing beside it. One that was broken off since its worker's time
-was over is alone as well, and given to a worker that has more time left.
+was over is alone as well, and given up where it is broken off again although it had all that time.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ class Dispatch:
         self.came: deque[dict[str, Any]] = deque()  # what new workers said of themselves
         self._open: dict[bytes, Worker] = {}  # those that may have room
         self._next = 1
+        self._ends: dict[str, float] = {}  # of workers by name, also of those that have gone
         self._charged: dict[str, PoolTask] = {}  # by the workers that were lost with them
 
     @property
@@ -89,6 +90,8 @@ class Dispatch:
 
     def arrive(self, worker: Worker) -> None:
         """One that was lost and comes back has not crashed."""
+        if worker.name:  # with the time that it had, where it has come before
+            worker.ends = self._ends.setdefault(worker.name, worker.ends)
         task = self._charged.pop(worker.name, None)
         if task is not None and task.crashes > 0 and not task.is_over:
             task.crashes -= 1
@@ -164,17 +167,19 @@ class Dispatch:
 
     def leave(self, key: bytes, broken_off: Iterable[int] = ()) -> list[PoolTask]:
         """A worker has gone as it was to; what it held goes back. Returns the task, if any, that
-        was ``broken_off`` by the end of its time, and had all the time that a worker has."""
+        was ``broken_off`` by the end of its time again, and had all of it."""
         worker = self._without(key)
         if worker is None:
             return []
-        tried = [worker.held[one] for one in broken_off if one in worker.held]
+        tried = [worker.held.pop(one) for one in broken_off if one in worker.held]
+        self._put_back(list(worker.held.values()))
         over: list[PoolTask] = []
         for task in tried:
-            task.alone, task.needs = True, 2 * task.had
-            if not task.is_over and task.had >= NEARLY * worker.time:
+            if task.alone and task.had >= NEARLY * worker.time and not task.is_over:
                 over += self._given_up(task)
-        self._put_back(list(worker.held.values()))
+            else:
+                task.alone = True
+                self._put_back([task])
         return over
 
     def lose(self, key: bytes) -> list[PoolTask]:
@@ -287,6 +292,5 @@ def _fits(worker: Worker, task: PoolTask, now: float) -> bool:
     if worker.left is not None and worker.left <= 0:
         return False
     left = worker.ends - now
-    if left >= NEARLY * worker.time:
-        return True  # no other has more
-    return left >= max(task.needs, (task.function.pace.mean or 0.0) * (task.size or 1))
+    needed = (task.function.pace.mean or 0.0) * (task.size or 1)
+    return left >= needed or left >= NEARLY * worker.time  # no other has more

@@ -64,7 +64,8 @@ class Receiver:
             for task in self._dispatch.leave(key, broken_off):
                 told = (
                     f"it was not done within {worker.time:.0f} s, which is all the time that a "
-                    "worker has: give workers a longer walltime, or make smaller calls"
+                    "worker has, and not by another one either: give workers a longer walltime, or "
+                    "make smaller calls"
                 )
                 self._over.append((task, crash(told, worker.name, self._name)))
         else:

@@ -41,15 +41,14 @@ class PoolTask:
     """``items`` are the columns of a chunk, ``size`` is their length; 0 for a single call.
     ``alone`` is set where a worker was lost that held it among others: the next that is lost with
     it is its doing.
-    ``had`` is how many seconds of its worker's time were left when it was handed out last,
-    ``needs`` how many there have to be.
+    ``had`` is how many seconds of its worker's time were left when it was handed out last.
     ``is_out`` tells whether it was handed out, ``is_over`` that no result of it counts any more.
     ``result``, and ``row`` once that is made of it, are kept of one that was pushed."""
 
     __slots__ = (
         *("number", "function", "how", "payload", "parts", "seed", "items", "size", "sink"),
         *("name", "crashes", "is_out", "is_over", "alone", "result", "row"),
-        *("had", "needs"),
+        "had",
     )
 
     def __init__(
@@ -68,7 +67,7 @@ class PoolTask:
         self.sink, self.seed, self.name, self.parts = sink, seed, name, parts
         self.items, self.size = items, len(items[0]) if items else 0
         self.crashes = 0
-        self.had = self.needs = 0.0
+        self.had = 0.0
         self.result: Result | None = None
         self.row: Any = None
         self.is_out = self.is_over = self.alone = False

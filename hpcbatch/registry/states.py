@@ -54,7 +54,6 @@ def job_states(
             endings.get(attempt.number, {}),
             begun,
             alive.get(attempt.number, {}),
-            said,
         )
     return _overlay(bytes(states), said.translate(_SAYS))
 
@@ -87,7 +86,6 @@ def _fill(
     endings: Endings,
     begun: Sequence[RunningProcess],
     alive: Mapping[int, Sighting],
-    said: bytes,
 ) -> None:
     if attempt.canceled is None:
         _set(states, attempt.jobs_to_come, "submitted")
@@ -99,17 +97,8 @@ def _fill(
     _set(states, attempt.canceled_jobs, "canceled")
     for number, element, job in begun:
         waits = number == attempt.number and by_element.get(element) in ("queued", "submitted")
-        if waits and job is not None and not _is_ended(attempt, element, job, said):
+        if waits and job is not None:
             states[job] = CODE["running"]
-
-
-def _is_ended(attempt: Attempt, element: int, job: int, said: bytes) -> bool:
-    """Whether a job that was canceled alone was told to end: by its element where it has a process
-    of its own, else by the scheduler, which ends elements that have nothing else to run."""
-    if job not in attempt.canceled_jobs:
-        return False
-    others = attempt.plan.jobs_of(element).without(attempt.canceled_jobs)
-    return attempt.options.isolates or all(_SAYS[said[other]] for other in others)
 
 
 def _set(states: bytearray, jobs: Ranges, state: str) -> None:

@@ -101,10 +101,10 @@ def add(card: Card, name: str) -> None:
 
 def remove(name: str) -> None:
     """Raises NotFound."""
+    if name not in (known := all_known()):
+        raise NotFound(f"there is no site {name!r}{nearest(name, known)}")
     with _changing() as known:
-        if name not in known:
-            raise NotFound(f"there is no site {name!r}{nearest(name, known)}")
-        del known[name]
+        known.pop(name, None)
 
 
 def all_known() -> dict[str, Card]:

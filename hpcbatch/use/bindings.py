@@ -28,10 +28,14 @@ def last_bindings(module: ast.Module) -> dict[str, Any]:
     """By name, of the top level: a Definition, a Constant, ANOTHER or UNKNOWN."""
     last: dict[str, Any] = {}
     for statement in module.body:
+        if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
+            last = dict.fromkeys(last, UNKNOWN)
         last.update(_bound(statement))
     for node in ast.walk(module):
         if isinstance(node, ast.Global):  # a function may set it
             last.update(dict.fromkeys(node.names, UNKNOWN))
+        elif isinstance(node, ast.NamedExpr):
+            last[node.target.id] = UNKNOWN
     return last
 
 
@@ -61,14 +65,15 @@ def _assigned(name: str, value: ast.expr) -> Any:
     try:
         constant = ast.literal_eval(value)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return ANOTHER
-    return Constant(constant) if _is_plain(constant) else ANOTHER
+        return ANOTHER if isinstance(value, ast.Lambda) else UNKNOWN
+    return Constant(constant) if is_plain(constant) else ANOTHER
 
 
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, tuple):
-        return all(map(_is_plain, value))
-    return isinstance(value, PLAIN)
+def is_plain(value: Any) -> bool:
+    """Whether it cannot change, nor anything in it."""
+    if type(value) is tuple:
+        return all(map(is_plain, value))
+    return type(value) in PLAIN
 
 
 def _imported(statement: ast.Import | ast.ImportFrom) -> list[str]:

@@ -3,6 +3,7 @@ command that quoting holds (Shell Command Language, POSIX.1-2017, 2.2 to 2.6).""
 
 from __future__ import annotations
 
+import re
 import string
 
 _COMMAND = "command"  # where words stand, and quoting holds
@@ -10,6 +11,7 @@ _ARITHMETIC = "arithmetic"
 _COMMENT = "comment"
 _QUOTED_BRACE = '"${'  # where ' is a character as any other
 _HERE_DOCUMENT = "<<"
+_TEST = "[["
 _UNCLEAR = "unclear"  # where it ends differs between shells, or takes all of their grammar
 _ADVICE = {
     "$": "write %s without $ before it: it stands for the value itself",
@@ -17,7 +19,8 @@ _ADVICE = {
     "'": "write %s without ' around it, values are quoted",
     '"': 'write %s without " around it, values are quoted',
     "`": "write $( ) in place of the backquotes around %s",
-    _ARITHMETIC: "%s stands in arithmetic: set a variable before, as in v=%s; echo $((v + 1))",
+    _ARITHMETIC: "%s stands in arithmetic, which evaluates it: use expr %s + 1, or a program",
+    _TEST: "%s stands within [[ ]], which evaluates it: use [ ], as in [ %s -gt 3 ]",
     "${": "%s stands within ${ }: set a variable before, as in v=%s",
     _QUOTED_BRACE: "%s stands within ${ }: set a variable before, as in v=%s",
     _COMMENT: "%s stands behind a #, in a comment",
@@ -26,19 +29,24 @@ _ADVICE = {
         "argument"
     ),
     _UNCLEAR: (
-        "%s comes after (( )), $[ ], quotes in arithmetic, or a case within ( ), whose end is not "
-        "known for every shell: set a variable before, as in v=%s"
+        "%s comes after let, (( )), $[ ], $' ', quotes in arithmetic, or a case within ( ): some "
+        "shells evaluate what stands there, or end it elsewhere. Use expr, or a program"
     ),
 }
+# of bash, which is sh on many machines, and runs $(date) in a value such as a[$(date)] that it
+# evaluates as a number
+_LET = re.compile(r"let\s")
+_CASE = re.compile(r"case\s")
 # what begins within what, the longest first; bash knows (( )) and $[ ] as arithmetic
 _EXPANSIONS = ("$((", "$(", "${", "$[", "`")
 _BEGIN = {
-    _COMMAND: ("<<<", "<<", "((", *_EXPANSIONS, "'", '"', "("),
+    _COMMAND: ("<<<", "<<", "((", "$'", *_EXPANSIONS, "'", '"', "("),
     _ARITHMETIC: (*_EXPANSIONS, "(", "'", '"'),
     '"': _EXPANSIONS,
     "${": (*_EXPANSIONS, "'", '"'),
     _QUOTED_BRACE: (*_EXPANSIONS, '"'),
 }
+_BEGIN[_TEST] = _BEGIN[_COMMAND]
 
 
 def placeholders(template: str) -> set[str]:
@@ -97,7 +105,10 @@ class _Place:
             if text[at] == "#":
                 self._within.append((_COMMENT, "\n"))
                 return 1
-            if self._within and text.startswith(("case ", "case\t", "case\n"), at):
+            if text.startswith("[[", at):
+                self._within.append((_TEST, "]]"))
+                return 2
+            if _LET.match(text, at) or (self._within and _CASE.match(text, at)):
                 self._beyond = self._beyond or _UNCLEAR
         begun = next((each for each in _BEGIN.get(kind, ()) if text.startswith(each, at)), "")
         self._begin(begun, kind)
@@ -106,7 +117,7 @@ class _Place:
     def _begin(self, begun: str, kind: str) -> None:
         if begun == "<<":
             self._beyond = self._beyond or _HERE_DOCUMENT
-        elif begun in ("((", "$[") or (begun in ("'", '"') and kind == _ARITHMETIC):
+        elif begun in ("((", "$[", "$'") or (begun in ("'", '"') and kind == _ARITHMETIC):
             self._beyond = self._beyond or _UNCLEAR
         elif begun == "$((":
             self._within += [(_ARITHMETIC, ")")] * 2

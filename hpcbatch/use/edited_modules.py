@@ -15,7 +15,7 @@ from typing import Any
 
 from ..disk.process_tree import born, look
 from ..words.errors import CodeWarning
-from .bindings import ANOTHER, Constant, Definition, last_bindings
+from .bindings import ANOTHER, Constant, Definition, is_plain, last_bindings
 from .code_identity import Does, does, plain
 from .own_modules import root_of
 
@@ -101,7 +101,9 @@ class _Written:
 
     def is_other_constant(self, name: str, value: Any) -> bool:
         last = self._last.get(name)
-        return isinstance(last, Constant) and plain(last.value) != plain(value)
+        if not isinstance(last, Constant):
+            return False
+        return not is_plain(value) or plain(last.value) != plain(value)
 
 
 @lru_cache(1000)

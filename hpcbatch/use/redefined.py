@@ -13,8 +13,8 @@ from .code_identity import does, plain
 
 def warn_of_redefined(function: Any, stacklevel: int) -> None:
     """Tell where ``function`` has another one of its name in its module by now."""
-    if type(function) is not FunctionType:
-        return
+    if type(function) is not FunctionType or hasattr(function, "__wrapped__"):
+        return  # what a decorator made is not what its name in the module tells
     module = sys.modules.get(function.__module__)
     now = None if module is None else vars(module).get(function.__qualname__)
     if type(now) is not FunctionType or _same(now, function):

@@ -75,8 +75,8 @@ class SubmitOptions:
     def __post_init__(self) -> None:
         for name, read in _READERS.items():
             value = getattr(self, name)
-            if value is None and read is _ids:
-                object.__setattr__(self, name, ())
+            if value is None and read in (_ids, _variables):
+                object.__setattr__(self, name, () if read is _ids else {})
             elif value is not None:
                 object.__setattr__(self, name, read(name, value))
 

@@ -195,29 +195,45 @@ def test_what_takes_long_is_given_to_a_worker_that_has_all_its_time() -> None:
     assert numbers(dispatch.assign(0.0)) == {"new": [1]}, "more than that nobody has"
 
 
-def test_what_was_broken_off_is_given_to_who_has_more_time() -> None:
+def broken_off(dispatch: Dispatch, name: str, now: float = 0.0) -> list[PoolTask]:
+    """A worker is given something, and leaves in the middle of it at the end of its time."""
+    [(_, [(number, _)])] = dispatch.assign(now)
+    return dispatch.leave(name.encode(), [number])
+
+
+def test_what_is_broken_off_twice_although_it_had_all_the_time_is_given_up() -> None:
     dispatch = Dispatch(1)
-    dispatch.arrive(a_worker("first", 5.0))
     task = a_task(a_function(), 1)
     dispatch.add([task])
-    [(_, [(number, _)])] = dispatch.assign(1.0)
-    assert dispatch.leave(b"first", [number]) == []
-    dispatch.arrive(a_worker("second", 12.0))
-    assert dispatch.assign(5.0) == []
-    dispatch.arrive(a_worker("third", 15.0))
-    [(_, [(number, _)])] = dispatch.assign(5.1)
-    assert dispatch.leave(b"third", [number]) == [task], "that was all the time that a worker has"
+    for name, left in (("old", 5.0), ("new", 10.0), ("old again", 5.0)):
+        task.alone &= name != "new"
+        dispatch.arrive(a_worker(name, left))
+        assert broken_off(dispatch, name) == []
+        assert list(dispatch.alone) == [task]
+    dispatch.arrive(a_worker("last", 10.0))
+    assert broken_off(dispatch, "last") == [task]
     assert task.is_over
-    assert not dispatch.alone
+    assert task.crashes == 0
 
 
-def test_a_chunk_that_was_broken_off_is_tried_item_by_item() -> None:
+def test_a_worker_that_comes_back_has_no_more_time_than_before() -> None:
     dispatch = Dispatch(1)
-    dispatch.arrive(a_worker("a", 10.0))
+    dispatch.arrive(Worker(b"first", "a", ends=10.0, time=10.0))
+    dispatch.lose(b"first")
+    dispatch.arrive(Worker(b"again", "a", ends=18.0, time=10.0))
+    task = a_task(a_function(), 1)
+    task.alone = True
+    dispatch.add([task])
+    assert broken_off(dispatch, "again", now=8.0) == [], "it had two seconds alone"
+
+
+def test_a_chunk_that_is_broken_off_twice_is_tried_item_by_item() -> None:
+    dispatch = Dispatch(1)
     chunk = PoolTask(7, a_function(), 0, [[1, 2, 3]], NoSink(), items=[[1, 2, 3]])
     dispatch.add([chunk])
-    [(_, [(number, _)])] = dispatch.assign(0.0)
-    assert dispatch.leave(b"a", [number]) == []
+    for name in ("a", "b"):
+        dispatch.arrive(a_worker(name, 10.0))
+        assert broken_off(dispatch, name) == []
     assert [task.number for task in dispatch.alone] == [7, 8, 9]
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from hpcbatch.runner.calls import JobCalls
 from tests.core import Case, eventually
 from tests.local import Local, by_value, states
 
@@ -297,3 +299,17 @@ def test_a_job_that_is_asked_to_leave_before_its_callable_is_there_stores_none(
     os.unlink(f"{gate}.done")
     assert case.run(submit(case)) == 0
     assert case.values() == {0: 0, 1: 1}
+
+
+def test_a_checkpoint_stays_where_the_result_finds_no_room() -> None:
+    def flush() -> None:
+        raise OSError("no space left")
+
+    forgotten: list[int] = []
+    calls = JobCalls.__new__(JobCalls)
+    calls._call = SimpleNamespace(has_checkpoint=True, forget_checkpoint=forgotten.append)  # type: ignore[assignment]
+    with pytest.raises(OSError, match="no space"):
+        calls.finished(0, SimpleNamespace(flush=flush))  # type: ignore[arg-type]
+    assert forgotten == []
+    calls.finished(1, SimpleNamespace(flush=lambda: None))  # type: ignore[arg-type]
+    assert forgotten == [1]

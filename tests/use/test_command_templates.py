@@ -13,7 +13,8 @@ from hpcbatch.runner.program import _Quoting
 from hpcbatch.use.command_templates import placeholders
 
 PARTS = (
-    "'", '"', "`", "$(", ")", "((", "))", "$((", "$[", "]", "${{v:-", "}}", "#", " ", "\n",
+    "'", '"', "`", "$", "[[ ", " ]]", "let ",
+    "$(", ")", "((", "))", "$((", "$[", "]", "${{v:-", "}}", "#", " ", "\n",
     "echo ", "\\", "a", "<<E\n", "\nE\n", ";", "case a in a) ", ";; esac", "(", "v=", "<<<", "&",
     "{x}", "{x}",
 )  # fmt: skip
@@ -31,17 +32,20 @@ HOSTILE = (
         ('echo "{x}"', 'without " around it'),
         ('echo "$(echo "{x}")"', 'without " around it'),
         ("echo \\{x}", r"without \\ before it"),
+        ("[[ {x} -gt 3 ]] && echo", r"within \[\[ \]\]"),
+        ("let y={x}", "not known|evaluate"),
+        ("echo $'\\' {x}", "comes after let"),
         ("echo ${x}", r"write \{x\} without \$ before it"),
         ("rm -rf $${x}", r"without \$ before it"),
         ("echo `echo {x}`", r"write \$\( \) in place of the backquotes"),
-        ("echo $(( {x} + 1 ))", r"v=\{x\}; echo \$\(\(v \+ 1\)\)"),
+        ("echo $(( {x} + 1 ))", r"use expr \{x\} \+ 1"),
         ("echo $(( (1 + {x}) * 2 ))", "stands in arithmetic"),
-        ("(( {x} > 1 )) && echo", r"comes after \(\( \)\)"),
-        ("echo $[ {x} ]", "not known for every shell"),
+        ("(( {x} > 1 )) && echo", "some shells evaluate"),
+        ("echo $[ {x} ]", "some shells evaluate"),
         ("echo ${{v:-{x}}}", r"within \$\{ \}"),
         ("true # {x}", "in a comment"),
         ("cat <<E\n{x}\nE", "comes after <<"),
-        ('echo "$(case a in a) echo "{x}";; esac)"', "not known for every shell"),
+        ('echo "$(case a in a) echo "{x}";; esac)"', "some shells evaluate"),
     ],
 )
 def test_places_where_quotes_keep_nothing_from_the_shell(command: str, told: str) -> None:
@@ -52,7 +56,8 @@ def test_places_where_quotes_keep_nothing_from_the_shell(command: str, told: str
 @pytest.mark.parametrize(
     "command",
     [
-        "echo {x}", "v={x}; echo $((v + 1))", "echo $(cat {x}) > {x}.txt", 'echo "$(date)" {x}',
+        "echo {x}", "[[ -d out ]] || mkdir out; ./sim {x}", "expr {x} + 1",
+        "echo $(cat {x}) > {x}.txt", 'echo "$(date)" {x}',
         'echo "$(cat {x})"', "(cd {x} && ls); echo a#b {x}", "echo $# {x}", "echo \\${x} $1{x}",
         "# first\necho {x}",
         "echo $((1 << 2)) {x}", "cat <<<{x}", "case {x} in a) echo;; esac; echo {x}",

@@ -81,6 +81,9 @@ for warning in told:
         ("# the end", "from os import getpid as plain", True),
         ("# the end", "if SIZE > 5:\n    def plain(): return 2", False),
         ("# the end", "SIZE += 1", False),
+        ("# the end", "from os.path import *", False),
+        ("# the end", "plain = functools.partial(max, 1)", False),
+        ("# the end", "other = (SIZE := 3)", False),
     ],
 )
 def test_one_that_was_edited_is_told(tmp_path: Path, old: str, new: str, is_told: bool) -> None:
